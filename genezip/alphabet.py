@@ -1,9 +1,8 @@
 """Convert bases, in any form that a caller may give, to letters and token ids and back.
 
-One tokenizer for every use: soft-masking is folded away, and N (with every other IUPAC
-ambiguity code) has a single id in training and at inference. The id space is that of the
-published models (12 rows): pad 0, A C G T = 3 4 5 6, and N = 7, the row that published
-pretraining showed for N.
+There is one tokenizer: it ignores soft-masking, and N (with every other IUPAC ambiguity code) has
+a single id in training and at inference. The id space is that of the published models (12 rows):
+pad 0, A C G T = 3 4 5 6, and N = 7, the row that published pretraining used for N.
 """
 
 from typing import Any, SupportsBytes
@@ -24,7 +23,7 @@ A_ID, C_ID, G_ID, T_ID, N_ID = 3, 4, 5, 6, 7
 BASES = b"ACGT"
 _IUPAC = b"RYSWKMBDHVN"
 
-_IDS = np.zeros(256, dtype=np.uint8)  # 0 marks a letter that is no base
+_IDS = np.zeros(256, dtype=np.uint8)  # 0 marks a letter that is not a base
 for _position, _base in enumerate(BASES):
     _IDS[_base] = _IDS[_base + 32] = A_ID + _position
 for _base in _IUPAC:
@@ -34,7 +33,7 @@ _IDS[ord("U")] = _IDS[ord("u")] = T_ID
 _ASCII = np.full(256, ord("N"), dtype=np.uint8)
 _ASCII[A_ID : T_ID + 1] = np.frombuffer(BASES, dtype=np.uint8)
 
-# ASCII letter -> upper-case ACGTN; 0 marks a letter that is no base
+# ASCII letter -> upper-case ACGTN; 0 marks a letter that is not a base
 _UPPER = np.where(_IDS == 0, 0, _ASCII[_IDS]).astype(np.uint8)
 
 _COMPLEMENT = np.arange(256, dtype=np.uint8)
@@ -48,24 +47,18 @@ def encode(sequence: OneSequence, name: str = "sequence") -> np.ndarray:
     ----------
     sequence : str, bytes, bytearray, Biopython Seq or SeqRecord, or uint8 array of ASCII codes
         Length L (:func:`ascii_codes`). Any case; U of RNA is T; IUPAC ambiguity codes
-        become N. Line breaks, spaces and gaps are refused and not left out, so that
-        positions stay those of the caller. An array of token ids (3 to 7, which are no ASCII
-        letters) comes back as it is.
-    name : str
-        What the sequence is called in the error message.
+        become N. Line breaks, spaces and gaps raise instead of being dropped, so that positions
+        are those of the input. An array of token ids (3 to 7, which are not ASCII letters) is
+        returned unchanged.
+    name : name of the sequence in error messages
 
     Returns
     -------
     uint8 array, shape (L,)
-
-    Raises
-    ------
-    GenezipError
-        For another type, and at the first letter that is no base, with its 0-based position.
     """
     if isinstance(sequence, np.ndarray) and _are_ids(sequence):
         return sequence
-    return _translated(ascii_codes(sequence, name), _IDS, name).copy()  # bytes stay as they are
+    return _translated(ascii_codes(sequence, name), _IDS, name).copy()  # a copy is writable
 
 
 def _are_ids(array: np.ndarray) -> bool:
@@ -89,9 +82,9 @@ def upper(codes: np.ndarray, name: str = "sequence") -> np.ndarray:
 
 
 def _translated(codes: np.ndarray, table: np.ndarray, name: str) -> np.ndarray:
-    """Look every code up in a table of 256 bytes, where a 0 is an error.
+    """Translate codes by a table of 256 bytes, in which 0 marks an invalid letter.
 
-    ``bytes.translate`` is more than twice as fast as an index of numpy.
+    ``bytes.translate`` is more than twice as fast as numpy indexing.
     """
     found = codes.tobytes().translate(table.tobytes())
     wrong = found.find(b"\0")
@@ -99,14 +92,14 @@ def _translated(codes: np.ndarray, table: np.ndarray, name: str) -> np.ndarray:
         letter = chr(int(codes[wrong]))
         blank = "remove line breaks and spaces, and "
         raise GenezipError(
-            f"{name} has the letter {letter!r} at position {wrong}, which is no base; "
+            f"{name} has the letter {letter!r} at position {wrong}, which is not a base; "
             f"{blank if letter.isspace() else ''}use A, C, G, T, N or IUPAC codes"
         )
     return np.frombuffer(found, dtype=np.uint8)
 
 
 def decode(ids: np.ndarray) -> bytes:
-    """Upper-case ASCII (ACGTN) of token ids; ids that are no base read N."""
+    """Upper-case ASCII (ACGTN) of token ids; ids other than bases become N."""
     return bytes(_ASCII[np.asarray(ids, dtype=np.uint8)].tobytes())
 
 
@@ -121,13 +114,13 @@ def reverse_complement(ids: np.ndarray) -> np.ndarray:
 
 
 def ascii_codes(sequence: OneSequence, name: str = "sequence") -> np.ndarray:
-    """ASCII codes of a sequence, letter by letter; nothing is left out and nothing is folded.
+    """ASCII codes of a sequence, one per letter and unchanged.
 
     Parameters
     ----------
     sequence : str, bytes, bytearray, memoryview of bytes, Biopython Seq, MutableSeq or SeqRecord,
         one-dimensional numpy array of ASCII codes (uint8) or of single letters (``S1``, ``U1``)
-    name : what the sequence is called in the error message
+    name : name of the sequence in error messages
 
     Returns
     -------
@@ -156,7 +149,7 @@ def _of_text(text: str, name: str) -> np.ndarray:
     except UnicodeEncodeError as error:
         raise GenezipError(
             f"{name} has the letter {text[error.start]!r} at position {error.start}, "
-            "which is no base; use A, C, G, T, N or IUPAC codes"
+            "which is not a base; use A, C, G, T, N or IUPAC codes"
         ) from None
 
 

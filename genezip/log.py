@@ -1,8 +1,8 @@
-"""Messages and progress of long work, the same for every part of the package.
+"""Log messages and progress of long work, the same for every part of the package.
 
-Modules write messages with the standard library: ``logger = logging.getLogger(__name__)`` and
+Modules log with the standard library: ``logger = logging.getLogger(__name__)`` and
 ``logger.info("...")``. As a library the package configures nothing; a command calls
-:func:`messages_to_stderr` once. The progress of a loop is shown by :func:`progress`.
+:func:`messages_to_stderr` once. :func:`progress` shows the progress of a loop.
 """
 
 import logging
@@ -18,13 +18,13 @@ logger = logging.getLogger("genezip")
 T = TypeVar("T")
 
 LINE_SECONDS = 30.0
-"""A log gets its first line of progress after this time, and none more often."""
+"""Seconds before the first line of progress in a log, and the least time between two lines."""
 MOST_LINES_APART = 20
-"""Later lines come after each tenth of the time so far, up to so many times ``LINE_SECONDS``."""
+"""Later lines are a tenth of the elapsed time apart, at most this many ``LINE_SECONDS``."""
 
 
 class _Plain(logging.Formatter):
-    """Messages as they are; a warning names the program, as an error does."""
+    """Format messages unchanged; warnings begin with the program's name, as errors do."""
 
     def format(self, record: logging.LogRecord) -> str:
         text = super().format(record)
@@ -32,7 +32,7 @@ class _Plain(logging.Formatter):
 
 
 class _Stderr(logging.Handler):
-    """Writes to whatever standard error is at the time, above any bar."""
+    """Write to the current ``sys.stderr``, above any progress bar."""
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
@@ -52,15 +52,15 @@ def messages_to_stderr(level: int = logging.INFO) -> None:
 
 
 class Progress:
-    """Progress of long work: a bar on a terminal, now and then a line in a log.
+    """Progress of long work: a bar on a terminal, occasional lines in a log.
 
     Parameters
     ----------
-    what : the work, or the name of the file that is worked on
-    total : number of units in all; None where it is not known
+    what : the work, or the name of the file that is processed
+    total : number of units in all; None if unknown
     unit : noun of a unit, in the singular; ``B`` counts bytes, ``bp`` bases
     done : units that were finished before
-    show : False shows nothing (other processes of the same run)
+    show : False shows nothing (for other processes of the same run)
     """
 
     def __init__(
@@ -103,7 +103,7 @@ class Progress:
         self._bar.set_postfix(values, refresh=False)
 
     def _sentence(self) -> str:
-        """Where the work stands, as a line of a log."""
+        """The progress so far, as one line of a log."""
         counted = f"{self.done:,}" if self.total is None else f"{self.done:,} of {self.total:,}"
         noun = {"": "", "B": " bytes", "bp": " bp"}.get(self.unit, f" {self.unit}s")
         share = f" ({100 * self.done / self.total:.0f} %)" if self.total else ""
@@ -114,12 +114,7 @@ class Progress:
 def progress(
     items: Iterable[T], what: str, total: int | None = None, unit: str = "", show: bool = True
 ) -> Iterator[T]:
-    """Yield the items and show how many of them are done; see :class:`Progress`.
-
-    Parameters
-    ----------
-    total : number of items; by default their length where they have one
-    """
+    """Yield the items and show how many are done (:class:`Progress`); ``total`` may be inferred."""
     if total is None and isinstance(items, Sized):
         total = len(items)
     with Progress(what, total, unit, show=show) as shown:

@@ -1,9 +1,9 @@
-"""Region classes: ids, order of priority, groups, names and colours for people.
+"""Region classes: ids, priority, groups, display names and colours.
 
 The seven classes, their ids and their priority follow GeneZip (arXiv 2602.17739, section 3):
-a base that belongs to several gets the first of promoter > cds > utr > exon > intron > nig >
-dig. Classes of the user come after them by id, so that the ids of the seven never change; in
-the priority each comes just before the class that it names.
+a base of several classes gets the first of promoter > cds > utr > exon > intron > nig > dig.
+User classes have the ids after these, so that the ids of the seven never change; in the priority
+each comes just before the class that it names.
 """
 
 import re
@@ -36,7 +36,7 @@ COLOURS: Final = {
     "dig": "#4D4D4D",
 }
 MORE_COLOURS: Final = ("#CC79A7", "#882255", "#332288", "#117733", "#AA4499", "#661100", "#DDCC77")
-"""Colours of the user's classes, in order, where their entries give none."""
+"""Colours of user classes, in order, for entries without one."""
 
 LABELS: Final = {
     "promoter": "promoter",
@@ -49,19 +49,20 @@ LABELS: Final = {
 }
 
 MOST_CLASSES = 64
-"""Upper limit of region classes: an id takes six bits of a byte. The settings refuse more."""
+"""Upper limit of region classes, since an id has six bits of a byte; the settings refuse more."""
 
 
 @dataclass(frozen=True)
 class UserClass:
-    """A class of the user, from a BED file.
+    """A region class that the user defines by a BED file.
 
     Attributes
     ----------
     name : lower-case word, as in file columns and presets
-    before : the class that it outranks: bases of both get this one
-    target_bpt : bp per token where a region preset does not name the class; None demands one
-    group : group of the enrichment metric that it belongs to, or None
+    before : class that this one outranks: bases of both get this one
+    label : display name in figures and tables
+    target_bpt : bp per token if a region preset does not name the class; None requires one there
+    group : group of the enrichment metric, or None
     """
 
     name: str
@@ -74,13 +75,7 @@ class UserClass:
 
 @dataclass(frozen=True)
 class RegionClasses:
-    """The region classes of a map, a corpus, a model: the seven and those of the user.
-
-    Raises
-    ------
-    GenezipError
-        For a name used twice, or a class that is to outrank one that does not exist.
-    """
+    """The region classes of a map, corpus or model: the seven, then those of the user."""
 
     user_classes: tuple[UserClass, ...] = ()
 
@@ -127,7 +122,7 @@ class RegionClasses:
 
     @cached_property
     def priority(self) -> tuple[str, ...]:
-        """Names from the class that wins everywhere to that of the remaining bases."""
+        """Names from the highest to the lowest priority; the last has all remaining bases."""
         order = list(CLASSES)
         for found in self.user_classes:
             order.insert(order.index(found.before), found.name)
@@ -135,7 +130,7 @@ class RegionClasses:
 
     @cached_property
     def labels(self) -> dict[str, str]:
-        """Name -> name in figures and tables."""
+        """Name -> display name in figures and tables."""
         return {**LABELS, **{found.name: found.label for found in self.user_classes}}
 
     @cached_property
@@ -152,22 +147,16 @@ class RegionClasses:
         }
 
     def item_rgb(self, name: str) -> str:
-        """``R,G,B`` of a class colour, as BED9 wants it."""
+        """Colour of a class as ``R,G,B`` (BED9)."""
         colour = self.colours[name]
         return ",".join(str(int(colour[position : position + 2], 16)) for position in (1, 3, 5))
 
     def complete(self, target_bpt: Mapping[str, float], where: str) -> dict[str, float]:
-        """Targets of all classes in order of id, from those given and those of the user's classes.
-
-        Raises
-        ------
-        GenezipError
-            For a class without a target, a target below 1, or a target of no class.
-        """
+        """Targets of all classes by id: the given ones, else those that user classes define."""
         unknown = [name for name in target_bpt if name not in self.ids]
         if unknown:
             raise GenezipError(
-                f"{where} gives a target to {unknown[0]!r}, which is no region class here; the "
+                f"{where} gives a target to {unknown[0]!r}, which is not a region class here; the "
                 f"classes are {', '.join(self.names)}"
             )
         given = {user.name: user.target_bpt for user in self.user_classes if user.target_bpt}
@@ -186,7 +175,7 @@ class RegionClasses:
         return {name: float(targets[name]) for name in self.names}
 
     def to_json(self) -> list[dict[str, Any]]:
-        """The user's classes as plain values; an empty list for the seven alone."""
+        """The user classes as plain values; an empty list for the seven alone."""
         return [asdict(found) for found in self.user_classes]
 
     @classmethod
@@ -217,9 +206,9 @@ def expected_bpt(composition: Mapping[str, float], target_bpt: Mapping[str, floa
 
 
 GENE7: Final = RegionClasses()
-"""The seven classes of the paper, and no other."""
+"""The seven classes of the paper alone."""
 
 
 def item_rgb(name: str) -> str:
-    """``R,G,B`` of the colour of one of the seven, as BED9 wants it."""
+    """Colour of one of the seven classes as ``R,G,B`` (BED9)."""
     return GENE7.item_rgb(name)

@@ -117,12 +117,12 @@ def test_a_stream_takes_one(zipper: GeneZip) -> None:
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("ACGT\nACGT", r"'\\n' at position 4, which is no base; remove line breaks and spaces"),
+        ("ACGT\nACGT", r"'\\n' at position 4, which is not a base; remove line breaks and spaces"),
         ("ACGT ACGT", "' ' at position 4, .* remove line breaks and spaces"),
         ("ACGT\r", r"'\\r' at position 4, .* remove line breaks"),
-        (">a\nACGT", "'>' at position 0, which is no base; use A, C, G, T, N or IUPAC"),
-        ("ACG-T", "'-' at position 3, which is no base; use A"),
-        ("ACGTé", "'é' at position 4, which is no base"),
+        (">a\nACGT", "'>' at position 0, which is not a base; use A, C, G, T, N or IUPAC"),
+        ("ACG-T", "'-' at position 3, which is not a base; use A"),
+        ("ACGTé", "'é' at position 4, which is not a base"),
         ("ACG", "the sequence has 3 bases, fewer than one convolution"),
         (list("ACGT"), "sequence 0 of the list has 1 bases, fewer"),
     ],

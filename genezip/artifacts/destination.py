@@ -1,8 +1,8 @@
 """Resolve the name of an output: links are followed, pipes and devices are written through.
 
-The same holds for all files and folders that are written:
+These rules hold for every file and folder that is written:
 
-- A symbolic link stays and its final target is written, also one that does not exist yet.
+- A symbolic link stays and its final target is written, even if that does not exist yet.
 - A named pipe, a character device (``/dev/null``), and an open descriptor (``/dev/stdout``,
   ``/dev/fd/5``, or ``-`` for standard output) receive the finished bytes; they are never replaced.
 - A disk, a socket, a folder where a file is expected and links that lead in a circle are refused.
@@ -28,14 +28,14 @@ _MOST_LINKS = 40  # as the kernel allows
 
 @dataclass(frozen=True)
 class Destination:
-    """Where an output of some name is written, links followed.
+    """What an output name resolves to, with links followed.
 
     Attributes
     ----------
     name : as the user gave it
     path : the final target of all links
-    mode : permission bits and kind of what is there; None where nothing is
-    descriptor : number of an open file of this process that the name stands for, if any
+    mode : ``st_mode`` of what exists there; None if nothing does
+    descriptor : file descriptor of this process that the name denotes, if any
     """
 
     name: Path
@@ -52,7 +52,7 @@ class Destination:
 
     def pour(self, made: Path) -> None:
         """Write the bytes of a finished file into a stream."""
-        with suppress(OSError, ValueError):  # what was printed before comes before
+        with suppress(OSError, ValueError):  # text printed earlier must come out first
             sys.stdout.flush()
             sys.stderr.flush()
         with open(made, "rb") as source, self._opened() as sink:
@@ -61,19 +61,12 @@ class Destination:
     def _opened(self) -> IO[bytes]:
         if self.descriptor is not None:
             return os.fdopen(os.dup(self.descriptor), "wb")
-        # neither made nor cut: if it went away meanwhile, no file takes its place
+        # without O_CREAT and O_TRUNC: if the pipe is gone by now, no regular file replaces it
         return os.fdopen(os.open(self.path, os.O_WRONLY | os.O_NOCTTY), "wb")
 
 
 def destination(name: str | Path) -> Destination:
-    """Resolve the name of an output without touching anything.
-
-    Raises
-    ------
-    GenezipError
-        For a folder, a disk, a socket, a descriptor that is not open, and for links that lead in
-        a circle or through a file.
-    """
+    """Resolve the name of an output without touching anything."""
     name = Path(name)
     number = descriptor(name)
     if number is not None:
@@ -95,14 +88,9 @@ def destination(name: str | Path) -> Destination:
 
 
 def file_target(name: str | Path) -> Path:
-    """The regular file that an output of this name is, links followed.
+    """Path of the regular file that an output name resolves to; pipes and devices are refused.
 
-    For outputs that are read again, grow, or lie beside others (an index, parts, a folder).
-
-    Raises
-    ------
-    GenezipError
-        As :func:`destination`, and for a pipe or device.
+    Use it for outputs that are read again, grow, or have companions (an index, parts, a folder).
     """
     found = destination(name)
     if found.is_stream:
@@ -114,13 +102,7 @@ def file_target(name: str | Path) -> Path:
 
 
 def folder_target(name: str | Path) -> Path:
-    """The folder that an output of this name is, links followed; it need not exist.
-
-    Raises
-    ------
-    GenezipError
-        For anything that is there and no folder, and for links that lead in a circle.
-    """
+    """Path of the folder that an output name resolves to, links followed; it need not exist."""
     name = Path(name)
     if descriptor(name) is not None:
         raise GenezipError(f"{name} is a pipe or device; name a folder")
@@ -137,21 +119,21 @@ def keep_mode(made: Path, old: Path) -> None:
         before, now = old.stat(), made.lstat()
     except OSError:
         return
-    if stat.S_ISLNK(now.st_mode):  # its bits are those of the file it leads to
+    if stat.S_ISLNK(now.st_mode):  # a link takes its mode from its target
         return
     if (before.st_uid, before.st_gid) != (now.st_uid, now.st_gid):
-        with suppress(OSError):  # only root may give files away
+        with suppress(OSError):  # only root may change the owner
             os.chown(made, before.st_uid, before.st_gid)
     with suppress(OSError):
         made.chmod(stat.S_IMODE(before.st_mode))
 
 
 def descriptor(name: str | Path, dash: int = 1) -> int | None:
-    """Number of the open file of this process that a path stands for, links followed, or None.
+    """File descriptor of this process that a path denotes (links followed), or None.
 
     Parameters
     ----------
-    dash : what ``-`` stands for: 1 (standard output), or 0 (standard input) for what is read
+    dash : descriptor of ``-``: 1 (standard output), or 0 (standard input) for inputs
     """
     path = Path(name)
     if str(path) == "-":
@@ -165,7 +147,7 @@ def descriptor(name: str | Path, dash: int = 1) -> int | None:
             return int(found["number"])
         try:
             path = path.parent / path.readlink()
-        except OSError:  # no link
+        except OSError:  # not a link
             return None
     return None
 

@@ -1,4 +1,4 @@
-"""Write files that are either whole or absent, and hash them."""
+"""Write files atomically (complete or absent), and hash them."""
 
 import errno
 import hashlib
@@ -19,16 +19,15 @@ _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, None)
 
 @contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary path; what was written there becomes ``path`` on success.
+    """Yield a temporary path; the file written there becomes ``path`` on success.
 
     The temporary file lies beside the final target of ``path``, links followed, and is renamed
     at the end: links stay, a file that is replaced leaves its owner and permission bits to the
     new one, and further names of the same file (hard links) keep the old content. A pipe, device
-    or open descriptor (:mod:`genezip.artifacts.destination`) receives the bytes after all is
-    written.
+    or open descriptor (:mod:`genezip.artifacts.destination`) receives the finished bytes.
 
-    Whatever goes wrong inside, the temporary file is removed and an existing ``path`` is
-    left as it was. A full disk (or file-size limit) becomes a :class:`GenezipError`.
+    If the block fails, the temporary file is removed and an existing ``path`` is unchanged. A
+    full disk (or file-size limit) raises :class:`GenezipError`.
     """
     target = destination(path)
     if target.is_stream:
@@ -53,7 +52,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 def _written(
     target: Destination, temporary: Path, deliver: Callable[[Path], None]
 ) -> Iterator[Path]:
-    """Yield the temporary path, deliver it, and remove what is left of it."""
+    """Yield the temporary path, deliver the file, and remove it if it is still there."""
     try:
         yield temporary
         deliver(temporary)
@@ -78,17 +77,16 @@ def move_file(made: Path, path: str | Path) -> None:
 
 
 def check_room(path: str | Path, needed: int, files: int = 1) -> None:
-    """Refuse to begin a file that the disk, or the limit of a file's size, cannot hold.
+    """Raise before the work begins if the disk or the file-size limit cannot hold an output.
 
-    The user learns it now, not after hours of work. Quotas that the file system does not count as
-    missing space are only noticed while writing; asking for the blocks themselves would notice
-    them here, but writes every block on file systems that cannot reserve them.
+    Quotas that the file system does not report as missing space are noticed only while writing;
+    reserving the blocks would reveal them, but writes every block on some file systems.
 
     Parameters
     ----------
-    path : the file or folder to be written, links followed; nothing is asked of a pipe or device
-    needed : bytes that it will hold, about
-    files : how many files share them; the limit of one file's size is asked of a single one only
+    path : file or folder to be written, links followed; pipes and devices are not checked
+    needed : approximate number of bytes
+    files : number of files that share them; the file-size limit is checked for a single file only
     """
     path = Path(path)
     folder = Path(os.path.realpath(path))
@@ -104,7 +102,7 @@ def check_room(path: str | Path, needed: int, files: int = 1) -> None:
     elif files == 1 and needed > _largest_file():
         reason = os.strerror(errno.EFBIG)
     else:
-        with suppress(OSError):  # a file system that does not report it
+        with suppress(OSError):  # some file systems do not report free space
             space = shutil.disk_usage(folder)
             if space.total and needed > space.free:
                 reason, free = os.strerror(errno.ENOSPC), f", {space.free:,} are free"
@@ -119,7 +117,7 @@ def _largest_file() -> float:
     """Bytes that this process may write into one file."""
     try:
         import resource
-    except ImportError:  # no such limits on this system
+    except ImportError:  # this system has no such limits
         return float("inf")
     limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
     return float("inf") if limit == resource.RLIM_INFINITY else limit

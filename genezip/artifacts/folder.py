@@ -1,4 +1,4 @@
-"""A folder that is either the complete old one or the complete new one."""
+"""Replace a folder atomically: readers find the complete old one or the complete new one."""
 
 import os
 import shutil
@@ -14,21 +14,13 @@ from genezip.errors import GenezipError
 def replaced_folder(path: str | Path, known: Collection[str]) -> Iterator[Path]:
     """Yield an empty folder that replaces ``path`` when the block succeeds.
 
-    Whatever goes wrong inside, the new folder is removed and an existing ``path`` stays. Links to
-    the folder are followed and stay; an existing one leaves its permission bits to the new one.
+    If the block fails, the new folder is removed and an existing ``path`` stays. Links to the
+    folder are followed and stay; the new folder takes the permission bits of the old one.
 
     Parameters
     ----------
     path : folder, need not exist
-    known : names
-        What may be inside an existing folder. One with anything else is refused: those files
-        would be lost.
-
-    Raises
-    ------
-    GenezipError
-        For a folder with foreign files or with links, and when writing fails (full disk, no
-        permission).
+    known : names that an existing folder may contain; others are refused, since they would be lost
     """
     refuse_foreign(path, known)
     target = folder_target(path)
@@ -43,10 +35,10 @@ def replaced_folder(path: str | Path, known: Collection[str]) -> Iterator[Path]:
 
 @contextmanager
 def resumed_folder(path: str | Path, known: Collection[str]) -> Iterator[Path]:
-    """Like :func:`replaced_folder`, but an interrupted block leaves its files to the next call.
+    """Like :func:`replaced_folder`, but the files of a failed block are kept for the next call.
 
-    The folder that is yielded holds whatever an earlier block left when it was interrupted or
-    failed; the block decides what of that is still valid.
+    The folder that is yielded contains what an interrupted or failed block left there; the block
+    decides which of these files are still valid.
     """
     refuse_foreign(path, known)
     target = folder_target(path)
@@ -56,7 +48,7 @@ def resumed_folder(path: str | Path, known: Collection[str]) -> Iterator[Path]:
 
 @contextmanager
 def _replacing(path: str | Path, new: Path, target: Path) -> Iterator[Path]:
-    """Rename the folder ``new``, made where it is missing, to ``target``."""
+    """Yield the folder ``new``, created if missing, and rename it to ``target``."""
     old = target.with_name(f".{target.name}.old")
     try:
         try:
@@ -72,7 +64,7 @@ def _replacing(path: str | Path, new: Path, target: Path) -> Iterator[Path]:
     except OSError as error:
         written = (str(new), str(old), str(target))
         if error.filename is not None and not str(error.filename).startswith(written):
-            raise  # an input that cannot be read, not the output
+            raise  # the error concerns an input, not the output
         reason = error.strerror or str(error)
         raise GenezipError(
             f"cannot write {path}: {reason}; free space or choose another folder"
@@ -85,7 +77,7 @@ def _replacing(path: str | Path, new: Path, target: Path) -> Iterator[Path]:
 
 
 def refuse_foreign(path: str | Path, known: Collection[str]) -> None:
-    """Raise if a folder holds what would be lost when it is replaced: foreign files, and links."""
+    """Raise if replacing a folder would lose unknown files or links in it."""
     target = folder_target(path)
     if not target.exists():
         return

@@ -1,4 +1,4 @@
-"""Long jobs in parts: a record of the finished parts, and requests to stop between two."""
+"""Long jobs in parts: a record of the finished parts, and requests to stop between two parts."""
 
 import json
 import logging
@@ -17,25 +17,24 @@ logger = logging.getLogger(__name__)
 
 
 class Journal:
-    """The finished parts of a long job, noted in one JSON file; the next call goes on from there.
+    """Record of the finished parts of a long job in one JSON file, so that a next call can resume.
 
-    A note is made after the data of its part are on the disk, and is whole or not there. Parts of
-    a job with another identity, or in a file that cannot be read, count as not done.
+    A part is recorded, atomically, once its data are on the disk. Parts of a job with another
+    identity, or in a file that cannot be read, count as not done.
 
     Parameters
     ----------
-    path : the file; nothing is written before the first part is noted
-    identity : JSON value
-        Everything that decides the content of the parts.
+    path : the file; it is first written when the first part is noted
+    identity : JSON value with everything that decides the content of the parts
 
     Attributes
     ----------
-    done : name of a part -> what was noted of it (JSON values)
+    done : name of a part -> its recorded facts (JSON values)
     """
 
     def __init__(self, path: str | Path, identity: Any) -> None:
         self.path = Path(path)
-        self._key = json.loads(json.dumps(identity))  # as a file gives it back
+        self._key = json.loads(json.dumps(identity))  # as read back: tuples become lists
         self.done = self._read()
 
     def _read(self) -> dict[str, dict[str, Any]]:
@@ -45,16 +44,16 @@ class Journal:
         except FileNotFoundError:
             return {}
         except (OSError, ValueError, TypeError, KeyError):
-            logger.warning(f"{self.path} is damaged or of an older version; the job begins anew")
+            logger.warning(f"{self.path} is damaged or of an older version; the job starts over")
             return {}
         return done if key == self._key else {}
 
     def note(self, part: str, facts: Mapping[str, Any], data: IO[bytes]) -> None:
-        """Note that a part is finished, replacing an earlier note of it.
+        """Record a finished part, replacing its earlier record.
 
         Parameters
         ----------
-        data : open file that the part was written into; it is on the disk before the note is
+        data : open file of the part, which is flushed to the disk before the record is written
         """
         data.flush()
         os.fsync(data.fileno())
@@ -62,7 +61,7 @@ class Journal:
         self._write()
 
     def forget(self, part: str) -> None:
-        """Count a part as not done, on the disk too: its data are about to be overwritten."""
+        """Remove a part from the record on disk, before its data are overwritten."""
         if self.done.pop(part, None) is not None:
             self._write()
 
@@ -73,35 +72,35 @@ class Journal:
             os.fsync(file.fileno())
 
     def clear(self) -> None:
-        """Remove the file: the job begins anew or is finished."""
+        """Remove the file, when the job is finished or starts over."""
         self.done = {}
         self.path.unlink(missing_ok=True)
 
 
 class StopRequest:
-    """Whether a stop was asked for; true from then on."""
+    """A flag that becomes true, and stays true, when a stop is requested."""
 
     def __init__(self) -> None:
-        self.asked = False
+        self.requested = False
 
     def __bool__(self) -> bool:
-        return self.asked
+        return self.requested
 
 
 @contextmanager
 def stop_request(again_at_once: bool = True) -> Iterator[StopRequest]:
-    """Turn Ctrl-C and a scheduler's SIGTERM into a request, obeyed between two steps of a run.
+    """Turn Ctrl-C and a scheduler's SIGTERM into a request that a run checks between two steps.
 
-    A second one stops at once. Among several processes it must not (``again_at_once`` is
-    False): terminal and launcher both pass a signal on, and the launcher kills what does not
-    end by itself.
+    A second signal stops the run at once. With several processes it must not (``again_at_once``
+    is False): terminal and launcher both forward a signal, and the launcher kills processes that
+    do not stop by themselves.
     """
     request = StopRequest()
 
     def handle(number: int, frame: FrameType | None) -> None:
-        if request.asked and again_at_once:
+        if request.requested and again_at_once:
             raise KeyboardInterrupt
-        request.asked = True
+        request.requested = True
 
     if threading.current_thread() is not threading.main_thread():
         yield request  # signals reach the main thread only

@@ -1,8 +1,7 @@
-"""JSON files that later steps open, and one set of errors for a wrong one.
+"""JSON files that later steps open, with one set of error messages for all kinds.
 
-A :class:`Kind` declares what a file is, which version of it is read, and what to do where it is
-missing or damaged. Manifests are read through it, and the heads of Parquet files
-(:mod:`genezip.artifacts.tables`).
+A :class:`Kind` declares what a file is, which version is read, and what to do if it is missing or
+damaged. It checks manifests and the heads of Parquet files (:mod:`genezip.artifacts.tables`).
 """
 
 import json
@@ -23,12 +22,12 @@ class Kind:
 
     Attributes
     ----------
-    noun : what the file is, as in "is no <noun>"
-    version : schema version that is written and read; None where such files have none
-    first : what to do where the file is missing ("build the corpus first")
-    again : what to do where it is damaged or of another version ("build the corpus again")
-    keys : what must be there besides the version
-    version_key : name of the version in the file
+    noun : what the file is, as in "is not a <noun>"
+    version : schema version that is written and read; None if such files have none
+    first : advice for a missing file ("build the corpus first")
+    again : advice for a damaged file or another version ("build the corpus again")
+    keys : required keys besides the version
+    version_key : key of the version in the file
     """
 
     noun: str
@@ -43,41 +42,22 @@ class Kind:
         return facts if self.version is None else {self.version_key: self.version, **facts}
 
     def read(self, path: str | Path) -> dict[str, Any]:
-        """Read a JSON file of this kind.
-
-        Raises
-        ------
-        GenezipError
-            If the file is missing, cannot be read, is no JSON object, has another version, or
-            lacks a key.
-        """
+        """Read a JSON file of this kind."""
         return self.checked(path, self.read_json(path))
 
     def read_json(self, path: str | Path) -> Any:
-        """Read the JSON value of a file without checking its kind.
-
-        Raises
-        ------
-        GenezipError
-            If the file is missing, cannot be read, or is no JSON.
-        """
+        """Read the JSON value of a file without checking its kind."""
         try:
             return json.loads(Path(path).read_text(encoding="utf-8"))
         except (FileNotFoundError, NotADirectoryError):
             raise self.missing(path) from None
-        except ValueError as error:  # also of bytes that are no UTF-8
+        except ValueError as error:  # includes bytes that are not UTF-8
             raise GenezipError(f"{path} is not valid JSON ({error}); {self.again}") from None
         except OSError as error:
             raise self.unreadable(path, error) from None
 
     def checked(self, path: str | Path, raw: object) -> dict[str, Any]:
-        """Return the object after checking that it is of this kind and version and has all keys.
-
-        Raises
-        ------
-        GenezipError
-            If a check fails; the sentence names ``path``.
-        """
+        """Return an object once its kind, version and keys are checked; ``path`` is for errors."""
         marks = self.keys if self.version is None else (self.version_key,)
         if not isinstance(raw, dict) or not any(key in raw for key in marks):
             raise self.foreign(path)
@@ -98,25 +78,15 @@ class Kind:
 
     def foreign(self, path: str | Path) -> GenezipError:
         """The error for a file that is something else."""
-        return GenezipError(f"{path} is no {self.noun}; {self.again}")
+        return GenezipError(f"{path} is not a {self.noun}; {self.again}")
 
     def unreadable(self, path: str | Path, error: object) -> GenezipError:
-        """The error for a file that is there and cannot be read; one line of the reason."""
+        """The error for a file that exists but cannot be read, with one line of the reason."""
         reason = getattr(error, "strerror", None) or str(error).split("\n", maxsplit=1)[0]
         return GenezipError(f"{path} cannot be read ({reason}); {self.again}")
 
     def check_files(self, manifest: str | Path, entries: Iterable[Mapping[str, Any]]) -> None:
-        """Compare the listed files with the folder of the manifest, by size.
-
-        Parameters
-        ----------
-        entries : as of :func:`file_entries`
-
-        Raises
-        ------
-        GenezipError
-            At the first file that is missing or of another size.
-        """
+        """Raise at the first listed file that is missing or of another size (`file_entries`)."""
         for entry in entries:
             path = Path(manifest).parent / entry["path"]
             if not path.is_file():
@@ -124,18 +94,13 @@ class Kind:
             found = path.stat().st_size
             if found != entry["bytes"]:
                 raise GenezipError(
-                    f"{path} has {found:,} bytes, {Path(manifest).name} says "
+                    f"{path} has {found:,} bytes, {Path(manifest).name} lists "
                     f"{entry['bytes']:,}; {self.again}"
                 )
 
 
 def file_entries(folder: Path, names: Iterable[str]) -> list[dict[str, Any]]:
-    """Path, bytes and SHA-256 of files, as manifests list them.
-
-    Parameters
-    ----------
-    names : paths inside ``folder``
-    """
+    """Path (inside ``folder``), bytes and SHA-256 of files, as manifests list them."""
     return [
         {
             "path": name,

@@ -1,4 +1,4 @@
-"""Provenance of a result: its settings, inputs and the versions that made it."""
+"""Provenance of a result: its settings, its inputs, and the software versions."""
 
 import platform
 import sys
@@ -11,7 +11,7 @@ from genezip.artifacts.files import sha256_file, sha256_json
 
 
 def versions() -> dict[str, str]:
-    """Versions of Python, this package and the libraries that decide its numbers."""
+    """Versions of Python, this package and the libraries that affect its numbers."""
     found = {"python": platform.python_version(), "platform": sys.platform}
     for name in ("genezip", "torch", "numpy", "pandas", "pyarrow", "snakemake"):
         try:

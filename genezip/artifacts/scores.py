@@ -1,13 +1,13 @@
 """The score table: one row is one score, with its interval and what it was measured on.
 
-One mechanism, three kinds of file: scores of held-out DNA (:data:`DNA_SCORES`), scores of tasks
+There are three kinds of file: scores of held-out DNA (:data:`DNA_SCORES`), scores of tasks
 (:data:`TASK_SCORES`), and these beside published numbers (:data:`COMPARED_SCORES`). The columns of
-:data:`SHARED` mean the same in all of them. The others are declared with the kind that has them
-and not joined into one long list, because ``unit`` is two things: held-out DNA names what ``n``
-counts, a task names what the bootstrap resamples. Nor is ``units`` of a task (all that are
-resampled) the ``blocks`` of held-out DNA (those of them that hold what is measured).
+:data:`SHARED` mean the same in all of them. Other columns belong to one kind, because ``unit`` has
+two meanings: for held-out DNA it is what ``n`` counts, for a task what the bootstrap resamples.
+Likewise ``units`` of a task are all that are resampled, while ``blocks`` of held-out DNA are only
+those with measured bases.
 
-Names in rows that a writer and a reader must agree on stand here, too.
+Names in rows that writers and readers share are constants of this module.
 """
 
 import math
@@ -32,47 +32,47 @@ SHARED = (
     "value",  # empty where undefined
     "ci_low",  # 95 % interval, empty where none is given
     "ci_high",
-    "n",  # how many things are behind the value: windows, bases, pairs, maps, positions, ...
-    "seed",  # training seed; empty for what learns nothing at random, and for a mean of seeds
+    "n",  # number of windows, bases, pairs, maps, positions, ... behind the value
+    "seed",  # training seed; empty where nothing is random, and for a mean of seeds
     "scale",  # full, demo or test
-    "note",  # why there is no value or no interval, that it rests on few units, and the like
+    "note",  # such as why a value or interval is missing, or that it rests on few units
 )
 """Columns of every score file."""
 _WHOLE = {"n", "seed", "blocks", "positives", "units"}
 _REAL = {"value", "ci_low", "ci_high", "paper", "difference"}
 
 CORPUS = "corpus"
-"""Model of rows that count the DNA and not what a model made of it."""
+"""Value of ``model`` in rows that count the DNA itself."""
 EXAMPLES = "examples"
-"""Model of rows that count the examples of a task."""
+"""Value of ``model`` in rows that count the examples of a task."""
 LABELS = "labels"
-"""Model of the row that says why a part of the labels was not measured."""
+"""Value of ``model`` in the row whose note gives why a part of the labels was not measured."""
 BASELINE = "baseline"
-"""Mode of what sees no more than distance, composition, position or the mean."""
+"""Mode of baselines, which use distance, composition, position or the mean alone."""
 ROWS_ZERO = ("nearest", "twin", "position_motif")
-"""Baselines of labelled sequences that say what the labels cost without a model."""
+"""Baselines of labelled sequences: how well a set is solved without any model."""
 SOLVED = "solved by "
-"""Begins the note of each row of a labelled set that a row zero solves; its name and why follow."""
+"""Prefix of the note in rows of a set that one of ROWS_ZERO solves, before its name and why."""
 FLOOR_SHARE = "floor_forced_share"
 """Metric of labelled sequences: share of the test rows in which the floor made any base a token."""
 MEASURED, PAPER = "measured", "paper"
-"""Origins of a value."""
+"""Values of ``origin``."""
 MEAN = "mean"
 """Subset of the mean over all subsets of a task."""
 AGAINST_BASELINE = "_minus_best_baseline"
-"""Ends the metric of a paired difference from the best baseline."""
+"""Suffix of the metric for a paired difference from the best baseline."""
 AGAINST_CONTROL = "_minus_control"
-"""Ends the metric of a paired difference from the control."""
+"""Suffix of the metric for a paired difference from the control."""
 GC_TERTILES = ("gc_tertile_1", "gc_tertile_2", "gc_tertile_3")
 """Subsets of the bases by the GC content around them, from low to high."""
 GC_TERTILE_MEAN = "gc_tertile_mean"
 """Subset of the mean over the GC tertiles."""
 GC_ROUTER, FIXED_STRIDE, UNTRAINED = "gc_cpg", "fixed_stride", "untrained"
-"""Models that are controls: composition alone, equal distances, random weights."""
+"""Controls: composition alone, equal distances, random weights."""
 WINDOW_MEAN = "_window_mean"
-"""Ends the metric of a mean over windows, where the metric itself is pooled."""
+"""Suffix of the metric for a mean over windows, where the metric itself is pooled."""
 SHIFTED = "_shifted"
-"""Ends the metric of a repeat ratio after random shifts of the repeats."""
+"""Suffix of the metric for a repeat ratio after random shifts of the repeats."""
 WITHOUT_TRF = "rmsk_rest_without_trf"
 """Subset of the bases outside RepeatMasker calls where the source has no TRF calls."""
 
@@ -85,7 +85,7 @@ class Metric:
     PPL_DIFFERENCE = "ppl_difference"  # paired
     BPT = "bpt"
     EXPECTED_BPT = "expected_bpt"  # what the targets imply for the DNA at hand
-    TARGET_BPT = "target_bpt"  # what was asked of a region
+    TARGET_BPT = "target_bpt"  # target of a region class
     BPT_RATIO = "bpt_ratio"  # realised over expected; of repeats, over the background
     ADJUSTED_RATIO = "bpt_ratio_region_adjusted"  # a repeat over its background, by region
     MICRO_ERR = "micro_err"
@@ -100,32 +100,32 @@ class Metric:
 
 
 def under_bound(name: str, bound: str) -> str:
-    """What a model is called when it runs under another bound on tokens than its own."""
+    """Name of a model that runs with another bound on tokens than its default."""
     return f"{name} ({bound} bound)"
 
 
 def difference_of(ours: str, theirs: str) -> str:
-    """What a paired difference of two models is called."""
+    """Name of the paired difference of two models."""
     return f"{ours} - {theirs}"
 
 
 def ratio_of(ours: str, theirs: str) -> str:
-    """What a paired ratio of two models is called."""
+    """Name of the paired ratio of two models."""
     return f"{ours} / {theirs}"
 
 
 def of_stage(metric: str, stage: int) -> str:
-    """What a metric is called at one stage of routing."""
+    """Name of a metric at one stage of routing."""
     return f"{metric}_stage{stage}"
 
 
 def markov_name(order: int) -> str:
-    """What the Markov model of an order is called."""
+    """Name of the Markov model of an order."""
     return f"markov{order}"
 
 
 def markov_order(name: str) -> int | None:
-    """The order of a Markov model by what it is called; None for another model."""
+    """Order of a Markov model from its name; None for another model."""
     order = name.removeprefix("markov")
     return int(order) if order.isdigit() and name == markov_name(int(order)) else None
 
@@ -143,7 +143,7 @@ class ScoreTable:
     ----------
     columns : in the order of the file
     later : columns that files of earlier versions lack
-    again : what to do where a file is damaged
+    again : advice for a damaged file
     """
 
     columns: tuple[str, ...]
@@ -167,13 +167,7 @@ class ScoreTable:
         write_tsv(path, self.frame(rows))
 
     def read(self, path: str | Path) -> pd.DataFrame:
-        """Read a file, typed as :meth:`frame`; what it lacks because it is older is empty.
-
-        Raises
-        ------
-        GenezipError
-            If it is missing, is no TSV, lacks a column, or has a cell of the wrong type.
-        """
+        """Read a file, typed as :meth:`frame`; columns that older files lack are empty."""
         needed = [name for name in self.columns if name not in self.later]
         text = set(self.columns) - _WHOLE - _REAL
         found = read_tsv(path, needed, text, again=self.again)
@@ -204,7 +198,7 @@ DNA_SCORES = ScoreTable(
         "ci_high",
         "n",
         "unit",  # what n counts: windows, bases, shifts
-        "blocks",  # bootstrap blocks that hold what is measured; empty where no interval is asked
+        "blocks",  # bootstrap blocks with measured bases; empty if no interval is computed
         "note",
         "seed",
         "scale",
@@ -220,7 +214,7 @@ TASK_SCORES = ScoreTable(
         "model",
         "task",
         "subset",
-        "rule",  # split rule: paper, gene, chromosome
+        "rule",  # split scheme: paper, gene, chromosome
         "split",
         "input",  # authors, full, contrast; empty for baselines
         "mode",  # frozen, head_only, release, lora, full, baseline
@@ -231,7 +225,7 @@ TASK_SCORES = ScoreTable(
         "n",
         "positives",  # positive examples among n (tasks of pairs)
         "unit",  # what the bootstrap resamples: genes, loci, blocks
-        "units",  # how many of them there are, whether or not they hold what is measured
+        "units",  # number of resampled units, with or without measured examples
         "seed",
         "scale",
         "origin",  # measured here, or paper
@@ -246,9 +240,9 @@ COMPARED_SCORES = ScoreTable(
         *("task", "subset", "model", "origin", "seed", "input", "mode", "rule", "split", "metric"),
         *("value", "ci_low", "ci_high", "n", "positives", "unit", "units", "scale"),
         "paper_model",  # name of the model in the published table
-        "paper",  # the published value of the same thing
+        "paper",  # the published value
         "difference",  # value minus paper
         "note",
     )
 )
-"""Scores of all subsets of a task, beside the published numbers."""
+"""Scores of all subsets of a task, with the published numbers."""

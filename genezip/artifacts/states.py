@@ -1,8 +1,8 @@
 """Saved states of long work: tensors and plain values from which the work is resumed.
 
-A state is one file, whole or absent, that names the run it belongs to. Training, heads,
-fine-tuning and the parts of a FASTA are saved and resumed through this module; it alone in this
-package needs torch.
+A state is one file, written atomically, with the identity of its run. Training, heads,
+fine-tuning and the parts of a FASTA are saved and resumed through this module, the only one of
+the package that needs torch.
 """
 
 import io
@@ -30,11 +30,11 @@ def save_state(
 
     Parameters
     ----------
-    identity : all that must not change between two parts of a run, as JSON values
-    values : tensors and plain values by name, nested at will
-    previous : where a state that is replaced goes; without it, it is lost
+    identity : JSON values that must not change between two parts of a run
+    values : tensors and plain values by name, in any nesting
+    previous : path to which the replaced state is moved; None discards it
     """
-    data = io.BytesIO()  # for a full disk torch raises no OSError
+    data = io.BytesIO()  # torch does not raise OSError on a full disk
     torch.save({**values, IDENTITY: dict(identity)}, data)
     with atomic_path(path) as temporary:
         temporary.write_bytes(data.getbuffer())
@@ -45,13 +45,8 @@ def save_state(
 def load_state(path: Path, names: Collection[str]) -> dict[str, Any] | None:
     """Read a state: its values, on the CPU, and its ``identity``.
 
-    Returns None where the file is damaged (each part of the archive has a checksum) or lacks one
-    of ``names``, so that it is a state of something else.
-
-    Raises
-    ------
-    GenezipError
-        If the file may not be read.
+    Returns None if the file is damaged (each part of the archive has a checksum) or lacks one of
+    ``names``, so that it is a state of something else; a file without read permission raises.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -72,24 +67,19 @@ def refuse_other_run(
     new: Mapping[str, Any],
     free: Collection[str] = (),
 ) -> None:
-    """Raise if a state belongs to another run.
+    """Raise if a state belongs to another run, with the first key that differs and both values.
 
     Parameters
     ----------
-    path : file or folder that is to be deleted where the old run is not wanted
+    path : file or folder to delete if the old run is not wanted
     what : the old run, as in "a run that stopped at step 3"
     old, new : identities of the state and of the run at hand
     free : dotted keys that may differ
-
-    Raises
-    ------
-    GenezipError
-        With the first key that differs, and both values.
     """
     difference = first_difference(old, new, free)
     if difference is not None:
         key, before, now = difference
         raise GenezipError(
-            f"{path} holds {what} with {key} {before}, not {now}; set it back to go on, or "
-            f"delete {path} to start anew"
+            f"{path} holds {what} with {key} {before}, not {now}; restore it to continue, or "
+            f"delete {path} to start over"
         )

@@ -1,7 +1,7 @@
 """Tables on disk: Parquet with a typed head, and TSV.
 
 The head is JSON in the metadata of the schema, under :data:`HEAD`: the version of the file's
-kind and whatever its writer noted. All files are written whole or not at all.
+kind and the facts of its writer. All files are written atomically.
 """
 
 import json
@@ -24,7 +24,7 @@ HEAD = b"genezip"
 
 
 def head_metadata(head: Mapping[str, Any]) -> dict[bytes, bytes]:
-    """Metadata of a schema that carry a head."""
+    """Schema metadata that contain a head."""
     return {HEAD: json.dumps(head).encode()}
 
 
@@ -40,11 +40,11 @@ def write_parquet(path: str | Path, table: pa.Table, head: Mapping[str, Any]) ->
 def parquet_writer(
     path: str | Path, schema: pa.Schema, head: Mapping[str, Any] | None, **options: Any
 ) -> Iterator[pq.ParquetWriter]:
-    """Yield a writer for tables that come one after the other (zstd, atomically).
+    """Yield a writer for consecutive tables (zstd, atomically).
 
     Parameters
     ----------
-    head : None where it is known at the end only (:func:`add_head`)
+    head : None if it is known only at the end (:func:`add_head`)
     options : further options of ``pyarrow.parquet.ParquetWriter``
     """
     if head is not None:
@@ -63,16 +63,9 @@ def add_head(writer: pq.ParquetWriter, head: Mapping[str, Any]) -> None:
 
 @contextmanager
 def open_parquet(path: str | Path, kind: Kind, **options: Any) -> Iterator[pq.ParquetFile]:
-    """Yield an open Parquet file; a failure while it is read raises a GenezipError, too.
+    """Yield an open Parquet file; errors inside the block that concern it raise GenezipError.
 
-    Parameters
-    ----------
-    options : further options of ``pyarrow.parquet.ParquetFile``
-
-    Raises
-    ------
-    GenezipError
-        If the file is missing, or is no Parquet that can be read.
+    ``options`` are further options of ``pyarrow.parquet.ParquetFile``.
     """
     try:
         with pq.ParquetFile(path, **options) as file:
@@ -81,22 +74,12 @@ def open_parquet(path: str | Path, kind: Kind, **options: Any) -> Iterator[pq.Pa
         if not Path(path).exists():
             raise kind.missing(path) from None
         if getattr(error, "filename", None) not in (None, str(path)):
-            raise  # of another file that the block opened
+            raise  # the error concerns another file that the block opened
         raise kind.unreadable(path, error) from None
 
 
-def head_of(path: str | Path, schema: pa.Schema, kind: Kind) -> dict[str, Any]:
-    """The head in a schema's metadata.
-
-    Raises
-    ------
-    GenezipError
-        If there is none of this kind and version.
-    """
-    return _head(path, schema.metadata, kind)
-
-
-def _head(path: str | Path, metadata: Mapping[bytes, bytes] | None, kind: Kind) -> dict[str, Any]:
+def head_of(path: str | Path, metadata: Mapping[bytes, bytes] | None, kind: Kind) -> dict[str, Any]:
+    """The head in the metadata of a schema or a file, once its kind and version are checked."""
     try:
         raw = json.loads((metadata or {})[HEAD])
     except (KeyError, ValueError):
@@ -105,29 +88,17 @@ def _head(path: str | Path, metadata: Mapping[bytes, bytes] | None, kind: Kind) 
 
 
 def read_head(path: str | Path, kind: Kind) -> dict[str, Any]:
-    """The head of a Parquet file, whether it was written first or last.
-
-    Raises
-    ------
-    GenezipError
-        If the file is missing, unreadable, or not of this kind and version.
-    """
+    """The head of a Parquet file, whether it was written first or last."""
     with open_parquet(path, kind) as file:
-        return _head(path, file.metadata.metadata, kind)
+        return head_of(path, file.metadata.metadata, kind)
 
 
 def read_parquet(
     path: str | Path, kind: Kind, columns: list[str] | None = None
 ) -> tuple[pa.Table, dict[str, Any]]:
-    """Read a whole table and its head.
-
-    Raises
-    ------
-    GenezipError
-        If the file is missing, unreadable, lacks a column, or is not of this kind and version.
-    """
+    """Read a whole table and its head."""
     with open_parquet(path, kind) as file:
-        head = head_of(path, file.schema_arrow, kind)
+        head = head_of(path, file.schema_arrow.metadata, kind)
         lacking = set(columns or ()) - set(file.schema_arrow.names)
         if lacking:
             raise GenezipError(f"{path} lacks the column {min(lacking)}; {kind.again}")
@@ -152,15 +123,10 @@ def read_tsv(
 
     Parameters
     ----------
-    columns : what it must have at least
-    text : columns that stay text, whatever they look like; None for all of them
-    first, again : what to do where it is missing, or damaged
+    columns : required columns
+    text : columns that are kept as text; None for all of them
+    first, again : advice for a missing, and for a damaged file
     separator : between cells; a comma reads CSV
-
-    Raises
-    ------
-    GenezipError
-        If the file is missing, is no TSV, or lacks a column.
     """
     try:
         types = str if text is None else dict.fromkeys(text, str)
@@ -169,7 +135,7 @@ def read_tsv(
         raise GenezipError(f"{path} does not exist; {first}") from None
     except pd.errors.EmptyDataError:
         raise GenezipError(f"{path} is empty; {again}") from None
-    except (ValueError, OSError, EOFError, zlib.error) as error:  # also of a gzip that is cut
+    except (ValueError, OSError, EOFError, zlib.error) as error:  # includes truncated gzip
         reason = str(error).split("\n", maxsplit=1)[0]
         raise GenezipError(f"{path} is not a readable table ({reason}); {again}") from None
     lacking = sorted(set(columns) - set(frame.columns))

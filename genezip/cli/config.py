@@ -77,7 +77,7 @@ def key_tables(schema: dict[str, Any]) -> str:
     definitions = schema["$defs"]
     parts = [_table("Top level", schema, definitions)]
     parts += _sections("", schema, definitions)
-    own = config.OwnLabels.model_json_schema()
+    own = config.UserLabels.model_json_schema()
     parts.append(_table("The file of `genezip tasks run`", own, {}))
     return "\n".join(parts)
 

@@ -418,7 +418,7 @@ def _measure(
 
 
 @app.command("run")
-def run_own(
+def run_user_labels(
     file: Annotated[Path, typer.Argument(help="YAML: labels, fasta, models and what differs.")],
     out: Annotated[Path, typer.Option(help="Folder for scores, predictions and the audit.")],
     threads: options.Threads = 1,
@@ -435,11 +435,11 @@ def run_own(
     """
     import torch
 
-    from genezip.tasks.classification import own
+    from genezip.tasks.classification import user_labels
 
     torch.set_num_threads(threads)
-    typer.echo(own.headline(own.run_own(file, out)))
-    typer.echo(f"every metric, difference and note: {out / own.SCORES}")
+    typer.echo(user_labels.headline(user_labels.run_user_labels(file, out)))
+    typer.echo(f"every metric, difference and note: {out / user_labels.SCORES}")
 
 
 @app.command("audit")

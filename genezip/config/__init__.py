@@ -37,9 +37,9 @@ from genezip.config.tasks import (
     HeadTraining,
     Initiation,
     Labels,
-    OwnLabels,
     Pairs,
     Task,
+    UserLabels,
 )
 from genezip.errors import GenezipError
 
@@ -70,7 +70,6 @@ __all__ = [
     "Leakage",
     "ModelEntry",
     "Needs",
-    "OwnLabels",
     "Pairs",
     "Pretrain",
     "RegionPreset",
@@ -81,6 +80,7 @@ __all__ = [
     "Section",
     "Simulation",
     "Task",
+    "UserLabels",
     "check_presets",
     "load",
     "merge",

@@ -273,7 +273,7 @@ class Classification(Task, FineTuning):
         return self
 
 
-class OwnLabels(Section):
+class UserLabels(Section):
     """Your own labels (`genezip tasks run FILE`); paths start from the folder of the file."""
 
     labels: str = Field(

@@ -1,8 +1,8 @@
 """Build a corpus: plan the windows, write their shards, finish with the manifest.
 
 The three steps are separate functions, so that a workflow can write the shards of one plan
-in many jobs. Equal inputs, settings and seed give equal bytes, whatever the number of jobs:
-nothing in a corpus depends on the time, the machine, or the process that wrote it.
+in many jobs. Equal inputs, settings and seed give equal bytes, whatever the number of jobs, the
+time, or the machine.
 """
 
 import multiprocessing
@@ -42,8 +42,8 @@ from genezip.genome.sources.splits import SPLITS
 from genezip.log import Progress
 
 TABLES = ("dropped.tsv", "heldout_homology.tsv")
-PROOFS = ("leakage.tsv", "homology.tsv")  # what is proved of a corpus afterwards
-ENTRIES = "entries"  # what the jobs of a workflow report
+PROOFS = ("leakage.tsv", "homology.tsv")  # results of later checks of a corpus
+ENTRIES = "entries"  # folder of manifest entries from the jobs of a workflow
 KNOWN = {*SPLITS, PLAN, MANIFEST, *TABLES, *PROOFS}
 
 _ENTRIES_KIND = Kind(
@@ -68,38 +68,28 @@ def build_corpus(
 ) -> dict[str, Any]:
     """Build the corpus of a source into a folder, replacing an older one.
 
-    Shards are written into a hidden folder beside ``out_dir``, which is renamed when all are
-    there. After an interruption it stays, and the same call continues.
+    Shards are written into a hidden folder beside ``out_dir``, which is renamed when it is
+    complete; after an error ``out_dir`` is unchanged. An interrupted call is continued by the
+    same call.
 
     Parameters
     ----------
-    source : Source
-        Segments with their splits, sequence and annotation.
-    region_map : RegionMap
-        Class of every base of every segment.
-    settings : config.Corpus
+    source : segments with their splits, sequence and annotation
+    region_map : class of every base of every segment
     out_dir : folder
-        Gets the manifest, the plan, the shards of train, valid and test, ``dropped.tsv`` and,
-        where held-out windows are dropped for homology, ``heldout_homology.tsv``.
+        For the manifest, the plan, the shards of train, valid and test, ``dropped.tsv`` and, if
+        held-out windows are filtered for homology, ``heldout_homology.tsv``.
     excluded : DataFrame chrom, start, end
         No training or validation window touches these intervals.
-    inputs : name to path
-        Input files whose hashes the manifest records.
+    inputs : name -> path of input files whose hashes the manifest records
     transcripts, gene_types
-        Transcripts that windows are anchored at; as for the region map (config.Regions).
-    jobs : int
-        Processes that write shards.
+        Transcripts at which windows are anchored; as for the region map (config.Regions).
+    jobs : processes that write shards
 
     Returns
     -------
     dict
         The manifest.
-
-    Raises
-    ------
-    GenezipError
-        If a split is left with no window, an input is wrong, the folder is no corpus, or the
-        disk is full. ``out_dir`` is then unchanged.
     """
     refuse_foreign(out_dir, KNOWN)
     chosen = _choose(source, settings, excluded, inputs, transcripts, gene_types)
@@ -120,14 +110,8 @@ def plan_corpus(
 ) -> Plan:
     """Draw the windows of a corpus and write its plan as ``path``; see :func:`build_corpus`.
 
-    ``dropped.tsv`` is written beside it. An older manifest there is removed, because its shards
-    are about to be replaced.
-
-    Raises
-    ------
-    GenezipError
-        As :func:`build_corpus`; also for a file of another name than ``plan.parquet``, which the
-        other steps would not find.
+    The file must be named ``plan.parquet``, so that the other steps find it. ``dropped.tsv`` is
+    written beside it. An older manifest there is removed, because its shards will be replaced.
     """
     folder = Path(path).parent
     if Path(path).name != PLAN:
@@ -192,8 +176,8 @@ def write_shards(
 ) -> list[dict[str, Any]]:
     """Write the shards of one of ``of`` parts of a plan; return their manifest entries.
 
-    A shard that an interrupted call left whole is kept. Each is written under another name and
-    renamed, so that any number of processes may work in one folder.
+    Complete shards of an interrupted call are kept. Each shard is written under a temporary name
+    and renamed, so that any number of processes may work in one folder.
     """
     shards = plan.shards(part, of)
     total = sum(len(shard.rows) for shard in shards)
@@ -213,12 +197,12 @@ def _written(
     folder: Path,
     jobs: int,
 ) -> Iterator[dict[str, Any]]:
-    """Manifest entries in order, from this process or from several."""
+    """Write the shards in this process or in several; yield the manifest entries in order."""
     if jobs == 1 or len(shards) < 2:
         yield from map(ShardWriter(plan, source.assembly(), region_map, folder).write, shards)
         return
     try:
-        # A fresh interpreter for each: Arrow's threads do not survive a fork.
+        # spawn, because Arrow's threads do not survive a fork
         with ProcessPoolExecutor(
             min(jobs, len(shards)),
             mp_context=multiprocessing.get_context("spawn"),
@@ -228,8 +212,8 @@ def _written(
             yield from pool.map(_write_one, shards)
     except BrokenProcessPool:
         raise GenezipError(
-            "a process that writes shards was killed, perhaps for want of memory; run the same "
-            "command with fewer --jobs, it keeps what is whole"
+            "a process that writes shards was killed, perhaps for lack of memory; run the same "
+            "command with fewer --jobs, which keeps complete shards"
         ) from None
 
 
@@ -243,7 +227,7 @@ def _begin(plan: Plan, source: Source, region_map: RegionMap, folder: Path) -> N
 
 
 def _end_with_parent() -> None:
-    """A process whose parent was killed would wait for its next shard for ever."""
+    """Exit when the parent process ends; otherwise the process would wait for a shard forever."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
@@ -255,13 +239,7 @@ def _write_one(shard: ShardPlan) -> dict[str, Any]:
 
 
 def read_entries(path: str | Path) -> list[dict[str, Any]]:
-    """Read manifest entries of shards that `genezip corpus write` wrote.
-
-    Raises
-    ------
-    GenezipError
-        If the file is missing or is no such list.
-    """
+    """Read the manifest entries from `genezip corpus write`."""
     found = _ENTRIES_KIND.read_json(path)
     if not isinstance(found, list) or not all(
         isinstance(entry, dict) and "path" in entry for entry in found
@@ -275,13 +253,7 @@ def finish_corpus(
 ) -> dict[str, Any]:
     """Finalise a corpus: check that each planned shard exists exactly once, write the manifest.
 
-    Shards of an older plan are removed.
-
-    Raises
-    ------
-    GenezipError
-        If a shard of the plan is missing among the entries or on disk, or was written from
-        another plan or region map than the others.
+    All shards must be of this plan and of one region map. Shards of an older plan are removed.
     """
     folder = Path(folder)
     by_path = {entry["path"]: dict(entry) for entry in entries}
@@ -309,7 +281,7 @@ def finish_corpus(
         )
     if by_path:
         raise GenezipError(
-            f"{min(by_path)} is no shard of {folder / PLAN}; write the parts of this plan again"
+            f"{min(by_path)} is not a shard of {folder / PLAN}; write the parts of this plan again"
         )
     for split in SPLITS:
         for stray in stray_shards(folder / split, [entry["path"] for entry in files]):
@@ -342,16 +314,10 @@ def finish_corpus(
 
 
 def stray_shards(folder: Path, known: Sequence[str]) -> list[Path]:
-    """Shards in the folder of a split that are not among the known ones (of an older plan).
-
-    Raises
-    ------
-    GenezipError
-        If the folder holds something that is no shard, which must not be removed.
-    """
+    """Shards of an older plan in the folder of a split; files that are not shards raise."""
     if not folder.is_dir():
         return []
     for path in sorted(folder.iterdir()):
         if not _SHARD.fullmatch(path.name) or not path.is_file():
-            raise GenezipError(f"{path} is no shard of a corpus; choose an empty folder")
+            raise GenezipError(f"{path} is not a shard of a corpus; choose an empty folder")
     return [path for path in folder.iterdir() if f"{folder.name}/{path.name}" not in known]

@@ -1,15 +1,15 @@
-"""The promoter width and the sampling mixture of the paper, recovered from its Table 5.
+"""Recover the promoter width and the sampling mixture of the paper from its Table 5.
 
-Neither is given in the text of GeneZip (arXiv 2602.17739, section 4.1).
+The text of GeneZip (arXiv 2602.17739, section 4.1) gives neither.
 
-Width: Table 5 gives the bases of each class on the held-out chromosomes 8, 9 and 10. The map is
-made for several half-widths, and the one whose totals lie closest is named. The answer depends
-on the annotation, so its name is in every row.
+Width: Table 5 has the bases of each class on the held-out chromosomes 8, 9 and 10. The map is
+built for several half-widths, and the one with the closest totals is marked. The result depends on
+the annotation, whose name is in every row.
 
-Mixture: windows are drawn uniformly, around TSSs and around coding bases, and Table 5 gives the
+Mixture: windows are drawn uniformly, around TSSs and around coding bases, and Table 5 has the
 percentage of each class in the training corpora. Windows of each mode are drawn as for our
-corpus, their class shares are measured, and the shares w >= 0, sum 1, of the modes are those with
-the smallest squared difference to the published percentages.
+corpus and their class shares are measured; the weights w >= 0, sum 1, of the modes minimise the
+squared difference to the published percentages.
 """
 
 import logging
@@ -57,11 +57,6 @@ def read_table5(path: Path | None = None) -> pd.DataFrame:
     -------
     DataFrame
         The rows, indexed by (dataset, split).
-
-    Raises
-    ------
-    GenezipError
-        If the file is missing or lacks a column.
     """
     needed = ["dataset", "split", *(f"{name}_{unit}" for name in CLASSES for unit in _UNITS)]
     table = read_tsv(
@@ -95,31 +90,20 @@ def calibrate(
 
     Parameters
     ----------
-    annotation : Annotation
-    chrom_sizes : mapping
-        Chromosome -> length (bp).
-    settings : Regions
-        Its promoter and its classes of the user are left out: the paper has none.
-    paper_mb : Series
-        Class -> published Mb.
-    chromosomes : sequence of str
-        Those that the published row is about, as ``chrom_sizes`` names them.
-    half_widths : sequence of int
-        bp.
+    chrom_sizes : chromosome -> length (bp)
+    settings : rules of the map; promoter width and user classes are overridden
+    paper_mb : class -> published Mb
+    chromosomes : chromosomes of the published row, as in ``chrom_sizes``
+    half_widths : promoter half-widths (bp)
 
     Returns
     -------
     DataFrame
         annotation, chromosomes, half_width_bp, class, measured_mb, paper_mb, difference_mb
-        (measured - paper), closest_promoter, closest_total (0 or 1). After the classes of
-        each half-width a row ``all``, whose difference is the sum of the absolute ones.
-        ``closest_promoter`` marks the half-width with the smallest absolute difference of
-        the class promoter, ``closest_total`` the one with the smallest sum.
-
-    Raises
-    ------
-    GenezipError
-        If a chromosome is unknown, or the annotation has no transcript on one.
+        (measured - paper), closest_promoter, closest_total (0 or 1). Each half-width has a row
+        per class and a row ``all`` with the sum of absolute differences. ``closest_promoter``
+        marks the half-width with the smallest absolute difference of the class promoter,
+        ``closest_total`` the one with the smallest sum.
     """
     absent = [chrom for chrom in chromosomes if chrom not in chrom_sizes]
     if absent:
@@ -172,13 +156,13 @@ def calibrate(
 
 
 def without_genes(annotation: Annotation, chromosomes: Sequence[str]) -> list[str]:
-    """The chromosomes on which the annotation has no transcript."""
+    """Chromosomes without a transcript in the annotation."""
     on = set(annotation.transcripts["chrom"].unique())
     return [chrom for chrom in chromosomes if chrom not in on]
 
 
 def closest(table: pd.DataFrame, name: str) -> int:
-    """Half-width (bp) whose row of a class, or ``all``, differs least from the paper."""
+    """Half-width (bp) at which a class, or ``all``, differs least from the paper."""
     rows = table[table["class"] == name]
     least = int(rows["difference_mb"].abs().to_numpy().argmin())
     return int(rows["half_width_bp"].to_numpy()[least])
@@ -215,12 +199,9 @@ def measure(
     ----------
     segments, annotations, n_runs, excluded
         As :class:`genezip.corpus.sampling.Pool`.
-    region_map : RegionMap
-        Of the seven classes, covering the segments.
-    windows : int
-        Windows drawn per mode and corpus.
-    seed : int
-        Equal seeds give equal numbers.
+    region_map : map of the seven classes that covers the segments
+    windows : number of windows per mode and corpus
+    seed : random seed
 
     Returns
     -------
@@ -245,29 +226,19 @@ def mode_shares(
     rng: np.random.Generator,
     max_n_fraction: float = 0.01,
 ) -> np.ndarray:
-    """Percent of the bases that each class has in windows of each mode.
+    """Percentage of bases of each class in windows of each mode.
 
     Parameters
     ----------
-    region_map : RegionMap
-        Of the seven classes.
-    pool : Pool
-        What windows are drawn from, and their length.
-    windows : int
-        Windows drawn per mode.
-    rng : numpy Generator
-    max_n_fraction : float
-        Windows with a larger share of N are redrawn.
+    region_map : map of the seven classes
+    pool : segments to draw from, and the window length
+    windows : number of windows per mode
+    max_n_fraction : windows with a larger share of N are redrawn
 
     Returns
     -------
     float64 array, shape (modes, classes)
         Every row sums to 100.
-
-    Raises
-    ------
-    GenezipError
-        If a mode has no legal window.
     """
     found = np.zeros((len(MODES), len(CLASSES)))
     for index, mode in enumerate(MODES):
@@ -278,7 +249,7 @@ def mode_shares(
 
 
 def _class_bp(region_map: RegionMap, drawn: Drawn) -> np.ndarray:
-    """Bases of each class in all windows together; bases of overlapping windows count twice."""
+    """Bases of each class in all windows; bases in two windows count twice."""
     counts = np.zeros(len(CLASSES), dtype=np.int64)
     chroms = np.array([segment.chrom for segment in drawn.pool.segments], dtype=object)[
         drawn.segment
@@ -295,8 +266,8 @@ def _class_bp(region_map: RegionMap, drawn: Drawn) -> np.ndarray:
 def fit_simplex(matrix: np.ndarray, target: np.ndarray) -> np.ndarray:
     """Weights w >= 0 with sum 1 that minimise ``|matrix @ w - target|``.
 
-    The optimum is the unconstrained one of the modes that take part in it, so every set of
-    modes is tried (7 for three modes) and the best answer without negative weight is kept.
+    The optimum is the unconstrained optimum over the modes with positive weight, so every set of
+    modes is tried (7 for three modes) and the best solution without negative weights is kept.
 
     Parameters
     ----------
@@ -311,7 +282,7 @@ def fit_simplex(matrix: np.ndarray, target: np.ndarray) -> np.ndarray:
     best, least = np.full(k, 1 / k), np.inf
     for size in range(1, k + 1):
         for chosen in combinations(range(k), size):
-            # the sum is 1 by construction: what the last weight is follows from the others
+            # the sum is 1 by construction: the last weight follows from the others
             last = matrix[:, chosen[-1]]
             free = matrix[:, chosen[:-1]] - last[:, None]
             part = np.linalg.lstsq(free, target - last, rcond=None)[0]
@@ -333,20 +304,16 @@ def fit_mixture(
     chosen: np.ndarray,
     chosen_name: str = "config",
 ) -> pd.DataFrame:
-    """Shares of the modes that come closest to the published percentages.
+    """Weights of the modes that come closest to the published percentages.
 
     Parameters
     ----------
-    shares : mapping
-        Corpus (a key of :data:`CORPORA`) -> what :func:`mode_shares` gave.
-    table5 : DataFrame
-        What :func:`genezip.corpus.calibration.read_table5` gave.
-    made_from, promoter : str
-        Name of the annotation, and the promoter of its region map in words.
+    shares : corpus (a key of :data:`CORPORA`) -> output of :func:`mode_shares`
+    table5 : output of :func:`read_table5`
+    made_from, promoter : name of the annotation, and the promoter of its region map in words
     chosen : float array, shape (modes,)
         The weights of our corpora, shown for comparison.
-    chosen_name : str
-        What the fit with these weights is called: ``config`` for those of ``corpus.sampling``.
+    chosen_name : name of the fit with these weights; ``config`` for those of ``corpus.sampling``
 
     Returns
     -------
@@ -355,11 +322,6 @@ def fit_mixture(
         mixture_pct, paper_pct, difference_pct (mixture - paper), ``<mode>_weight``, residual_pct
         (root of the sum of squared differences over the classes). The fit is ``own`` (to this
         corpus), ``both`` (one mixture for all) or ``chosen_name`` (not fitted, the weights given).
-
-    Raises
-    ------
-    GenezipError
-        If a published row is missing.
     """
     if not shares:
         raise GenezipError("no corpus to fit a mixture to; measure at least one")

@@ -1,4 +1,4 @@
-"""Table 5 of the paper: the composition of corpora, beside the published numbers."""
+"""Table 5 of the paper: composition of corpora, with the published numbers."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,9 +22,9 @@ BUILD = "hg38"
 def table5(corpora: Mapping[str, CorpusReader], paper: Path | None, scale: str) -> pd.DataFrame:
     """Composition of every split of corpora, one row per class, with the published share.
 
-    A corpus of the published genome (:data:`BUILD`) is compared with the published one of its
-    window length; the held-out tiling is compared at every length, because its padding alone
-    differs. Where nothing was published the cells stay empty.
+    A corpus of the published genome (:data:`BUILD`) is compared with the published corpus of its
+    window length; the held-out tiling is compared at every length, because only its padding
+    differs. Cells without a published number are empty.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """A corpus on disk: open its manifest, read its windows, check them.
 
 A corpus is a folder with ``manifest.json`` and one folder of Parquet shards per split. The
-manifest lists every file with its hash, so a corpus can be checked, and counts what it holds.
+manifest lists every file with its hash, and counts windows and bases.
 """
 
 from collections.abc import Iterator, Mapping
@@ -39,10 +39,10 @@ class Window:
     Attributes
     ----------
     chrom, start, end : genome interval, 0-based, half-open
-    piece, split : names of the segment and the split that it belongs to
+    piece, split : name of the segment, and its split
     n_fraction : share of N, padding included
     ids : uint8 array, shape (L,)
-        Token ids; L is more than ``end - start`` where the window is padded with N.
+        Token ids; L exceeds ``end - start`` if the window is padded with N.
     regions : uint8 array, shape (L,)
         Region class ids; padding is dig.
     """
@@ -63,11 +63,6 @@ class CorpusReader:
     Parameters
     ----------
     manifest_path : path of ``manifest.json``
-
-    Raises
-    ------
-    GenezipError
-        If the manifest is missing, no JSON, or of another schema version.
     """
 
     def __init__(self, manifest_path: str | Path) -> None:
@@ -96,18 +91,18 @@ class CorpusReader:
             yield self.shard(entry)
 
     def shard(self, entry: Mapping[str, Any]) -> Shard:
-        """Decode the shard of one manifest entry; its row count must be as the manifest says."""
+        """Decode the shard of a manifest entry, after checking its number of rows."""
         path = self.path.parent / entry["path"]
         shard = read_shard(path)
         if len(shard.ids) != entry["rows"]:
             raise GenezipError(
-                f"{path} has {len(shard.ids)} rows, the manifest says {entry['rows']}; "
+                f"{path} has {len(shard.ids)} rows, the manifest lists {entry['rows']}; "
                 "build the corpus again"
             )
         return shard
 
     def windows(self, split: str) -> Iterator[Window]:
-        """Windows of a split in file order (one shard in memory)."""
+        """Windows of a split in file order, with one shard in memory at a time."""
         for shard in self.shards(split):
             names = ["chrom", "start", "end", "piece", "split", "n_fraction"]
             cells = shard.table[names].itertuples(index=False, name=None)
@@ -140,16 +135,11 @@ def check_corpus(
     assembly: Assembly | None = None,
     region_map: RegionMap | None = None,
 ) -> int:
-    """Verify a corpus; return how many windows it has.
+    """Verify a corpus; return its number of windows. The first error raises.
 
-    Every file must be there with its hash, belong to the plan, and hold as many windows as
-    announced, each of full length with region runs that tile it. With an assembly every window
-    must hold the bases of its interval, with a region map the classes.
-
-    Raises
-    ------
-    GenezipError
-        At the first thing that is wrong.
+    Every file must have its hash, belong to the plan, and contain the listed number of windows,
+    each of full length with region runs that tile it. With an assembly the bases of every window
+    are compared, with a region map the classes.
     """
     reader.need("classes", "tables", "splits", "plan", "regions")
     if region_map is not None and region_map.region_classes.names != reader.region_classes.names:
@@ -182,7 +172,7 @@ def check_corpus(
             announced, count = reader.manifest["splits"][split]["windows"], shown.done - before
             if count != announced:
                 raise GenezipError(
-                    f"{reader.path} announces {announced} {split} windows, its shards hold "
+                    f"{reader.path} lists {announced} {split} windows, its shards hold "
                     f"{count}; build the corpus again"
                 )
     for split in SPLITS:
@@ -223,7 +213,7 @@ def _check_files(reader: CorpusReader) -> set[Path]:
 
 
 def _check_window(reader: CorpusReader, window: Window) -> None:
-    """Check that padding is N and dig, and that the stored share of N is that of the bases."""
+    """Check that padding is N and dig, and that ``n_fraction`` matches the bases."""
     real = window.end - window.start
     if not 0 < real <= len(window.ids):
         raise _wrong(reader, window, f"has {len(window.ids)} bases for {real}")
@@ -232,7 +222,8 @@ def _check_window(reader: CorpusReader, window: Window) -> None:
         raise _wrong(reader, window, "has padding that is not N and dig")
     share = float((~alphabet.is_base(window.ids)).mean())
     if abs(share - window.n_fraction) > 1e-6:
-        raise _wrong(reader, window, f"has {share:.6f} of N, n_fraction says {window.n_fraction:g}")
+        wrong = f"has {share:.6f} of N, but n_fraction is {window.n_fraction:g}"
+        raise _wrong(reader, window, wrong)
 
 
 def _check_equal(

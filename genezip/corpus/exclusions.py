@@ -1,8 +1,8 @@
 """The table of DNA that no training or validation window may touch.
 
-It holds one row for every evaluation input that the caller gives (GeneZip, arXiv 2602.17739,
-section 4.1, leaves out those of its benchmark tasks) and for every interval of the user's BED
-files. Overlaps are kept, because each row carries the reason of its exclusion.
+The table has one row per evaluation input from the caller (GeneZip, arXiv 2602.17739, section 4.1,
+excludes those of its benchmark tasks) and per interval of the user's BED files. Overlaps are kept,
+because each row has the reason of its exclusion.
 """
 
 import gzip
@@ -40,10 +40,10 @@ SUMMARY_COLUMNS = (
     "split",
     "intervals",
     "bp",  # of their union
-    "widened",  # inputs that were lifted in parts, which were then widened
-    "not_lifted",  # inputs without a counterpart on the assembly: not excluded
+    "widened",  # inputs that were lifted in parts and widened
+    "not_lifted",  # inputs that do not map to the assembly, which are not excluded
     "absent",  # intervals on chromosomes that the genome lacks
-    "not_lifted_inputs",  # their names
+    "not_lifted_inputs",  # names of the inputs that do not map
 )
 
 _TYPES = {**BED3, **dict.fromkeys(EXCLUSION_COLUMNS[3:], pa.string())}
@@ -52,17 +52,16 @@ _NO_END = 1 << 62
 
 @dataclass(frozen=True)
 class EvaluationIntervals:
-    """DNA that an evaluation reads and training must not see.
+    """DNA of an evaluation, which must not be used for training.
 
     Attributes
     ----------
-    task : value of the rows of the table in the column task
-    table : DataFrame
-        chrom, start, end (0-based, half-open, may reach beyond the ends of a chromosome), split
-        (one of :data:`EVALUATION_SPLITS`), reason. Equal rows come once.
-    assembly : names of the chromosomes of the assembly that the intervals lie on
-    widened : split -> inputs that were lifted in parts, which were then widened
-    not_lifted : split -> names of inputs that have no counterpart on the assembly
+    task : value of the column ``task`` in the table of exclusions
+    table : chrom, start, end (0-based, half-open, may reach beyond the ends of a chromosome), split
+        (one of :data:`EVALUATION_SPLITS`), reason. Rows are unique.
+    assembly : chromosome names of the assembly of the intervals
+    widened : split -> number of inputs that were lifted in parts and widened
+    not_lifted : split -> names of inputs that do not map to the assembly
     """
 
     task: str
@@ -77,28 +76,22 @@ def build_exclusions(
     beds: Iterable[str | Path],
     chrom_sizes: Mapping[str, int],
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Collect what is excluded; whatever is converted, left out, moved or widened is logged.
+    """Build the table of exclusions; converted names and dropped intervals are logged.
 
     Parameters
     ----------
-    evaluations : iterable of EvaluationIntervals
-        Such as :func:`genezip.tasks.exclusions.evaluation_intervals` gives, on the assembly of
-        the genome.
+    evaluations : output of :func:`genezip.tasks.exclusions.evaluation_intervals`, on the assembly
+        of the genome
     beds : BED files of the user
-    chrom_sizes : mapping
-        Chromosome -> length (bp) of the genome. Names are converted to its style; intervals are
-        clipped at its ends; those on chromosomes that it lacks are counted and left out.
+    chrom_sizes : chromosome -> length (bp) of the genome. Names are converted to its style;
+        intervals are clipped at its ends; those on chromosomes that it lacks are counted and left
+        out.
 
     Returns
     -------
     table : DataFrame of :data:`EXCLUSION_COLUMNS`, sorted
     summary : DataFrame of :data:`SUMMARY_COLUMNS`
         One row per task and split, ``bed``, and ``all`` (the union of everything).
-
-    Raises
-    ------
-    GenezipError
-        If a file is missing or wrong, or a list shares no chromosome with the genome.
     """
     empty = pd.DataFrame(columns=list(EXCLUSION_COLUMNS)).astype(
         {"start": np.int64, "end": np.int64}
@@ -125,15 +118,12 @@ def build_exclusions(
 
 
 def merged_bp(table: pd.DataFrame) -> int:
-    """Bases in the union of the rows of a table with chrom, start and end."""
+    """Number of bases in the union of intervals (chrom, start, end)."""
     return sum(Covered(*intervals).bp for intervals in by_chrom(table).values())
 
 
 def write_exclusions(path: str | Path, table: pd.DataFrame) -> None:
-    """Write the table as BED (three columns, then task, split, reason); gzip for ``.gz``.
-
-    Equal tables give equal bytes.
-    """
+    """Write the table as BED with task, split and reason; reproducible gzip for ``.gz``."""
     text = _HEADER + "\n"
     text += table[list(EXCLUSION_COLUMNS)].to_csv(sep="\t", index=False, header=False, quoting=3)
     data = text.encode()
@@ -143,28 +133,22 @@ def write_exclusions(path: str | Path, table: pd.DataFrame) -> None:
 
 
 def is_exclusions(given: Input) -> bool:
-    """Whether a file begins as :func:`write_exclusions` writes it, and is no plain BED."""
+    """Whether a file has the header of :func:`write_exclusions`, unlike other BED files."""
     return first_line(given) == _HEADER
 
 
 def read_exclusions(given: Input, chrom_sizes: Mapping[str, int] | None = None) -> pd.DataFrame:
-    """Read what :func:`write_exclusions` wrote.
+    """Read a file of :func:`write_exclusions`.
 
     Parameters
     ----------
     given : BED, plain or gzip; a file or a pipe
-    chrom_sizes : mapping, optional
-        Chromosome -> length (bp); rows must lie inside.
+    chrom_sizes : chromosome -> length (bp); rows must lie inside
 
     Returns
     -------
     DataFrame
         chrom, start, end, task, split, reason.
-
-    Raises
-    ------
-    GenezipError
-        If the file is missing, broken, no table of exclusions, or of another genome.
     """
     with opened(given) as file:
         path = str(file)
@@ -173,7 +157,7 @@ def read_exclusions(given: Input, chrom_sizes: Mapping[str, int] | None = None) 
         # A file without rows reads like any other text; only the header distinguishes them.
         if table.empty and not is_exclusions(file):
             raise GenezipError(
-                f"{path} is no table of exclusions; run `genezip leakage exclusions`"
+                f"{path} is not a table of exclusions; run `genezip leakage exclusions`"
             )
     lines = table.pop(LINE)
     if table.empty:
@@ -185,7 +169,7 @@ def read_exclusions(given: Input, chrom_sizes: Mapping[str, int] | None = None) 
         row, line = table[outside].iloc[0], lines[outside].iloc[0]
         raise GenezipError(
             f"line {line} of {path} is {row['chrom']}:{row['start']}-{row['end']} (columns 1 to "
-            f"3), which is no interval of this genome; {again}"
+            f"3), which is not an interval of this genome; {again}"
         )
     return table
 
@@ -193,18 +177,18 @@ def read_exclusions(given: Input, chrom_sizes: Mapping[str, int] | None = None) 
 def _on_genome(
     given: EvaluationIntervals, chrom_sizes: Mapping[str, int]
 ) -> tuple[pd.DataFrame, dict[str, int]]:
-    """Rows on chromosomes of the genome, clipped, and how many rows of a split lie on others."""
+    """Rows on chromosomes of the genome, clipped, and the number of other rows of each split."""
     every = given.table["split"].value_counts()
     if given.table.empty:
         return given.table, {}
-    # without ends: intervals beyond a chromosome's are clipped, not refused
+    # open ends, because intervals beyond a chromosome are clipped here and not refused
     open_ended = dict.fromkeys(chrom_sizes, _NO_END)
     try:
         table = match_intervals(given.task, given.table, open_ended)
     except GenezipError:
         if not given.table["chrom"].isin(list(given.assembly)).any():
             raise
-        table = given.table.iloc[:0]  # only chromosomes that this genome was made without
+        table = given.table.iloc[:0]  # all rows are on chromosomes that this genome leaves out
         logger.warning(
             f"{given.task}: all {len(given.table):,} intervals lie on chromosomes that the "
             "assembly lacks"
@@ -227,7 +211,7 @@ def _on_genome(
 
 
 def _read_bed(path: Path, chrom_sizes: Mapping[str, int]) -> tuple[pd.DataFrame, int]:
-    """Intervals of a user's BED file, and how many lie on chromosomes that the genome lacks."""
+    """Intervals of a user's BED file, and the number on chromosomes that the genome lacks."""
     if any(letter in path.name for letter in "\t\r\n"):  # the name becomes a cell of the table
         raise GenezipError(f"the file name {path.name!r} has a tab or a line end; rename the file")
     with TextFile(path) as file:
@@ -241,7 +225,7 @@ def _read_bed(path: Path, chrom_sizes: Mapping[str, int]) -> tuple[pd.DataFrame,
 def _summary(
     given: EvaluationIntervals, table: pd.DataFrame, split: str, absent: Mapping[str, int]
 ) -> dict[str, Any]:
-    """A row of the summary; ``table`` has the intervals that lie on the genome."""
+    """A row of the summary; ``table`` has the intervals on the genome."""
     of_split = table[table["split"] == split]
     lost = given.not_lifted.get(split, [])
     values = (

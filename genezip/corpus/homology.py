@@ -1,8 +1,8 @@
 """Measure the sequence that held-out DNA shares with the training segments.
 
-Subtelomeres and other duplications put near-copies of one stretch on several chromosomes, so
-holding out a chromosome does not hold out its sequence. One table gives the share by chromosome;
-a filter drops single held-out windows that share too much.
+Subtelomeres and other duplications have near-copies on several chromosomes, so holding out a
+chromosome does not hold out all its sequence. One table has the shared fraction by chromosome; a
+filter drops held-out windows that share too much.
 """
 
 from collections.abc import Iterator
@@ -26,26 +26,24 @@ HOMOLOGY_COLUMNS = ("chrom", "counting", "k", "sample", "kmers", "shared", "shar
 
 
 def homology_by_chrom(assembly: Assembly, settings: Corpus) -> pd.DataFrame:
-    """How many k-mers of the held-out segments also occur in the training segments.
+    """Share of the k-mers of held-out segments that also occur in training segments.
 
-    Both strands count: a k-mer and its reverse complement are the same. All bases of the
-    training segments count, whether a training window covers them or not.
+    A k-mer and its reverse complement are the same. All bases of the training segments count,
+    whether a training window covers them or not.
 
     Parameters
     ----------
-    assembly : Assembly
-    settings : config.Corpus
-        ``homology_k``, and ``homology_sample``: one k-mer in so many is looked at, chosen by its
-        hash (:func:`genezip.genome.kmers.mixed`), the same in every sequence. 1 is exact.
+    settings : ``homology_k``, and ``homology_sample`` n: one k-mer in n is used, selected by its
+        hash (:func:`genezip.genome.kmers.mixed`) alike in every sequence; 1 is exact
 
     Returns
     -------
     DataFrame
         chrom (held-out chromosome, or ``all``); counting (``positions``: a repeat counts as often
-        as it occurs; ``distinct``: once); k; sample; kmers, shared (k-mers looked at, and those
-        of them that occur in training); share (shared / kmers, empty where there is none). No
-        row where ``homology_k`` is null. In a sample a repeat is in or out as a whole, so the
-        share of positions scatters more than the share of distinct k-mers.
+        as it occurs; ``distinct``: once); k; sample; kmers, shared (k-mers used, and those of them
+        that occur in training); share (shared / kmers, empty without k-mers). The table is empty
+        if ``homology_k`` is null. A sample has all copies of a repeat or none, so the share of
+        positions varies more than the share of distinct k-mers.
     """
     k, sample = settings.homology_k, settings.homology_sample
     rows: list[dict[str, Any]] = []
@@ -57,11 +55,8 @@ def homology_by_chrom(assembly: Assembly, settings: Corpus) -> pd.DataFrame:
     by_chrom = {chrom: np.concatenate(parts) for chrom, parts in heldout.items()}
     none = np.zeros(0, dtype=np.uint64)
     mine = KmerSet(np.concatenate([none, *by_chrom.values()]))
-    seen = np.zeros(len(mine), dtype=bool)
-    for _, ids in _blocks_of(assembly, "train", k, f"{k}-mers of the training segments"):
-        # Sorted queries walk through the set in order, which spares the cache.
-        index, found = mine.positions(np.sort(sampled_kmers(ids, k, sample)))
-        seen[index[found]] = True
+    training = _blocks_of(assembly, "train", k, f"{k}-mers of the training segments")
+    seen = mine.occurring(sampled_kmers(ids, k, sample) for _, ids in training)
     counts = np.zeros(len(mine), dtype=np.int64)
     for chrom in sorted(by_chrom):
         index, _ = mine.positions(by_chrom[chrom])
@@ -75,7 +70,7 @@ def homology_by_chrom(assembly: Assembly, settings: Corpus) -> pd.DataFrame:
 def _rows(
     chrom: str, counts: np.ndarray, seen: np.ndarray, k: int, sample: int
 ) -> Iterator[dict[str, Any]]:
-    """Both ways of counting; ``counts`` is how often each k-mer of the set occurs."""
+    """Rows for both ways of counting; ``counts`` is the number of copies of each k-mer."""
     for counting, weight in (("positions", counts), ("distinct", np.minimum(counts, 1))):
         kmers, shared = int(weight.sum()), int(weight[seen].sum())
         share = shared / kmers if kmers else None
@@ -86,7 +81,7 @@ def _rows(
 def _blocks_of(
     assembly: Assembly, split: str, k: int, what: str
 ) -> Iterator[tuple[Segment, np.ndarray]]:
-    """Token ids of all segments of a split in blocks that overlap by k - 1."""
+    """Yield token ids of all segments of a split in blocks that overlap by k - 1."""
     segments = assembly.segments_of(split)
     with Progress(what, sum(segment.length for segment in segments), "bp") as shown:
         for segment in segments:
@@ -101,27 +96,21 @@ def filter_homologous(
 ) -> tuple[list[PlannedWindow], pd.DataFrame]:
     """Drop held-out windows that share too many k-mers with the training segments.
 
-    Every k-mer counts here, not a sample.
+    All k-mers are counted, not a sample. Dropping every window raises.
 
     Parameters
     ----------
     windows : held-out windows
     assembly : Assembly
         All bases of its training segments count, whether a training window covers them or not.
-    settings : config.Corpus
-        ``homology_k`` and ``homology_max_shared``; nothing is dropped where either is null.
+    settings : ``homology_k`` and ``homology_max_shared``; nothing is dropped where either is null
 
     Returns
     -------
     kept : list of PlannedWindow
     table : DataFrame, one row per window
         chrom, start, end, piece, kmers (positions without N), shared_fraction, dropped (bool).
-        Without the filter kmers and shared_fraction are 0: nothing was counted.
-
-    Raises
-    ------
-    GenezipError
-        If no window is left.
+        Without the filter nothing is counted: kmers and shared_fraction are 0.
     """
     table = pd.DataFrame(
         {

@@ -1,7 +1,7 @@
-"""Proof that a corpus leaks nothing: its written windows against everything they must not touch.
+"""Prove that a corpus leaks nothing: compare its windows with all DNA that they must not touch.
 
-The shards themselves are read, not the plan they were made from, so that errors of planning and
-of writing are found alike.
+The windows are read from the shards, not from the plan, so that errors of planning and of writing
+are both found.
 """
 
 from collections.abc import Mapping
@@ -21,13 +21,13 @@ from genezip.genome.sources.splits import SPLITS
 
 LEAKAGE_COLUMNS = (
     "check",  # exclusions, heldout or validation
-    "split",  # whose windows are looked at: train or valid
+    "split",  # split of the checked windows: train or valid
     "against",  # a task, all (every exclusion), test or train
     "windows",
     "touched_windows",  # windows with at least one base in common
-    "bp",  # of all windows; a base in two windows counts twice
-    "touched_bp",  # those of them that are in common
-    "verdict",  # ok, leak, or measured (as published: allowed and counted)
+    "bp",  # bases of all windows; a base in two windows counts twice
+    "touched_bp",  # bases in common
+    "verdict",  # ok, leak, or measured (overlap that is allowed as published)
 )
 _WINDOW_COLUMNS = ["chrom", "start", "end", "split"]
 
@@ -39,12 +39,6 @@ def read_windows(reader: CorpusReader, split: str) -> pd.DataFrame:
     -------
     DataFrame
         chrom, start, end.
-
-    Raises
-    ------
-    GenezipError
-        If a shard is missing, broken, holds other rows than the manifest says, or windows of
-        another split.
     """
     frames = [pd.DataFrame({"chrom": [], "start": [], "end": []})]
     for entry in reader.files(split):
@@ -52,7 +46,7 @@ def read_windows(reader: CorpusReader, split: str) -> pd.DataFrame:
         table = read_parquet(path, SHARD_KIND, _WINDOW_COLUMNS)[0].to_pandas()
         if len(table) != entry["rows"] or not table["split"].eq(split).all():
             raise GenezipError(
-                f"{path} does not hold {entry['rows']} {split} windows, as the manifest says; "
+                f"{path} does not hold {entry['rows']} {split} windows, as the manifest lists; "
                 "build the corpus again"
             )
         frames.append(table)
@@ -62,7 +56,7 @@ def read_windows(reader: CorpusReader, split: str) -> pd.DataFrame:
 
 
 def touched_bases(windows: pd.DataFrame, others: pd.DataFrame) -> np.ndarray:
-    """Bases of each window that any of the other intervals covers.
+    """Number of bases of each window that the other intervals cover.
 
     Parameters
     ----------
@@ -81,13 +75,12 @@ def touched_bases(windows: pd.DataFrame, others: pd.DataFrame) -> np.ndarray:
 
 
 def prove(reader: CorpusReader, exclusions: pd.DataFrame) -> tuple[pd.DataFrame, str | None]:
-    """Measure every overlap of windows that a corpus must not have.
+    """Measure all overlaps that the windows of a corpus must not have.
 
     Parameters
     ----------
-    reader : CorpusReader
-        ``settings.validation`` of its manifest says whether validation and training windows
-        may overlap (``paper``) or not (``strict``, ``pieces``).
+    reader : ``settings.validation`` of its manifest decides whether validation and training windows
+        may overlap (``paper``) or not (``strict``, ``pieces``)
     exclusions : DataFrame
         chrom, start, end, task, split, reason (:func:`genezip.corpus.exclusions.read_exclusions`).
 
@@ -95,12 +88,7 @@ def prove(reader: CorpusReader, exclusions: pd.DataFrame) -> tuple[pd.DataFrame,
     -------
     table : DataFrame of :data:`LEAKAGE_COLUMNS`
     offender : str or None
-        The first window that leaks and what it touches, as one sentence; None without a leak.
-
-    Raises
-    ------
-    GenezipError
-        If a shard cannot be read, or the exclusions name chromosomes in another style.
+        One sentence with the first leaking window and what it overlaps; None without a leak.
     """
     windows = {split: read_windows(reader, split) for split in SPLITS}
     _check_style(exclusions, windows)
@@ -149,7 +137,7 @@ def _sentence(split: str, window: pd.Series, check: str, others: pd.DataFrame) -
 
 
 def _check_style(exclusions: pd.DataFrame, windows: Mapping[str, pd.DataFrame]) -> None:
-    """Refuse exclusions named ``1`` for a corpus with ``chr1``: nothing would ever overlap."""
+    """Refuse exclusions on ``1`` for a corpus with ``chr1``, which would never overlap."""
     names = {str(chrom) for table in windows.values() for chrom in table["chrom"].unique()}
     excluded = set(exclusions["chrom"])
     if excluded & names:

@@ -1,7 +1,7 @@
-"""The plan of a corpus: which window goes into which shard, decided before any is written.
+"""The plan of a corpus: the windows of every shard, chosen before any shard is written.
 
-Drawing windows takes seconds in one process, writing them takes hours or many processes. With
-the plan, shards can be written in any order by any number of processes, with the same bytes.
+Drawing windows takes seconds in one process; writing them takes hours, or many processes. With the
+plan, shards can be written in any order by any number of processes, with the same bytes.
 """
 
 from collections.abc import Mapping, Sequence
@@ -50,7 +50,7 @@ PLAN_SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class ShardPlan:
-    """One shard: ``rows`` are its windows (piece, start, end, sampling_mode) in order."""
+    """One planned shard; ``rows`` are its windows (piece, start, end, sampling_mode) in order."""
 
     split: str
     number: int
@@ -65,15 +65,14 @@ class ShardPlan:
 
 @dataclass(frozen=True)
 class Plan:
-    """A plan as read from its file.
+    """A plan, as read from its file.
 
     Attributes
     ----------
-    head : dict
-        ``settings`` and ``window_bp`` (by split), ``source`` (kind), ``inputs`` (hashes),
-        ``dropped`` (held-out windows left out).
+    head : ``settings`` and ``window_bp`` (by split), ``source`` (kind), ``inputs`` (hashes),
+        ``dropped`` (held-out windows left out)
     table : Table of :data:`PLAN_SCHEMA`, shards one after the other
-    sha256 : hash of the file; every shard carries it
+    sha256 : hash of the file, which every shard stores
     """
 
     head: dict[str, Any]
@@ -87,7 +86,7 @@ class Plan:
         return [(row["split"], row["shard"], row["count_all"]) for row in rows]
 
     def shards(self, part: int = 1, of: int = 1) -> list[ShardPlan]:
-        """Shards of one of ``of`` parts (counted from 1), neighbours together."""
+        """Shards of one of ``of`` contiguous parts, which are counted from 1."""
         counts = self.counts()
         ends = np.cumsum([count for _, _, count in counts])
         first, last = (len(counts) * number // of for number in (part - 1, part))
@@ -135,19 +134,13 @@ def write_plan(
 
 
 def read_plan(path: str | Path) -> Plan:
-    """Read a plan.
-
-    Raises
-    ------
-    GenezipError
-        If the file is missing, unreadable or no plan of this version.
-    """
+    """Read a plan."""
     table, head = read_parquet(path, PLAN_KIND, PLAN_SCHEMA.names)
     return Plan(head, table, sha256_file(path))
 
 
 def split_window_bp(split: str, settings: Corpus) -> int:
-    """Length of the windows (bp) of a split: that of drawn windows, or that of held-out tiles."""
+    """Window length (bp) of a split: that of drawn windows, or that of held-out tiles."""
     drawn = split == "train" or (split == "valid" and settings.valid_windows > 0)
     return settings.window_bp if drawn else settings.heldout_window_bp
 
@@ -160,12 +153,12 @@ def choose_windows(
 ) -> tuple[dict[str, pd.DataFrame], pd.DataFrame]:
     """Windows of every split, and the shared k-mers of the held-out ones.
 
-    Each split has its own random stream, so another number of validation windows leaves the
-    training windows as they are.
+    Each split has its own random stream, so the number of validation windows does not affect the
+    training windows.
 
     Parameters
     ----------
-    annotations : set name -> gene models, where windows are anchored
+    annotations : set name -> gene models, at which windows are anchored
     excluded : DataFrame chrom, start, end
         No training or validation window touches them.
 
@@ -173,11 +166,6 @@ def choose_windows(
     -------
     windows : split -> DataFrame piece, start, end, sampling_mode
     homology : DataFrame, see :func:`genezip.corpus.homology.filter_homologous`
-
-    Raises
-    ------
-    GenezipError
-        If a split is left without a window, or the genome has fewer than asked for.
     """
     train, valid, test = (list(assembly.segments_of(split)) for split in SPLITS)
     tiles = [
@@ -221,7 +209,7 @@ def choose_windows(
 
 
 def _n_runs(assembly: Assembly, segments: Sequence[Segment]) -> dict[str, Intervals]:
-    """Runs of N of the whole segments that these are, or are parts of."""
+    """Runs of N of the complete segments that contain the given segments."""
     names = {segment.name for segment in segments}
     scanned = [segment for segment in assembly.segments if segment.name in names]
     shown = progress(scanned, "looking for N", unit="segment")

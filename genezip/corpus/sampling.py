@@ -1,8 +1,8 @@
-"""Choose the windows of a corpus before their bases are read: tiles, strict blocks, random ones.
+"""Choose the windows of a corpus before their bases are read: tiles, strict blocks, random windows.
 
-The training corpus mixes windows drawn uniformly with windows around transcription start
-sites and coding bases (GeneZip section 4.1), because promoters are a few percent of the genome
-and a model that hardly sees them cannot learn to treat them differently.
+The training corpus mixes uniformly drawn windows with windows around transcription start sites and
+coding bases (GeneZip section 4.1), because promoters are a few percent of the genome and a model
+that rarely sees them cannot learn to treat them differently.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -14,22 +14,21 @@ import pandas as pd
 from genezip.errors import GenezipError
 from genezip.genome.assembly import Segment
 from genezip.genome.gene_models import Annotation
-from genezip.genome.intervals import Covered, Intervals, clip
+from genezip.genome.intervals import NO_INTERVALS, Covered, Intervals, clip
 
 MODES = ("uniform", "tss", "cds")
-"""Choices of window centre; a tiled window has the mode ``tile``."""
+"""Sampling modes of windows; a tiled window has the mode ``tile``."""
 
-_NO_INTERVALS: Intervals = (np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
-_AT_ONCE = 1 << 20  # starts that are judged at once when all are counted
-_FRUITLESS_ROUNDS = 100  # rounds of candidates without one accepted before all are counted
-_ROUND = 256  # fewest candidates in a round
-_JUDGED = 4096  # legal candidates after which the share of new ones is judged
-_LEAST_NEW = 0.02  # share of new windows below which the rest are counted, not drawn
+_AT_ONCE = 1 << 20  # starts that are checked at once when all are enumerated
+_FRUITLESS_ROUNDS = 100  # rounds without an accepted candidate before all are enumerated
+_ROUND = 256  # minimum number of candidates in a round
+_PER_CHECK = 4096  # legal candidates between two checks of the share of new windows
+_LEAST_NEW = 0.02  # share of new windows below which all legal windows are enumerated
 
 
 @dataclass(frozen=True)
 class PlannedWindow:
-    """A window whose bases are not read yet: [start, end) of a segment, and how it was chosen."""
+    """A window before its bases are read: [start, end) of a segment, and the sampling mode."""
 
     segment: Segment
     start: int
@@ -38,10 +37,7 @@ class PlannedWindow:
 
 
 def tile(segment: Segment, window_bp: int, keep_short: bool = False) -> list[PlannedWindow]:
-    """Windows side by side from the start of a segment.
-
-    The remainder at the end is a short window if ``keep_short``, else it is left out.
-    """
+    """Adjacent windows from the start of a segment; ``keep_short`` keeps a shorter last window."""
     starts = range(segment.start, segment.end, window_bp)
     windows = [
         PlannedWindow(segment, start, min(start + window_bp, segment.end), "tile")
@@ -55,31 +51,22 @@ def tile(segment: Segment, window_bp: int, keep_short: bool = False) -> list[Pla
 def strict_blocks(
     segments: Sequence[Segment], block_bp: int, valid_fraction: float, seed: int
 ) -> tuple[list[Segment], list[Segment]]:
-    """Cut segments into blocks and give a share of them to validation.
+    """Cut segments into blocks and assign a random share of them to validation.
 
-    Blocks begin at multiples of ``block_bp`` of the chromosome, so that the cut does not depend
-    on where segments begin. Neighbouring blocks of one split stay together. A window drawn from
-    one of the parts never touches a base of the other split.
+    Blocks begin at multiples of ``block_bp`` of the chromosome, so that they do not depend on where
+    segments begin. Adjacent blocks of one split are joined. A window drawn from one of the parts
+    never touches a base of the other split.
 
     Parameters
     ----------
-    segments : Sequence[Segment]
-    block_bp : int
-        Length of a block (bp); the first and last of a segment may be shorter.
-    valid_fraction : float
-        Share of the blocks that validate, at least one of them.
-    seed : int
-        Chooses them.
+    block_bp : length of a block (bp); the first and last of a segment may be shorter
+    valid_fraction : share of the blocks for validation, which get at least one
+    seed : random seed of the choice
 
     Returns
     -------
     train, valid : lists of Segment
-        Parts of the segments, with the names of the segments and the intervals of the parts.
-
-    Raises
-    ------
-    GenezipError
-        If there are fewer than two blocks.
+        Parts of the segments, with the names of their segments.
     """
     blocks = [
         replace(segment, start=max(start, segment.start), end=min(start + block_bp, segment.end))
@@ -94,7 +81,7 @@ def strict_blocks(
     count = min(max(1, round(len(blocks) * valid_fraction)), len(blocks) - 1)
     chosen = set(np.random.default_rng(seed).permutation(len(blocks))[:count].tolist())
     parts: tuple[list[Segment], list[Segment]] = ([], [])
-    last = (-1, -1)  # split and number of the block before
+    last = (-1, -1)  # split and number of the previous block
     for number, block in enumerate(blocks):
         side = int(number in chosen)
         grown = parts[side]
@@ -115,30 +102,20 @@ def by_chrom(frame: pd.DataFrame) -> dict[str, Intervals]:
 
 
 class Pool:
-    """The segments that windows are drawn from, laid end to end.
+    """The segments to draw windows from, laid end to end on one line.
 
-    On that one line, N, excluded intervals, TSS and coding bases of all segments are plain sorted
-    arrays, so thousands of candidates are drawn and judged at once.
+    On this line, N, excluded intervals, TSS and coding bases of all segments are sorted arrays, so
+    thousands of candidates are drawn and checked at once.
 
     Parameters
     ----------
-    segments : segments to draw from
-        Those shorter than the window are left out.
-    window_bp : int
-        Length of a window.
-    annotations : by set name
-        Each segment takes TSS and CDS from its own set.
-    n_runs : by segment name
-        Runs of N, (starts, ends) in genome coordinates.
+    segments : segments to draw from; those shorter than the window are dropped
+    window_bp : length of a window
+    annotations : set name -> gene models; each segment has TSS and CDS of its set
+    n_runs : segment name -> runs of N, (starts, ends) in genome coordinates
     excluded : DataFrame chrom, start, end
         Intervals that no window may touch.
-    key : str
-        What ``window_bp`` is called in messages: the key of the configuration that sets it.
-
-    Raises
-    ------
-    GenezipError
-        If the window is longer than every segment.
+    key : configuration key of ``window_bp``, for messages
     """
 
     def __init__(
@@ -163,20 +140,20 @@ class Pool:
         self.offsets = np.concatenate([[0], np.cumsum(self.lengths)[:-1]])
         chromosomes = by_chrom(excluded)
         self.n = self._line(lambda segment: n_runs[segment.name])
-        self.excluded = self._line(lambda segment: chromosomes.get(segment.chrom, _NO_INTERVALS))
+        self.excluded = self._line(lambda segment: chromosomes.get(segment.chrom, NO_INTERVALS))
         sets = {segment.annotation: annotations[segment.annotation] for segment in self.segments}
         tss = {name: by_chrom(_tss_bases(annotation)) for name, annotation in sets.items()}
         cds = {name: by_chrom(annotation.cds) for name, annotation in sets.items()}
         self.tss = self._line(
-            lambda segment: tss[segment.annotation].get(segment.chrom, _NO_INTERVALS)
+            lambda segment: tss[segment.annotation].get(segment.chrom, NO_INTERVALS)
         )
         self.cds = self._line(
-            lambda segment: cds[segment.annotation].get(segment.chrom, _NO_INTERVALS)
+            lambda segment: cds[segment.annotation].get(segment.chrom, NO_INTERVALS)
         )
 
     def _line(self, of_segment: Callable[[Segment], Intervals]) -> Covered:
-        """Intervals in genome coordinates, clipped to each segment and moved onto the line."""
-        starts, ends = [_NO_INTERVALS[0]], [_NO_INTERVALS[1]]
+        """Intervals in genome coordinates, clipped to each segment and shifted to the line."""
+        starts, ends = [NO_INTERVALS[0]], [NO_INTERVALS[1]]
         for segment, offset in zip(self.segments, self.offsets, strict=True):
             inside = clip(*of_segment(segment), segment.start, segment.end)
             starts.append(inside[0] - segment.start + offset)
@@ -190,11 +167,11 @@ class Pool:
     def candidates(
         self, mode: str, count: int, rng: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Window starts on the line, before any is rejected, and their segments' indices.
+        """Random window starts on the line, legal or not, and the indices of their segments.
 
-        ``uniform``: every start that fits a segment is equally likely. ``tss`` and ``cds``: a
-        distinct TSS position, or coding base, is drawn and put uniformly in the central half
-        of the window.
+        ``uniform``: every start that fits into a segment is equally likely. ``tss`` and ``cds``: a
+        TSS position (each distinct one equally likely) or coding base is drawn, and placed
+        uniformly in the central half of the window.
         """
         if mode == "uniform":
             choices = np.cumsum(self.lengths - self.window_bp + 1)
@@ -213,7 +190,7 @@ class Pool:
     def faults(
         self, starts: np.ndarray, segment: np.ndarray, max_n_fraction: float
     ) -> dict[str, np.ndarray]:
-        """Why candidates are rejected: a bool array per cause, each candidate in at most one."""
+        """Reason of rejection -> bool array of candidates; each is rejected for one reason only."""
         ends = starts + self.window_bp
         crosses = (starts < self.offsets[segment]) | (
             ends > self.offsets[segment] + self.lengths[segment]
@@ -227,10 +204,10 @@ class Pool:
         }
 
     def legal_starts(self, mode: str, max_n_fraction: float) -> Iterator[np.ndarray]:
-        """Every legal window start of a mode, ascending, in blocks of int64 arrays.
+        """All legal window starts of a mode, ascending, in blocks of int64 arrays.
 
-        Every base of the line is judged, which takes minutes for a whole genome, so this is used
-        only when drawing finds nothing more.
+        This checks every base of the line, which takes minutes for a whole genome, so it is used
+        only when drawing finds almost no new windows.
         """
         anchors = {"tss": self.tss, "cds": self.cds}.get(mode)
         quarter = self.window_bp // 4
@@ -242,7 +219,7 @@ class Pool:
                 list(self.faults(starts, segment, max_n_fraction).values())
             )
             if anchors is not None:
-                # the central half, where `candidates` puts an anchor
+                # the central half, in which `candidates` places an anchor
                 low = starts + quarter
                 legal &= anchors.within(low, starts + self.window_bp - quarter) > 0
             yield starts[legal]
@@ -258,7 +235,7 @@ def _tss_bases(annotation: Annotation) -> pd.DataFrame:
 def legal_tiles(
     tiles: Iterable[PlannedWindow], pool: Pool, max_n_fraction: float
 ) -> list[PlannedWindow]:
-    """Full tiles of the pool's segments that meet the conditions for drawn windows."""
+    """Full tiles of the pool's segments that are legal by the criteria of drawn windows."""
     index = {segment.name: i for i, segment in enumerate(pool.segments)}
     kept = [window for window in tiles if window.segment.name in index]
     segment = np.array([index[window.segment.name] for window in kept], dtype=np.int64)
@@ -305,20 +282,15 @@ def sample(
     rng: np.random.Generator,
     distinct: bool = False,
 ) -> Drawn:
-    """Draw windows in random order; each draws its mode, then its start until one is legal.
+    """Draw windows in random order: for each a mode, then starts until one is legal.
 
     Parameters
     ----------
-    pool : Pool
-    count : int
-        Number of windows.
+    count : number of windows
     weights : share of each of :data:`MODES`, summing to 1
-    max_n_fraction : float
-        Windows with a larger share of N are redrawn.
-    rng : numpy Generator
-        Decides everything: equal state, equal windows.
-    distinct : bool
-        No window comes twice, in whatever mode it was drawn. Once fewer than 2 % of a mode's
+    max_n_fraction : windows with a larger share of N are redrawn
+    rng : the only source of randomness
+    distinct : draw no window twice, even in different modes. Once fewer than 2 % of a mode's
         legal candidates are new, its last windows are chosen among all that are left, each as
         likely as any other.
 
@@ -331,7 +303,7 @@ def sample(
     modes = rng.choice(len(MODES), size=count, p=[weights[name] for name in MODES])
     starts = np.zeros(count, dtype=np.int64)
     taken = np.zeros(0, dtype=np.int64)
-    for mode in reversed(MODES):  # the scarce ones first; `uniform` finds room anywhere
+    for mode in reversed(MODES):  # rare anchors first, `uniform` last
         index = MODES.index(mode)
         slots = np.flatnonzero(modes == index)
         if slots.size:
@@ -361,7 +333,7 @@ def _draw(
         )
     drawn: list[np.ndarray] = []
     missing, tried, fruitless, legal_seen = count, 0, 0, False
-    judged = new = 0  # legal candidates since the last judgement, and how many were new
+    checked = new = 0  # legal candidates since the last check, and the new ones among them
     rejected: dict[str, int] = {}
     while missing:
         starts, segment = pool.candidates(mode, max(missing, _ROUND), rng)
@@ -372,7 +344,7 @@ def _draw(
         legal = starts[~np.logical_or.reduce(list(faults.values()))]
         legal_seen |= bool(len(legal))
         if distinct:
-            judged += len(legal)
+            checked += len(legal)
             _, first = np.unique(legal, return_index=True)
             legal = legal[np.sort(first)]
             legal = legal[~_among(legal, taken)]
@@ -382,11 +354,11 @@ def _draw(
         missing -= len(legal)
         if distinct:
             taken = _merged(taken, legal)
-        if missing and judged >= _JUDGED:
-            if new < _LEAST_NEW * judged:
+        if missing and checked >= _PER_CHECK:
+            if new < _LEAST_NEW * checked:
                 drawn.append(_rest(pool, mode, count, missing, max_n_fraction, rng, taken))
                 break
-            judged = new = 0
+            checked = new = 0
         fruitless = 0 if len(legal) else fruitless + 1
         if fruitless == _FRUITLESS_ROUNDS:
             if legal_seen:
@@ -410,24 +382,23 @@ def _rest(
     rng: np.random.Generator,
     taken: np.ndarray,
 ) -> np.ndarray:
-    """The last distinct windows of a mode, found by judging every position.
+    """The last distinct windows of a mode, chosen among all legal ones with equal probability.
 
-    Every window is equally likely here. Drawing favours windows with several anchors, but only
-    few windows of a mode are left when this is called.
+    (Drawing favours windows with several anchors; only few windows are left at this point.)
     """
     blocks = [block[~_among(block, taken)] for block in pool.legal_starts(mode, max_n_fraction)]
     left = np.concatenate(blocks)
     if len(left) < missing:
         raise GenezipError(
-            f"the corpus asks for {count:,} windows of the mode {mode}, but only "
-            f"{count - missing + len(left):,} distinct ones exist that no other mode took; ask for "
+            f"the corpus needs {count:,} windows of the mode {mode}, but only "
+            f"{count - missing + len(left):,} distinct ones exist that no other mode took; choose "
             f"fewer windows, or lower corpus.sampling.{mode}"
         )
     return rng.choice(left, size=missing, replace=False)
 
 
 def _merged(ordered: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """A sorted array with more values inserted."""
+    """A sorted array with further values inserted."""
     values = np.sort(values)
     return np.insert(ordered, np.searchsorted(ordered, values), values)
 

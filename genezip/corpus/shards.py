@@ -4,17 +4,16 @@ Columns: ``chrom``, ``start``, ``end`` (0-based, half-open), ``strand``, ``piece
 ``sampling_mode``, ``n_fraction`` (share of N, padding included), ``sequence`` (ASCII letters
 ACGTN, one byte per base, exactly ``window_bp`` of them), ``region_lengths`` and
 ``region_classes`` (runs that tile the window; ids of the classes in the head). Pages are packed
-with LZ4: zstd would halve the files, but takes more time to write than all else together.
+with LZ4: zstd would halve the files, but would take longer than all other steps of writing.
 
-The file metadata key ``genezip`` holds the head as JSON: ``schema_version``, ``split``,
+The file metadata key ``genezip`` is the head as JSON: ``schema_version``, ``split``,
 ``window_bp``, ``row_group_rows``, ``classes`` (``RegionClasses.to_json``), ``plan`` (SHA-256 of the
 plan that the shard was written from) and ``regions`` (``RegionMap.sha256`` of its classes). A row
-group holds ``row_group_rows`` windows, about 1 Mb; only the last one of a shard may hold fewer.
-It is the unit of reading: decoding one needs little memory, and the stream shuffles whole row
-groups.
+group has ``row_group_rows`` windows, about 1 Mb; only the last one of a shard may have fewer. Row
+groups are read and shuffled as a whole, with little memory.
 
-Classes are stored as runs only: the published sets store a class per base beside them,
-which takes 63 GB for 99,000 windows of 128 kb.
+Classes are stored as runs only; the published corpora also store a class per base, which takes
+63 GB for 99,000 windows of 128 kb.
 """
 
 from collections.abc import Iterator, Sequence
@@ -64,7 +63,7 @@ WINDOW_COLUMNS = SHARD_SCHEMA.names[8:]
 
 _LETTERS = b"ACGTN"
 _OTHERS = bytes(code for code in range(256) if code not in _LETTERS)
-# Token ids of the five letters; 0 marks one that a shard may not hold.
+# Token ids of the five letters; 0 marks an invalid letter.
 _IDS = bytes.maketrans(
     _LETTERS + _OTHERS, alphabet.encode(_LETTERS).tobytes() + bytes(len(_OTHERS))
 )
@@ -77,7 +76,7 @@ def row_group_rows(window_bp: int) -> int:
 
 @dataclass(frozen=True)
 class Head:
-    """The head of a shard, kept in its file metadata."""
+    """The head of a shard, stored in its file metadata."""
 
     split: str
     window_bp: int
@@ -87,7 +86,7 @@ class Head:
     regions: str
 
     def to_json(self) -> dict[str, Any]:
-        """The head as :mod:`genezip.artifacts.tables` writes it."""
+        """The head as a JSON object, for :mod:`genezip.artifacts.tables`."""
         return SHARD_KIND.head(
             split=self.split,
             window_bp=self.window_bp,
@@ -99,30 +98,24 @@ class Head:
 
     @classmethod
     def read(cls, path: Path, schema: pa.Schema) -> Self:
-        """The head in the schema of a file.
-
-        Raises
-        ------
-        GenezipError
-            If the file is no corpus shard of this schema version.
-        """
-        head = head_of(path, schema, SHARD_KIND)
+        """The head in the schema of a file."""
+        head = head_of(path, schema.metadata, SHARD_KIND)
         try:
             if schema.equals(SHARD_SCHEMA):
                 facts = {name: head[name] for name in SHARD_KIND.keys if name != "classes"}
                 return cls(region_classes=RegionClasses.from_json(head["classes"]), **facts)
         except (ValueError, KeyError, TypeError, GenezipError):
-            pass  # classes that are none
+            pass  # invalid classes
         raise SHARD_KIND.foreign(path)
 
 
 @dataclass(frozen=True)
 class RowGroup:
-    """Windows of one row group as they are stored; :func:`decode` turns them into ids.
+    """Windows of one row group as they are stored; :func:`decode` converts them to ids.
 
     Attributes
     ----------
-    path : file that they come from, for messages
+    path : file of the windows, for messages
     codes : uint8 array, shape (n, L)
         ASCII letters.
     offsets : int64 array, shape (n + 1,)
@@ -141,23 +134,18 @@ class RowGroup:
 
 
 def decode(windows: Sequence[tuple[RowGroup, int]]) -> tuple[np.ndarray, np.ndarray]:
-    """Token ids and region classes of windows, given as row group and row in it.
+    """Token ids and region classes of windows, given as pairs of row group and row in it.
 
     Returns
     -------
     ids, regions : uint8 arrays, shape (n, L); n is at least 1
-
-    Raises
-    ------
-    GenezipError
-        At a letter that is none of A, C, G, T, N.
     """
     length = windows[0][0].codes.shape[1]
-    # One block for both: the allocator keeps it for the next batch, where it would give two
-    # back to the system and clear the pages again.
+    # One allocation for both: the allocator reuses it for the next batch, while it would return
+    # two smaller ones to the system and clear their pages again.
     ids, regions = np.empty((2, len(windows), length), dtype=np.uint8)
     for line, (group, row) in enumerate(windows):
-        # one byte per base, where an index of numpy takes eight
+        # translate needs one byte per base, numpy indexing eight
         ids[line].data[:] = group.codes[row].tobytes().translate(_IDS)
         runs = slice(group.offsets[row], group.offsets[row + 1])
         regions[line] = group.classes[runs].repeat(group.lengths[runs])
@@ -172,7 +160,7 @@ def decode(windows: Sequence[tuple[RowGroup, int]]) -> tuple[np.ndarray, np.ndar
 
 
 class ShardFile:
-    """An open shard, whose row groups are read one at a time; see :func:`open_shard`."""
+    """An open shard that reads one row group at a time; see :func:`open_shard`."""
 
     def __init__(self, path: Path, file: pq.ParquetFile) -> None:
         self.path, self._file = path, file
@@ -189,14 +177,7 @@ class ShardFile:
         return int(self._file.num_row_groups)
 
     def read(self, group: int) -> RowGroup:
-        """Read and check one row group.
-
-        Raises
-        ------
-        GenezipError
-            If the group is damaged or has another number of rows than it should, a sequence is
-            not ``window_bp`` long, or region runs do not tile a window.
-        """
+        """Read one row group, and check its rows, its lengths, and that runs tile the windows."""
         table = self._file.read_row_group(group, WINDOW_COLUMNS, use_threads=False)
         full = self.head.row_group_rows
         expected = min(full, self.rows - group * full)
@@ -245,19 +226,13 @@ class ShardFile:
 
 @contextmanager
 def open_shard(path: Path) -> Iterator[ShardFile]:
-    """Open a shard; page checksums are verified whenever something is read in the block.
-
-    Raises
-    ------
-    GenezipError
-        If the file is missing, cannot be read, or is no corpus shard of this schema version.
-    """
+    """Yield an open shard; page checksums are verified when its pages are read."""
     with open_parquet(path, SHARD_KIND, page_checksum_verification=True) as file:
         yield ShardFile(path, file)
 
 
 def _whole(column: pa.ChunkedArray) -> pa.Array:
-    """A column as one array, without a copy where it is one already."""
+    """A column as one array, copied only if it has several chunks."""
     return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
@@ -285,15 +260,7 @@ class Shard:
 
 
 def read_shard(path: Path) -> Shard:
-    """Read and decode one shard.
-
-    Raises
-    ------
-    GenezipError
-        If the file is missing or no corpus shard, a row group has another number of rows than
-        it should, a sequence is no DNA or shorter or longer than the window, or region runs do
-        not tile a window. The sentence names the file.
-    """
+    """Read and decode one shard."""
     with open_shard(path) as file:
         shape = (file.rows, file.head.window_bp)
         ids, regions = (np.empty(shape, dtype=np.uint8) for _ in range(2))

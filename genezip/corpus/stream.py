@@ -1,15 +1,15 @@
-"""The training stream: shuffled batches of windows, epoch after epoch, that can be resumed.
+"""The training stream: shuffled, resumable batches of windows over many epochs.
 
 The order is a pure function of corpus, seed and epoch, whatever the number of processes and
-threads. Every epoch permutes the row groups of a split, takes them in buffers
-of about 32 Mb of bases, and permutes the windows inside a buffer. Training windows are stored in
-the random order in which they were drawn, so this is as good as a full shuffle.
+threads. Every epoch permutes the row groups of a split, splits them into buffers of about 32 Mb of
+bases, and permutes the windows inside a buffer. Training windows are stored in the random order in
+which they were drawn, so this is as good as a full shuffle.
 
 A batch is the next ``batch`` windows of the order, counted through all epochs. A process reads a
-buffer of row groups as they are stored (one byte per base, runs of classes) and decodes only the
-windows that it is asked for, so its memory is that of one buffer, two where a batch spans two.
-Batches may be decoded ahead in background threads, so that reading overlaps with training.
-Threads are enough: the decompression of Parquet and the loops of numpy run without Python's lock.
+buffer of row groups as they are stored (one byte per base, runs of classes) and decodes only
+requested windows, so its memory is that of one buffer, or two if a batch spans two. Batches may be
+decoded ahead in background threads, so that reading overlaps with training. Threads are enough,
+because Parquet decompression and numpy loops run without Python's lock.
 """
 
 from collections import OrderedDict, deque
@@ -31,13 +31,12 @@ from genezip.corpus.shards import RowGroup, ShardFile, decode, open_shard
 from genezip.errors import GenezipError
 
 BUFFER_BP = 1 << 25
-"""Bases of a shuffle buffer, about."""
+"""Approximate number of bases in a shuffle buffer."""
 
 BUFFERS = 2
-"""Buffers kept: a batch may span two."""
+"""Number of buffers in memory, because a batch may span two."""
 
-# Number of each random stream of an epoch; separate streams keep the order as it is when strands
-# are drawn as well.
+# Random streams of an epoch; they are separate, so that drawing strands does not change the order.
 _GROUPS, _WINDOWS, _STRANDS = 1, 2, 3
 
 
@@ -55,14 +54,14 @@ class ShuffleBuffer:
 
     Attributes
     ----------
-    epoch, number : which buffer it is
+    epoch, number : epoch and number of the buffer
     begin, end : half-open, counted in the order of the epoch
     files, groups : int64 arrays, shape (G,)
         The row groups that the buffer reads.
     group, row : int64 arrays, shape (end - begin,)
         Row group (0 to G - 1) and row in it of every window, in their order.
     flipped : bool array, shape (end - begin,)
-        Windows that are read from the other strand where that is asked for.
+        Windows that are reverse-complemented if the stream is asked to.
     """
 
     epoch: int
@@ -90,7 +89,7 @@ class Order:
     rows : windows of each file
     group_rows : windows in a full row group of each file (at least 1)
     window_bp : length of a window
-    seed : decides the order; not negative
+    seed : random seed of the order, not negative
     """
 
     def __init__(
@@ -109,21 +108,21 @@ class Order:
         self.seed = seed
         full_bp = max(group_rows, default=1) * window_bp
         self._per_buffer = max(1, BUFFER_BP // full_bp)
-        # the last buffer of an epoch and the first of the next are asked for in turn
+        # two, because the last buffer of an epoch and the first of the next alternate
         self._epoch = lru_cache(maxsize=2)(self._permuted)
 
     def _random(self, *stream: int) -> np.random.Generator:
         return np.random.default_rng([self.seed, *stream])
 
     def _permuted(self, epoch: int) -> tuple[np.ndarray, np.ndarray]:
-        """Row groups in the order of an epoch, and its windows before and after each buffer."""
+        """Row groups in the order of an epoch, and the window numbers at the buffer borders."""
         order = self._random(epoch, _GROUPS).permutation(len(self._sizes))
         ends = np.cumsum(self._sizes[order])
         last = np.arange(self._per_buffer, len(order) + self._per_buffer, self._per_buffer) - 1
         return order, np.concatenate([[0], ends[np.minimum(last, len(order) - 1)]])
 
     def buffer_at(self, epoch: int, window: int) -> int:
-        """Number of the buffer that holds a window of an epoch."""
+        """Number of the buffer with a window of an epoch."""
         return int(np.searchsorted(self._epoch(epoch)[1], window, side="right")) - 1
 
     def buffer(self, epoch: int, number: int) -> ShuffleBuffer:
@@ -170,28 +169,17 @@ class WindowStream:
 
     Parameters
     ----------
-    reader : CorpusReader
-    batch : int
-        Windows per batch. A batch may span buffers and epochs.
-    seed : int
-        Decides the order. Two streams with one seed give the same batches.
-    split : str
-        ``train``, ``valid`` or ``test``.
-    rows : slice, optional
-        Rows of every batch that are wanted here; all of them by default. Only they are decoded.
-    reverse_complement : bool
-        Read every other window, chosen by seed, from the other strand: ids complemented and
-        reversed, regions reversed.
-
-    Raises
-    ------
-    GenezipError
-        If the corpus has no such windows.
+    batch : windows per batch, which may span buffers and epochs
+    seed : random seed of the order; streams with one seed give the same batches
+    split : ``train``, ``valid`` or ``test``
+    rows : rows of every batch that are decoded and returned; all by default
+    reverse_complement : reverse-complement half of the windows, chosen by the seed; the order of
+        their regions is reversed
 
     Examples
     --------
-    ``state_dict()`` after a batch, given to ``load_state_dict()`` of a new stream, continues
-    with the very next window.
+    ``state_dict()`` after a batch, passed to ``load_state_dict()`` of a new stream, continues
+    with the next window.
     """
 
     def __init__(
@@ -220,44 +208,39 @@ class WindowStream:
         )
         self.rows = range(batch)[rows or slice(None)]
         if self.rows.step != 1:
-            raise ValueError(f"rows must lie side by side, not {rows}")
+            raise ValueError(f"rows must be consecutive, not {rows}")
         self.position = 0
         self._corpus = sha256_json([entry["sha256"] for entry in self.files])
         self._buffers: OrderedDict[tuple[int, int], Future[_Loaded]] = OrderedDict()
         self._lock = Lock()
 
     def share(self, rows: slice) -> Self:
-        """A stream of the same batches, of which other rows are wanted."""
+        """A stream of other rows of the same batches."""
         return type(self)(
             self.reader, self.batch, self.seed, self.split, rows, self.reverse_complement
         )
 
     def __iter__(self) -> Iterator[Batch]:
-        """Yield batches without end."""
+        """Yield batches endlessly."""
         while True:
             yield self.next_batch()
 
     def next_batch(self) -> Batch:
-        """The wanted rows of the next batch."""
+        """The selected rows of the next batch."""
         batch = self.batch_at(self.position)
         self.advance()
         return batch
 
     def advance(self) -> None:
-        """Go on by one batch."""
+        """Skip one batch."""
         self.position += self.batch
 
     def batch_at(self, position: int) -> Batch:
-        """The wanted rows of the batch that begins at a window; thread-safe.
+        """The selected rows of the batch that begins at a window; thread-safe.
 
         Parameters
         ----------
         position : windows before the batch, counted through all epochs
-
-        Raises
-        ------
-        GenezipError
-            If a shard is missing, damaged, or another than in the manifest.
         """
         parts: list[tuple[np.ndarray, np.ndarray]] = []
         begin, end = position + self.rows.start, position + self.rows.stop
@@ -274,7 +257,7 @@ class WindowStream:
         return {"ids": ids, "regions": regions}
 
     def _loaded(self, epoch: int, number: int) -> "_Loaded":
-        """A buffer with its row groups, read by one thread while others that need it wait."""
+        """A buffer with its row groups; one thread reads it while other users wait."""
         key = (epoch, number)
         with self._lock:
             found = self._buffers.get(key)
@@ -315,21 +298,21 @@ class WindowStream:
         ):
             if found != wanted:
                 raise GenezipError(
-                    f"{file.path} has {found} {what}, the manifest says {wanted}; build the "
+                    f"{file.path} has {found} {what}, the manifest lists {wanted}; build the "
                     "corpus again"
                 )
         manifest = self.reader.manifest
         if (head.plan, head.regions) != (manifest["plan"], manifest["regions"]):
             raise GenezipError(
                 f"{file.path} was written from another plan or region map than "
-                f"{self.reader.path} names; build the corpus again"
+                f"{self.reader.path} lists; build the corpus again"
             )
 
     def state_dict(self) -> dict[str, Any]:
         """The position in the stream: plain values, JSON-ready.
 
-        ``epoch`` and ``window`` count; ``shard``, ``row_group`` and ``row`` are the stored position
-        of the next window.
+        ``epoch`` and ``window`` are the position; ``shard``, ``row_group`` and ``row`` show where
+        the next window is stored.
         """
         epoch, window = divmod(self.position, self.windows_per_epoch)
         address = self.order.buffer(epoch, self.order.buffer_at(epoch, window)).address(window)
@@ -346,13 +329,7 @@ class WindowStream:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue from the state of another stream.
-
-        Raises
-        ------
-        GenezipError
-            If that stream read other windows, in another order, or had another seed.
-        """
+        """Continue from the state of a stream of the same windows, order and seed, or raise."""
         before = self.position
         here = self.state_dict()
         for name in ("corpus", "split", "seed", "reverse_complement"):
@@ -365,7 +342,7 @@ class WindowStream:
 
     def _refuse(self, name: str) -> None:
         raise GenezipError(
-            f"the checkpoint was made with another {name} of training windows than "
+            f"the checkpoint has another {name} of training windows than "
             f"{self.reader.path}; start again in an empty folder"
         )
 
@@ -389,9 +366,9 @@ class _Loaded:
 
 
 class ReadAhead:
-    """Batches of a stream that threads decode ahead; made by :func:`prefetched`.
+    """Batches of a stream that threads decode ahead; see :func:`prefetched`.
 
-    The state is that of the batches handed out, not of those read ahead.
+    The state is that of the batches returned so far, not of those read ahead.
     """
 
     def __init__(self, stream: WindowStream, threads: ThreadPoolExecutor, depth: int) -> None:
@@ -400,7 +377,7 @@ class ReadAhead:
         self._ahead: deque[Future[Batch]] = deque()
 
     def next_batch(self) -> Batch:
-        """The next batch; an error of a thread is raised here as it is."""
+        """The next batch; an error of a thread is raised here unchanged."""
         self._read_ahead()
         try:
             batch = self._ahead[0].result()
@@ -418,13 +395,13 @@ class ReadAhead:
             self._ahead.append(self._threads.submit(self.stream.batch_at, position))
 
     def drop(self) -> None:
-        """Forget the batches that were read ahead."""
+        """Discard the batches that were read ahead."""
         for future in self._ahead:
             future.cancel()
         self._ahead.clear()
 
     def state_dict(self) -> dict[str, Any]:
-        """State of the stream after the last batch handed out."""
+        """State of the stream after the last returned batch."""
         return self.stream.state_dict()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -435,16 +412,13 @@ class ReadAhead:
 
 @contextmanager
 def prefetched(stream: WindowStream, workers: int = 1, depth: int = 2) -> Iterator[Batches]:
-    """Decode the batches of a stream ahead while the block runs; no thread outlives the block.
+    """Decode batches ahead in the block; no thread outlives it.
 
     Parameters
     ----------
-    stream : WindowStream
-        Nobody else may draw from it in the block.
-    workers : int
-        Background threads; 0 reads each batch when it is asked for.
-    depth : int
-        Batches read ahead, at least 1.
+    stream : must not be used otherwise in the block
+    workers : number of background threads; 0 reads each batch when it is requested
+    depth : number of batches read ahead, at least 1
     """
     if workers < 0 or depth < 1:
         raise ValueError(f"workers {workers} must not be negative, depth {depth} at least 1")
@@ -461,21 +435,16 @@ def prefetched(stream: WindowStream, workers: int = 1, depth: int = 2) -> Iterat
 
 
 def sampled(reader: CorpusReader, bases: int, seed: int) -> Iterator[np.ndarray]:
-    """Training DNA in the random order of a seed, no window twice, in constant memory.
+    """Random training windows without repetition, in constant memory.
 
     Parameters
     ----------
-    bases : how many of A, C, G, T in all, at least 1; the last window is cut at the last of them
-    seed : decides the order
+    bases : total number of A, C, G, T, at least 1; the last window is cut at the last of them
+    seed : random seed of the order
 
     Yields
     ------
-    uint8 arrays of token ids, one per window; fewer bases in all where the corpus has no more
-
-    Raises
-    ------
-    GenezipError
-        As :class:`WindowStream`.
+    uint8 arrays of token ids, one per window; fewer bases in all if the corpus has no more
     """
     stream = WindowStream(reader, batch=1, seed=seed)
     while bases > 0 and stream.position < stream.windows_per_epoch:

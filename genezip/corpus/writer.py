@@ -29,13 +29,10 @@ _TALLY = b"genezip_tally"
 
 
 class ShardWriter:
-    """Writes shards of a plan into a folder; shards that are there whole already are kept.
+    """Write shards of a plan into a folder; complete shards of this plan are kept.
 
     Parameters
     ----------
-    plan : Plan
-    assembly : Assembly
-    region_map : RegionMap
     folder : folder of the corpus
     """
 
@@ -50,7 +47,7 @@ class ShardWriter:
         self.regions = region_map.sha256()
 
     def write(self, shard: ShardPlan) -> dict[str, Any]:
-        """Write a shard, unless the same one is there whole.
+        """Write a shard, unless it is already complete.
 
         Returns
         -------
@@ -73,12 +70,12 @@ class ShardWriter:
         }
 
     def _finished(self, path: Path, shard: ShardPlan) -> dict[str, Any] | None:
-        """The tally of a shard of this plan that an interrupted run left whole, or None."""
+        """The tally of a complete shard of this plan from an interrupted run, or None."""
         with suppress(GenezipError, OSError, KeyError, ValueError), open_shard(path) as file:
             if file.head == self._head(shard) and file.rows == len(shard.rows):
                 for group in range(file.groups):
-                    file.read(group)  # page checksums, lengths and runs
-                file.table()  # and the checksums of the other columns
+                    file.read(group)  # checks page checksums, lengths and runs
+                file.table()  # checks the other columns
                 return dict(json.loads(pq.read_metadata(path).metadata[_TALLY]))
         return None
 
@@ -94,7 +91,7 @@ class ShardWriter:
 
     def _write(self, path: Path, shard: ShardPlan) -> dict[str, Any]:
         head = self._head(shard)
-        # an older manifest would still list the shard that is replaced here
+        # an older manifest would list the replaced shard
         file_target(self.folder / MANIFEST).unlink(missing_ok=True)
         tally = Tally(self.region_map.region_classes.names)
         with parquet_writer(
@@ -134,7 +131,7 @@ class ShardWriter:
     def _runs(
         self, rows: pd.DataFrame, segments: list[Segment], window_bp: int
     ) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        """Region runs of every window; padding is one more run, of class dig."""
+        """Region runs of every window; padding is a further run of class dig."""
         starts, ends = rows["start"].to_numpy(), rows["end"].to_numpy()
         chroms = np.array([segment.chrom for segment in segments], dtype=object)
         lengths: list[np.ndarray] = [_NO_RUN] * len(rows)
@@ -185,7 +182,7 @@ def _table(
 
 
 class Tally:
-    """Counts of what a shard holds, summed over its row groups; padding counts as N and dig."""
+    """Counts of bases and windows of a shard; padding counts as N and dig."""
 
     def __init__(self, names: tuple[str, ...]) -> None:
         self.names = names

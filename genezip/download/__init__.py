@@ -1,10 +1,10 @@
-"""Public files, verified: from their servers, or from a folder of files fetched elsewhere.
+"""Verified public files, from their servers or from a folder of files fetched elsewhere.
 
-A table names the servers (:mod:`~genezip.download.catalogue`), a lock keeps what each file was
-at its first download (:mod:`~genezip.download.lock`), and a store hands out files that passed
-every check (:mod:`~genezip.download.store`): start reading there. A new file is a new row of
-``sources.tsv`` beside this file; a new kind of server is a module like
-:mod:`~genezip.download.dataverse`, which makes items of what the server lists.
+Start with the store (:mod:`~genezip.download.store`), which returns files that passed every check.
+A table lists the servers (:mod:`~genezip.download.catalogue`), and a lock records each file at its
+first download (:mod:`~genezip.download.lock`). To add a file, add a row to ``sources.tsv`` in this
+folder; a new kind of server is a module like :mod:`~genezip.download.dataverse`, which turns the
+server's file list into items.
 """
 
 from genezip.errors import GenezipError
@@ -15,4 +15,4 @@ class SourceUnavailable(GenezipError):
 
 
 class WrongFile(GenezipError):
-    """Raised when a server sent another file than the table states; the next server may do."""
+    """Raised when a server sent another file than the table lists; the next may be tried."""

@@ -1,4 +1,4 @@
-"""The table of public files: ``sources.tsv`` beside this module, ``#`` begins a comment."""
+"""The table of sources: ``sources.tsv`` in this folder, tab-separated, with ``#`` comments."""
 
 import csv
 from collections.abc import Callable, Iterable
@@ -21,19 +21,12 @@ class Row:
 
     Attributes
     ----------
-    name : str
-        What it is; rows of one name are alternatives, tried in order.
-    path : str
-        Where it lies below the folder of downloads.
-    url : str
-        Address, or ``doi:...`` for a whole deposit whose files are listed by its server.
-    release : str
-        Rows of equal name and release are the same bytes.
-    checksum : str or None
-        ``md5:...``, ``sha1:...`` or ``sha256:...``; None where unknown.
-    n_bytes : int or None
-        Size; None where unknown.
-    licence, citation : str
+    name : identifier; rows of one name are alternatives, tried in order
+    path : path below the folder of downloads
+    url : address, or ``doi:...`` for a whole deposit whose files are listed by its server
+    release : rows of equal name and release are the same bytes
+    checksum : ``md5:...``, ``sha1:...`` or ``sha256:...``; None where unknown
+    n_bytes : size; None where unknown
     """
 
     name: str
@@ -47,24 +40,20 @@ class Row:
 
     @property
     def key(self) -> str:
-        """Name of its entry in the lock."""
+        """Key of the file in the lock."""
         return f"{self.name} | {self.release}"
 
 
 @dataclass(frozen=True)
 class Item:
-    """One file that is wanted.
+    """One file to download.
 
     Attributes
     ----------
-    rows : tuple of Row
-        Alternatives in order.
-    check : callable, optional
-        What is wrong with a whole file, or None.
-    fingerprint : callable
-        SHA-256 of what must never change; by default of the whole file.
-    about : int, optional
-        Rough size in bytes where asking a server is not worth a request.
+    rows : alternatives in order
+    check : returns what is wrong with a complete file, or None
+    fingerprint : SHA-256 of the content that must never change; by default of the whole file
+    about : rough size in bytes, for files whose size is not worth a request
     """
 
     rows: tuple[Row, ...]
@@ -74,21 +63,16 @@ class Item:
 
 
 def item(rows: Iterable[Row]) -> Item:
-    """The file of alternative rows; packed files are read to their end as a check."""
+    """The item of alternative rows; compressed files are checked by reading them to the end."""
     chosen = tuple(rows)
-    packed = chosen[0].path.endswith((".gz", ".bgz", ".tbi"))  # a .tbi is a packed index
+    packed = chosen[0].path.endswith((".gz", ".bgz", ".tbi"))  # a .tbi is compressed, too
     return Item(chosen, broken_gzip if packed else None)
 
 
 def read_sources(path: Path) -> dict[str, list[Row]]:
     """Read the table: name -> alternatives in order.
 
-    Where one row of a name and release states a checksum or a size, it holds for the others.
-
-    Raises
-    ------
-    GenezipError
-        The file is missing, has other columns, or a row is malformed or contradicts another.
+    A checksum or size of one row holds for all rows of its name and release.
     """
     if not path.is_file():
         raise GenezipError(f"{path} does not exist; name the table of sources with --sources")
@@ -108,7 +92,7 @@ def read_sources(path: Path) -> dict[str, list[Row]]:
             stated = {getattr(first, field), getattr(row, field)} - {None}
             if len(stated) > 1:
                 raise GenezipError(
-                    f"{path} states two values of {field} for {row.name!r}, release "
+                    f"{path} has two values of {field} for {row.name!r}, release "
                     f"{row.release!r}; rows of one name and release are the same file"
                 )
             if stated:
@@ -123,7 +107,7 @@ def read_sources(path: Path) -> dict[str, list[Row]]:
 
 
 def _row(line: dict[str, str], table: Path) -> Row:
-    """One row; ``-`` means unknown, or for the path the last part of the address."""
+    """One row; ``-`` means unknown, and in the path the last part of the address."""
     wrong = f"{table} has a malformed row {line['name']!r}"
     if None in line or None in line.values() or not all(line.values()):
         raise GenezipError(f"{wrong}: it needs {len(COLUMNS)} columns, with - for unknown")
@@ -150,18 +134,12 @@ def _row(line: dict[str, str], table: Path) -> Row:
 
 
 def server_name(url: str) -> str:
-    """File name at the end of an address, without its query; may be empty."""
+    """File name at the end of an address, without the query; may be empty."""
     return urlsplit(url).path.rsplit("/", 1)[-1]
 
 
 def inside(path: str, where: str) -> str:
-    """Return the path if it stays inside the folder it is joined to.
-
-    Raises
-    ------
-    GenezipError
-        For an absolute path, ``..`` or a backslash; ``where`` is what gave it, for the message.
-    """
+    """Return a relative path; refuse one that leaves its folder. ``where`` is for the message."""
     pure = PurePosixPath(path)
     if not path or pure.is_absolute() or ".." in pure.parts or "\\" in path or "\0" in path:
         raise GenezipError(f"{where} names the path {path!r}, which leaves its folder")

@@ -1,4 +1,4 @@
-"""Checksums written as ``md5:...``, ``sha1:...`` or ``sha256:...``, and what files look like."""
+"""Checksums as ``md5:...``, ``sha1:...`` or ``sha256:...``, and checks of file content."""
 
 import gzip
 import hashlib
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 Check = Callable[[Path], str | None]
-"""Looks at a whole file and returns what is wrong with it, or None."""
+"""Returns what is wrong with a complete file, or None."""
 
 _DIGITS = {"md5": 32, "sha1": 40, "sha256": 64}
 _BLOCK = 1 << 20
@@ -39,9 +39,7 @@ def mismatch(path: Path, checksum: str | None, n_bytes: int | None) -> str | Non
 
     Parameters
     ----------
-    checksum : str, optional
-        ``kind:hex``; None where it is unknown.
-    n_bytes : int, optional
+    checksum : ``kind:hex``; None where it is unknown
     """
     size = path.stat().st_size
     if n_bytes is not None and size != n_bytes:
@@ -54,7 +52,7 @@ def mismatch(path: Path, checksum: str | None, n_bytes: int | None) -> str | Non
 
 
 def broken_gzip(path: Path) -> str | None:
-    """What is wrong with a gzip file (its own checksum is read to the end), or None."""
+    """What is wrong with a gzip file, which is read to its checksum at the end, or None."""
     try:
         with gzip.open(path) as handle:
             while handle.read(_BLOCK):
@@ -65,9 +63,9 @@ def broken_gzip(path: Path) -> str | None:
 
 
 def html_page(path: Path) -> str | None:
-    """What is wrong with a file that begins as a page for a browser, or None.
+    """What is wrong with a file that begins as HTML, or None.
 
-    Networks that require a login answer every address with such a page.
+    Networks that require a login answer every address with an HTML page.
     """
     with open(path, "rb") as handle:
         page = _HTML.match(handle.read(_BEGINNING))

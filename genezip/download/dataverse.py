@@ -1,9 +1,9 @@
-"""File list of a Dataverse deposit, and the files as they were deposited.
+"""File list of a Dataverse deposit, and the original files.
 
 Native API, ``GET /api/datasets/:persistentId/?persistentId=doi:...`` (guides.dataverse.org):
-``data.latestVersion.files[]`` with ``directoryLabel``, ``restricted`` and ``dataFile``. A
-table is converted to ``.tab`` when it is deposited; ``format=original`` asks for it as it
-was. The MD5 of the list may be that of the converted copy, so it is not used for tables.
+``data.latestVersion.files[]`` with ``directoryLabel``, ``restricted`` and ``dataFile``. Dataverse
+converts deposited tables to ``.tab``; ``format=original`` requests the original. The MD5 in the
+list may be that of the converted copy, so it is not used for tables.
 """
 
 import json
@@ -33,9 +33,9 @@ def listing_name(doi: str) -> str:
 
 
 def saved_listing(fetched: Fetched, server: str, doi: str) -> Path | None:
-    """The file list in a folder of fetched files, at any depth.
+    """The file list in a folder of fetched files, at any depth, or None.
 
-    It has its own name (:func:`listing_name`), or that of a plain download of its address.
+    Its name is that of :func:`listing_name`, or that of a plain download of its address.
     """
     found = fetched.named(listing_name(doi), *saved_as(listing_url(server, doi)))
     return found[0] if found else None
@@ -48,29 +48,25 @@ def listing(
 
     Parameters
     ----------
-    server : str
-        Address of the Dataverse, without a slash at its end.
-    doi : str
-        Begins with ``doi:``.
-    keep : bool
-        Whether the list is written into the lock.
-    others : iterable of Item
-        Files that are wanted besides the deposit's; a folder of fetched files that lacks the
-        list is refused with the names of those that it lacks, too.
+    server : address of the Dataverse, without a slash at its end
+    doi : begins with ``doi:``
+    keep : whether the list is written into the lock
+    others : files that are needed besides those of the deposit; if the folder of fetched files
+        lacks the list, the error also names those of ``others`` that it lacks
 
     Returns
     -------
     dict
         ``version`` (text), ``licence`` (text or None) and ``files``: each with ``path``,
-        ``id``, ``bytes`` or None, ``checksum`` or None, ``original`` (bool: ask for the file
-        as it was deposited) and ``restricted`` (bool).
+        ``id``, ``bytes`` or None, ``checksum`` or None, ``original`` (bool: request the
+        original file) and ``restricted`` (bool).
 
     Raises
     ------
     SourceUnavailable
         The server cannot be reached.
     GenezipError
-        The answer is no file list, or the folder of fetched files has none.
+        The answer is not a file list, or the folder of fetched files has none.
     """
     known = store.lock.listing(doi)
     if known is not None:
@@ -87,7 +83,9 @@ def listing(
         try:
             answer = saved.read_bytes()
         except OSError as error:
-            raise GenezipError(f"{saved} cannot be read ({error.strerror}); save it anew") from None
+            raise GenezipError(
+                f"{saved} cannot be read ({error.strerror}); save it again"
+            ) from None
         found = parse(answer, str(saved))
     else:
         url = listing_url(server, doi)
@@ -111,7 +109,7 @@ def parse(answer: bytes, where: str) -> dict[str, Any]:
             licence = licence.get("name")
     except (ValueError, KeyError, TypeError, AttributeError):
         raise GenezipError(
-            f"{where} is no file list of a Dataverse deposit; look at the address in a browser"
+            f"{where} is not a file list of a Dataverse deposit; look at the address in a browser"
         ) from None
     paths = [file["path"] for file in files]
     if len(set(paths)) < len(paths):
@@ -154,10 +152,7 @@ def _checksum(data: dict[str, Any]) -> str | None:
 def deposit_items(row: Row, server: str, found: dict[str, Any], store: Store) -> list[Item]:
     """The files of a deposit as items; ``row`` is its ``doi:`` row of the table of sources.
 
-    Raises
-    ------
-    GenezipError
-        A file is restricted, and would have to come from the server.
+    A restricted file that is neither downloaded nor in the folder of fetched files raises.
     """
     doi = row.url
     items = []

@@ -6,7 +6,7 @@ The lock is a JSON file beside the folder of downloads, so that it outlives that
      "files": {"rmsk | UCSC hg38 rmsk": {"sha256": ..., "bytes": ..., "url": ...}},
      "listings": {"doi:10.7910/DVN/...": {...}}}
 
-Keys of ``files`` are name and release of the table of sources.
+Keys of ``files`` are name and release from the table of sources.
 """
 
 import fcntl
@@ -21,7 +21,7 @@ from genezip.artifacts.manifest import Kind
 from genezip.download.checksum import is_checksum
 from genezip.errors import GenezipError
 
-_AGAIN = "restore it, or delete it to record every file anew"
+_AGAIN = "restore it, or delete it to record every file again"
 LOCK = Kind("lock of downloads", 1, first=_AGAIN, again=_AGAIN, keys=("files", "listings"))
 _OPTIONAL_TEXT, _OPTIONAL_NUMBER = (str, type(None)), (int, type(None))
 _FILE: dict[str, Any] = {"sha256": str, "bytes": int, "url": str}
@@ -38,19 +38,13 @@ _LISTED: dict[str, Any] = {
 
 def lock_path(folder: Path) -> Path:
     """The lock of a folder of downloads: ``<folder>.lock.json`` beside it."""
-    if folder.name in ("", ".."):  # `.` and the like have a name, too
+    if folder.name in ("", ".."):  # so that `.` and `..` get a name
         folder = folder.resolve()
     return folder.with_name(f"{folder.name}.lock.json")
 
 
 class Lock:
-    """The lock file, read when it is opened and again before every change.
-
-    Raises
-    ------
-    GenezipError
-        The file is damaged or of another version.
-    """
+    """The lock file; it is read when opened and again before every change."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -71,24 +65,24 @@ class Lock:
         return raw
 
     def file(self, key: str) -> dict[str, Any] | None:
-        """Entry of a file: sha256, bytes, url; None before its first download."""
+        """Entry of a file (sha256, bytes, url); None before its first download."""
         entry: dict[str, Any] | None = self._raw["files"].get(key)
         return entry
 
     def listing(self, doi: str) -> dict[str, Any] | None:
-        """File list of a deposit as it was asked first, or None."""
+        """File list of a deposit from the first request, or None."""
         entry: dict[str, Any] | None = self._raw["listings"].get(doi)
         return entry
 
     def record(self, key: str, sha256: str, n_bytes: int, url: str) -> None:
-        """Record a file, unless it is known already."""
+        """Record a file, unless it is already known."""
         if self.file(key) is not None:
             return
         with self._changing():
             self._raw["files"].setdefault(key, {"sha256": sha256, "bytes": n_bytes, "url": url})
 
     def record_listing(self, doi: str, listing: dict[str, Any]) -> None:
-        """Record the file list of a deposit, unless it is known already."""
+        """Record the file list of a deposit, unless it is already known."""
         if self.listing(doi) is not None:
             return
         with self._changing():
@@ -96,7 +90,7 @@ class Lock:
 
     @contextmanager
     def _changing(self) -> Iterator[None]:
-        """Read, change and write while no other run does."""
+        """Read the file, let the block change it, and write it, under an exclusive lock."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             folder = os.open(self.path.parent, os.O_RDONLY)
@@ -105,7 +99,7 @@ class Lock:
                 f"cannot write {self.path}: {error.strerror}; choose another folder"
             ) from error
         try:
-            with suppress(OSError):  # a file system without locks
+            with suppress(OSError):  # some file systems have no locks
                 fcntl.flock(folder, fcntl.LOCK_EX)
             self._raw = self._read()
             yield
@@ -115,7 +109,7 @@ class Lock:
 
 
 def _has(entry: Any, types: dict[str, Any]) -> bool:
-    """Whether an entry is an object with these keys, each of its type."""
+    """Whether an entry is an object with these keys and types."""
     return isinstance(entry, dict) and all(
         key in entry and isinstance(entry[key], kind) for key, kind in types.items()
     )

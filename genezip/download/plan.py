@@ -1,6 +1,6 @@
-"""Plan of a download: files, sizes, servers, and whether the disk can hold them.
+"""Plan of a download: files, sizes, servers, and whether the disk has room for them.
 
-Servers are asked two short questions: does anyone answer, and how large are the files.
+Two short requests go to servers: whether any of them answers, and how large the files are.
 """
 
 import queue
@@ -19,7 +19,7 @@ from genezip.download.store import Store
 from genezip.download.transfer import AGENT, reason_of
 from genezip.errors import GenezipError
 
-_AT_ONCE = 8  # servers asked for sizes
+_AT_ONCE = 8  # parallel requests for sizes
 
 
 @dataclass(frozen=True)
@@ -28,15 +28,10 @@ class Planned:
 
     Attributes
     ----------
-    name, path : str
-    urls : tuple of str
-        Its servers in order.
-    n_bytes : int or None
-        Size; None where it is unknown.
-    still : int
-        Bytes that must still be written.
-    state : str
-        One or two words for the reader.
+    urls : its addresses in order
+    n_bytes : size; None if unknown
+    still : bytes that must still be written
+    state : one or two words for the user
     """
 
     name: str
@@ -49,16 +44,12 @@ class Planned:
 
 @dataclass(frozen=True)
 class Plan:
-    """Files that would come, and the room for them.
+    """Files to download, and the free disk space.
 
     Attributes
     ----------
-    files : list of Planned
-    also : int
-        Bytes written besides the files, made from them.
-    free : int
-        Free bytes on the disk of the folder.
-    folder : Path
+    also : bytes of further files that are made from the downloads
+    free : free bytes on the disk of the folder
     """
 
     files: list[Planned]
@@ -68,12 +59,12 @@ class Plan:
 
     @property
     def needed(self) -> int:
-        """Bytes that must still be written, as far as sizes are known."""
+        """Bytes that must still be written, for files of known size."""
         return sum(file.still for file in self.files) + self.also
 
     @property
     def unknown(self) -> int:
-        """Number of files still to come whose size is unknown."""
+        """Number of missing files of unknown size."""
         return sum(file.state == "unknown" for file in self.files)
 
     def lines(self) -> list[str]:
@@ -97,23 +88,16 @@ class Plan:
         return found
 
     def check_room(self) -> None:
-        """Refuse to begin what cannot fit.
-
-        Raises
-        ------
-        GenezipError
-            With the bytes that are needed and those that are free.
-        """
+        """Raise if the files do not fit on the disk."""
         if self.needed > self.free:
             raise GenezipError(
                 f"{in_words(self.needed)} are needed at {self.folder} and {in_words(self.free)} "
-                "are free; "
-                "free space or choose another folder"
+                "are free; free space or choose another folder"
             )
 
 
 def in_words(n_bytes: int) -> str:
-    """A number of bytes, large ones also in units that can be read at a glance."""
+    """A number of bytes as text, with MB or GB for large ones."""
     for unit, size in (("GB", 1_000_000_000), ("MB", 1_000_000)):
         if n_bytes >= size:
             return f"{n_bytes:,} bytes ({n_bytes / size:.1f} {unit})"
@@ -121,15 +105,12 @@ def in_words(n_bytes: int) -> str:
 
 
 def plan(store: Store, items: Sequence[Item], also: int = 0) -> Plan:
-    """Plan a download: find what is there and ask servers for unknown sizes; download nothing.
+    """Plan a download without downloading: find local files and request unknown sizes.
 
     Parameters
     ----------
-    store : Store
-        One with a folder of fetched files asks nothing from the network.
-    items : sequence of Item
-    also : int
-        Bytes written besides the files.
+    store : with a folder of fetched files there are no requests
+    also : bytes of further files that are made from the downloads
     """
     absent = [item for item in items if not store.here(item)]
     ask = [row.url for item in absent if _stated(store, item) is None for row in item.rows]
@@ -143,7 +124,7 @@ def plan(store: Store, items: Sequence[Item], also: int = 0) -> Plan:
 
 
 def _stated(store: Store, item: Item) -> int | None:
-    """Size that is known without a request."""
+    """Size that is known without a request, or None."""
     for row in item.rows:
         known = store.lock.file(row.key)
         size = row.n_bytes if row.n_bytes is not None else known["bytes"] if known else None
@@ -165,7 +146,7 @@ def _planned(store: Store, item: Item, sizes: dict[str, int | None]) -> Planned:
         size = found[0].stat().st_size
         still = size if store.copied else 0
         return Planned(row.name, row.path, urls, size, still, f"in {found[0].parent}")
-    if size is None:  # alternatives are the same bytes: any server may answer
+    if size is None:  # alternatives have the same bytes, so any server's answer counts
         size = next((sizes[url] for url in urls if sizes.get(url) is not None), None)
     part = store.folder / f"{row.path}.part"
     have = part.stat().st_size if part.is_file() else 0
@@ -174,7 +155,7 @@ def _planned(store: Store, item: Item, sizes: dict[str, int | None]) -> Planned:
 
 
 def free_bytes(folder: Path) -> int:
-    """Free bytes on the disk that would hold a folder, which need not exist yet."""
+    """Free bytes on the disk of a folder, which need not exist yet."""
     existing = folder.absolute()
     while not existing.is_dir():
         existing = existing.parent
@@ -182,14 +163,11 @@ def free_bytes(folder: Path) -> int:
 
 
 def first_byte(urls: list[str], timeout_s: float) -> str | None:
-    """Whether any of several servers answers at all.
-
-    All are asked at once. Any answer counts, an error page too.
+    """Request the first byte from all servers at once; any answer counts, even an error page.
 
     Returns
     -------
-    None as soon as one answers within ``timeout_s``, otherwise one sentence saying which
-    were asked and why each failed.
+    None as soon as one server answers within ``timeout_s``, else the servers and why each failed.
     """
     answers: queue.Queue[tuple[str, str | None]] = queue.Queue()
 
@@ -206,7 +184,7 @@ def first_byte(urls: list[str], timeout_s: float) -> str | None:
             answers.put((url, None))
 
     for url in urls:
-        # daemon: a name lookup that hangs must not hold the program at its end
+        # daemon threads, because a hanging name lookup must not block the program's exit
         threading.Thread(target=ask, args=(url,), daemon=True).start()
     deadline = time.monotonic() + timeout_s
     reasons = dict.fromkeys(urls, f"no first byte within {timeout_s:g} s")
@@ -222,10 +200,10 @@ def first_byte(urls: list[str], timeout_s: float) -> str | None:
 
 
 def remote_sizes(urls: list[str], timeout_s: float) -> dict[str, int | None]:
-    """Sizes of files on servers in bytes, by HEAD requests; None where it stays unknown.
+    """Sizes of remote files in bytes, by HEAD requests; None if unknown.
 
-    Eight servers are asked at once. The whole takes no longer than ``timeout_s`` for each
-    eight files, also where a name lookup hangs.
+    Eight requests run at once, and each eight files take at most ``timeout_s``, even if a name
+    lookup hangs.
     """
     waiting: queue.SimpleQueue[str] = queue.SimpleQueue()
     answers: queue.Queue[tuple[str, int | None]] = queue.Queue()
@@ -258,6 +236,6 @@ def _remote_size(url: str, timeout_s: float) -> int | None:
         request = urllib.request.Request(url, headers=AGENT, method="HEAD")
         with urllib.request.urlopen(request, timeout=timeout_s) as response:
             length = response.headers.get("Content-Length")
-    except Exception:  # whatever it is: the size stays unknown, the download will show why
+    except Exception:  # the size stays unknown, and the download will report the error
         return None
     return int(length) if length and length.isdigit() else None

@@ -1,4 +1,4 @@
-"""Files that passed every check, from servers or from a folder of fetched files."""
+"""The store: files from servers or a folder of fetched files, returned after every check."""
 
 import logging
 import os
@@ -25,20 +25,10 @@ class Store:
 
     Parameters
     ----------
-    folder : Path
-        Where files are written, each at the path of its row.
-    lock : Path
-        What each file was at its first download.
-    http : Http
-    fetched : Path, optional
-        Folder of files fetched elsewhere; with it nothing is asked from the network.
-    copied : bool
-        Whether files of ``fetched`` are copied into ``folder``; else they are used where they are.
-
-    Raises
-    ------
-    GenezipError
-        The lock is damaged, or ``fetched`` does not exist.
+    folder : folder in which each file is written at the path of its row
+    lock : path of the record of first downloads
+    fetched : folder of files fetched elsewhere; the network is then not used
+    copied : whether files of ``fetched`` are copied into ``folder``; else they are used in place
     """
 
     def __init__(
@@ -54,11 +44,11 @@ class Store:
         self.http = http
         self.fetched = None if fetched is None else Fetched(fetched)
         self.copied = copied
-        self.asked = 0
+        self.requests = 0
         self._logged: set[str] = set()
 
     def here(self, item: Item) -> bool:
-        """Whether the file seems to be there, by its size alone."""
+        """Whether a file of known checksum is in the folder, judging by its size alone."""
         for row in item.rows:
             path, known = self.folder / row.path, self.lock.file(row.key)
             size = known["bytes"] if known else row.n_bytes
@@ -68,7 +58,7 @@ class Store:
         return False
 
     def missing(self, items: Iterable[Item]) -> list[str]:
-        """Paths of the files that neither the folder nor ``fetched`` has."""
+        """Paths of the files that are neither in the folder nor in ``fetched``."""
         assert self.fetched is not None
         return [
             item.rows[0].path
@@ -77,13 +67,7 @@ class Store:
         ]
 
     def require(self, items: Iterable[Item]) -> None:
-        """With ``fetched``: refuse to begin while files are missing.
-
-        Raises
-        ------
-        GenezipError
-            Names every missing file.
-        """
+        """Raise an error with all missing files, if there is a folder ``fetched``."""
         if self.fetched is None:
             return
         missing = self.missing(items)
@@ -94,7 +78,7 @@ class Store:
             )
 
     def get(self, item: Item) -> tuple[Row, Path]:
-        """The file of the first row that can be had.
+        """The file of the first row that is available.
 
         Returns
         -------
@@ -108,7 +92,7 @@ class Store:
         WrongFile
             No server delivers, and at least one sent a file of a wrong size or checksum.
         GenezipError
-            A file differs from the lock, or one of ``fetched`` is wrong.
+            A file differs from the lock, or a file of ``fetched`` fails its checks.
         """
         for row in item.rows:
             path = self.folder / row.path
@@ -130,7 +114,7 @@ class Store:
 
     def _load(self, row: Row, item: Item) -> Path:
         path = self.folder / row.path
-        self.asked += 1
+        self.requests += 1
         known = self.lock.file(row.key)
         download(
             row.url,
@@ -174,15 +158,15 @@ class Store:
         if problem is None and known is not None:
             found = _fingerprint(path, item)
             if found == known["sha256"]:
-                return None  # it passed its check at the first download
+                return None  # the file passed its check at the first download
             problem = self._other(row, found, known["sha256"]) if found else None
         check = item.check
         if check is None and known is None and row.checksum is None and row.n_bytes is None:
-            check = html_page  # as for a download of which nothing is known
+            check = html_page  # as for a download without known size and checksum
         return problem or (check(path) if check else None)
 
     def _changed(self, path: Path, row: Row, item: Item) -> str | None:
-        """How a file differs from the lock, or None."""
+        """Difference of a file from the lock as text, or None."""
         known = self.lock.file(row.key)
         found = None if known is None else _fingerprint(path, item)
         if known is None or found is None or found == known["sha256"]:
@@ -192,19 +176,19 @@ class Store:
     def _other(self, row: Row, found: str, expected: str) -> str:
         return (
             f"is another file than at the first download (SHA-256 {found} instead of "
-            f"{expected}, kept in {self.lock.path}); if the new one is wanted, take the "
-            f"entry {row.key!r} out of that file and run again"
+            f"{expected}, kept in {self.lock.path}); to use the new file, remove the "
+            f"entry {row.key!r} from the lock and run again"
         )
 
     def _keep(self, path: Path, row: Row, item: Item) -> Row:
-        """Record a file in the lock, and log its licence and citation once.
+        """Record a file in the lock, log its licence and citation once, and return its row.
 
-        Returns the row with the address of its first download: the same in every run.
+        The row has the address of the first download, which is the same in every run.
         """
         if self.lock.file(row.key) is None:
             self.lock.record(row.key, item.fingerprint(path), path.stat().st_size, row.url)
             changed = self._changed(path, row, item)
-            if changed:  # another run recorded it in the meantime
+            if changed:  # another run recorded a different file in the meantime
                 raise GenezipError(f"{path} {changed}")
         line = f"licence: {row.release}: {row.licence}; cite: {row.citation}"
         if line not in self._logged:
@@ -215,7 +199,7 @@ class Store:
 
 
 def _fingerprint(path: Path, item: Item) -> str | None:
-    """None for an unreadable file: the check of the item names what is wrong with it."""
+    """Fingerprint of a file, or None if it is unreadable, which the item's check will explain."""
     try:
         return item.fingerprint(path)
     except (ValueError, KeyError, TypeError, AttributeError):
@@ -223,15 +207,7 @@ def _fingerprint(path: Path, item: Item) -> str | None:
 
 
 class Fetched:
-    """A folder of files that were fetched elsewhere, for computers without internet.
-
-    Files are found by name, at any depth; nothing in the folder is ever changed.
-
-    Raises
-    ------
-    GenezipError
-        The folder does not exist.
-    """
+    """A read-only folder of files that were fetched elsewhere, searched by name at any depth."""
 
     def __init__(self, folder: Path) -> None:
         if not folder.is_dir():
@@ -245,15 +221,15 @@ class Fetched:
             folders.sort()
             for name in sorted(files):
                 path = Path(parent) / name
-                if path.is_file():  # no link that leads nowhere
+                if path.is_file():  # excludes dangling links
                     found.setdefault(name, []).append(path)
         return found
 
     def candidates(self, row: Row) -> list[Path]:
-        """Files that may be the one of a row, the likeliest first.
+        """Files that may match a row, the likeliest first.
 
-        First the path of the row, then that path below any folder, then any file of its
-        name, or of the name that the address ends with.
+        First the path of the row, then that path below any folder, then any file with its name
+        or the name at the end of the address.
         """
         names = [PurePosixPath(row.path).name, *saved_as(row.url)]
         found = [self.folder / row.path] if (self.folder / row.path).is_file() else []
@@ -268,10 +244,10 @@ class Fetched:
 
 
 def saved_as(url: str) -> list[str]:
-    """Names that a program for downloads gives a file.
+    """File names that ``wget`` gives to an address.
 
-    Those of ``wget``: the end of the address with its query, ``index.html`` for an address that
-    ends with a slash, and ``%2F`` for a slash in the query.
+    The end of the address with its query, ``index.html`` for an address that ends with a slash,
+    and ``%2F`` for a slash in the query.
     """
     tail, query = server_name(url), urlsplit(url).query.replace("/", "%2F")
     if query:

@@ -1,4 +1,4 @@
-"""One file over HTTP: resumed, retried, checked, and renamed when whole."""
+"""Download one file over HTTP: resume, retry, check, and rename when complete."""
 
 import fcntl
 import http.client
@@ -20,27 +20,22 @@ logger = logging.getLogger(__name__)
 
 AGENT = {"User-Agent": "genezip"}
 _BLOCK = 1 << 16
-_NAMED_ABOVE = 1_000_000  # bytes; smaller files are not worth a line of a log
+_NAMED_ABOVE = 1_000_000  # bytes; smaller files are not logged
 _AGAIN = {408, 425, 429, 500, 502, 503, 504}
 _NETWORK = (OSError, http.client.HTTPException)  # every urllib and socket error is an OSError
 
 
 @dataclass(frozen=True)
 class Http:
-    """Limits of time and attempts in requests to a server.
+    """Timeouts and retries of requests to a server.
 
     Attributes
     ----------
-    timeout_s : float
-        Longest wait for a byte.
-    attempts : int
-        Attempts in a row that bring nothing new before giving up.
-    backoff_s : float
-        Pause before the second attempt; it doubles each time, up to 30 s.
-    pause_s : float
-        Pause between requests for single regions (UCSC asks for one request a second).
-    size_timeout_s : float
-        Longest wait for the size of a file before a download.
+    timeout_s : longest wait for a byte
+    attempts : number of consecutive attempts without new bytes before giving up
+    backoff_s : pause before the second attempt; it doubles each time, up to 30 s
+    pause_s : pause between requests for single regions (UCSC asks for one request a second)
+    size_timeout_s : longest wait for the size of a file before a download
     """
 
     timeout_s: float = 10.0
@@ -54,7 +49,7 @@ PATIENT = Http()
 
 
 class _TryAgain(Exception):
-    """This attempt failed in a way that another may mend."""
+    """A failure that another attempt may avoid."""
 
     def __init__(self, reason: str, wait_s: float = 0.0) -> None:
         super().__init__(reason)
@@ -63,7 +58,7 @@ class _TryAgain(Exception):
 
 @dataclass
 class _Seen:
-    """What the server answered before: a changed file must not be appended to."""
+    """ETag of the previous answer, so that no bytes are appended to a changed file."""
 
     etag: str | None = None
 
@@ -79,34 +74,27 @@ def download(
 ) -> None:
     """Download one file.
 
-    What arrived before an interruption stays in ``<path>.part`` and is continued with a
-    Range request; ``path`` itself appears only when it is whole and passed its checks. An
-    older ``.part`` is continued only where a check can prove the whole right.
+    After an interruption the partial file stays as ``<path>.part`` and is continued with a Range
+    request; ``path`` appears only when it is complete and passed its checks. An older ``.part`` is
+    continued only if a check can verify the complete file.
 
     Parameters
     ----------
-    checksum : str, optional
-        ``md5:...``, ``sha1:...`` or ``sha256:...``.
-    n_bytes : int, optional
-        Known size.
-    check : callable, optional
-        Looks at the whole file and returns what is wrong with it, or None. A file that
-        fails may be better on another server. Where nothing is known of a file, it must not
-        be an HTML page.
-    http : Http
-        Timeouts and retries.
-    refuse : callable, optional
-        As ``check``, for what no other server may mend.
+    checksum : ``md5:...``, ``sha1:...`` or ``sha256:...``
+    n_bytes : known size
+    check : returns what is wrong with a complete file, or None; another server may have a better
+        file. A file without checks, checksum and size must not be an HTML page.
+    http : timeouts and retries
+    refuse : as ``check``, for errors that another server cannot avoid
 
     Raises
     ------
     SourceUnavailable
-        The server cannot be reached, refuses, keeps breaking off, or sends what ``check``
-        does not accept.
+        The server cannot be reached, refuses, keeps breaking off, or the file fails ``check``.
     WrongFile
-        The file came twice with a wrong checksum or size.
+        The file had a wrong checksum or size twice.
     GenezipError
-        ``refuse`` did not accept it twice, or it cannot be written.
+        The file failed ``refuse`` twice, or it cannot be written.
     """
     path = file_target(path)
     part = path.with_name(path.name + ".part")
@@ -116,7 +104,7 @@ def download(
             part.unlink(missing_ok=True)
             check = html_page if n_bytes is None else None
         _until_right(url, path, part, (checksum, n_bytes), (check, refuse), http)
-    except OSError as error:  # those of the network ended as _TryAgain
+    except OSError as error:  # network errors became _TryAgain
         raise GenezipError(
             f"cannot write {path}: {error.strerror or error}; free space or choose another folder"
         ) from error
@@ -154,7 +142,7 @@ def _until_right(
             return
         part.unlink()
         rejected, most = rejected + 1, 0
-        if rejected == 2:  # once may be a stale partial file; twice is the server
+        if rejected == 2:  # the first may be a stale partial file, the second is the server's
             if content:
                 raise SourceUnavailable(f"{url} {content}")
             kind = WrongFile if wrong else GenezipError
@@ -162,7 +150,7 @@ def _until_right(
 
 
 def _transfer(url: str, part: Path, http: Http, seen: _Seen) -> None:
-    """One attempt: append to ``part`` where the server allows it, else start over."""
+    """One attempt: append to ``part`` if the server supports it, else start over."""
     have = _size(part)
     headers = dict(AGENT)
     if have:
@@ -176,7 +164,7 @@ def _transfer(url: str, part: Path, http: Http, seen: _Seen) -> None:
     except urllib.error.HTTPError as error:
         if error.code == 416:
             if (error.headers.get("Content-Range") or "").endswith(f"/{have}"):
-                return  # everything was there already
+                return  # the partial file is already complete
             part.unlink(missing_ok=True)
             raise _TryAgain("the partial file did not fit") from None
         if error.code in _AGAIN:
@@ -211,14 +199,14 @@ def _transfer(url: str, part: Path, http: Http, seen: _Seen) -> None:
                     if not block:
                         break
                     handle.write(block)
-                    handle.flush()  # what came is there, even after a kill
+                    handle.flush()  # received bytes survive a kill
                     shown.advance(len(block))
     if total is not None and _size(part) < total:
-        raise _TryAgain(f"it broke off after {_size(part)} of {total} bytes")
+        raise _TryAgain(f"the transfer broke off after {_size(part)} of {total} bytes")
 
 
 def _lock_part(handle: IO[bytes], part: Path, have: int) -> None:
-    """Lock a partial file, so that no second run writes it."""
+    """Lock a partial file against other runs."""
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -226,7 +214,7 @@ def _lock_part(handle: IO[bytes], part: Path, have: int) -> None:
             f"{part} is being written by another run; wait until it has ended"
         ) from None
     except OSError:
-        return  # a file system without locks
+        return  # some file systems have no locks
     if handle.seek(0, 2) != have:
         raise _TryAgain("the partial file changed")
 

@@ -12,7 +12,7 @@ from genezip.artifacts.files import atomic_path
 from genezip.errors import GenezipError
 from genezip.formats.lines import Input, TextFile, check_row_names, opened
 from genezip.formats.tabix import atomic_indexed, open_indexed
-from genezip.formats.tabular import MEND, TabularFormat, Types, wrong_interval
+from genezip.formats.tabular import FIX, TabularFormat, Types, wrong_interval
 
 _NAME = pa.dictionary(pa.int32(), pa.string())
 BED3: Types = {"chrom": pa.string(), "start": pa.int64(), "end": pa.int64()}
@@ -25,7 +25,7 @@ BED9: Types = {
     **dict.fromkeys(("score", "strand", "thick_start", "thick_end", "rgb")),
 }
 _MOST_COLUMNS = 12
-_ROWS = 1 << 16  # made into text at a time
+_ROWS = 1 << 16  # converted to text at a time
 
 
 def read_bed(
@@ -37,23 +37,18 @@ def read_bed(
     empty: bool = False,
     more: bool = False,
     numbered: bool = False,
-    todo: str = MEND,
+    todo: str = FIX,
 ) -> pd.DataFrame:
     """Intervals of a BED file (tab-separated; plain or gzip, file or pipe).
 
     Parameters
     ----------
-    given : str, Path or TextFile
-    columns : mapping, optional
-        Column name -> Arrow type, in file order, from chrom, start and end on; None for a column
-        that is not needed. Left out, chrom, start and end are read of rows that have 3 to 12
-        columns, all as many as the first.
-    choices : mapping, optional
-        Column name -> the values that it may have.
-    length : int, optional
-        Bases that every interval must have.
-    empty : bool
-        Whether intervals may hold no base (start = end).
+    columns : column name -> Arrow type, in file order, from chrom, start and end on; None for a
+        column that is not needed. By default chrom, start and end are read from rows of 3 to 12
+        columns, all as many as the first; then a file without rows is refused.
+    choices : column name -> the values that it may have
+    length : bases that every interval must have
+    empty : whether intervals may hold no base (start = end)
     more, numbered, todo
         As :class:`genezip.formats.tabular.TabularFormat` and its method ``read`` have them.
 
@@ -61,12 +56,6 @@ def read_bed(
     -------
     DataFrame
         The needed columns; start and end are int64, 0-based, half-open.
-
-    Raises
-    ------
-    GenezipError
-        For a missing, empty or broken file, or at the first malformed row, with its line and
-        column; without ``columns`` also for a file without rows.
     """
     allowed = choices or {}
 
@@ -98,13 +87,13 @@ def read_bed(
 
 
 def _as_first_row(file: TextFile) -> Types:
-    """The three columns of an interval, and as many further ones as the first row has."""
+    """The three interval columns, and as many unnamed ones as the first row has beyond them."""
     for number, line in file.rows():
         count = line.count("\t") + 1
         if not 3 <= count <= _MOST_COLUMNS:
             raise GenezipError(
                 f"line {number} of {file} has {count} tab-separated columns; BED has 3 to "
-                f"{_MOST_COLUMNS}; mend or remove it"
+                f"{_MOST_COLUMNS}; {FIX}"
             )
         return {**BED3, **dict.fromkeys(map(str, range(3, count)))}
     raise GenezipError(f"{file} has no interval; name a BED file with some")
@@ -113,12 +102,12 @@ def _as_first_row(file: TextFile) -> Types:
 def bed9_rows(
     chrom: Any, start: Any, end: Any, name: Any, rgb: Any, score: Any = 0, strand: Any = "."
 ) -> Iterator[bytes]:
-    """Rows of BED9 as text, many at a time.
+    """Rows of BED9 as text, in batches.
 
     Parameters
     ----------
     chrom, name, rgb, score, strand : array or scalar
-        Text or numbers; text stands in the file as it is, without quotes.
+        Text or numbers; text is written without quotes.
     start, end : integer arrays, shape (N,)
     """
     columns = [chrom, start, end, name, score, strand, start, end, rgb]
@@ -139,18 +128,9 @@ def write_bed9(path: str | Path, table: pd.DataFrame, head: str = "") -> None:
 
     Parameters
     ----------
-    path : str or Path
-    table : DataFrame
-        chrom, start, end, name, rgb (``R,G,B``) and, if it has them, score (0 to 1000) and
+    table : chrom, start, end, name, rgb (``R,G,B``) and, if it has them, score (0 to 1000) and
         strand. For ``.gz`` the rows of a contig stand together, and their starts ascend.
-    head : str
-        Comment lines before the rows, each with its line end.
-
-    Raises
-    ------
-    GenezipError
-        If the disk is full, or for a contig that BED cannot name
-        (:func:`genezip.formats.lines.check_row_names`).
+    head : comment lines before the rows, each with its line end
     """
     check_row_names(table["chrom"].unique(), path)
     optional = {name: table[name].to_numpy() for name in ("score", "strand") if name in table}

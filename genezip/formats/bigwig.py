@@ -1,11 +1,11 @@
-"""BigWig files: written as the values come, in constant memory, and opened for reading.
+"""BigWig files: a streaming writer with constant memory, and a reader that checks the file.
 
-libBigWig holds 12 bytes per base of a whole chromosome when it makes its zoom levels. Here
-they grow along with the data and wait in temporary files. The format is that of Kent et al.
-2010 (Bioinformatics 26:2204): sections of values, an R-tree over them, and the same twice
-again per zoom level, whose rows summarise windows of a fixed width. The trees of chromosome names
-(B+ tree) and sections (R-tree) are written root first, level by level, with nodes of one padded
-size per kind, so where a child lies follows from its number.
+libBigWig holds 12 bytes per base of a whole chromosome to make its zoom levels. Here zoom levels
+grow along with the data in temporary files. The format is that of Kent et al. 2010
+(Bioinformatics 26:2204): sections of values and an R-tree over them, and the same pair again for
+each zoom level, whose rows summarise windows of a fixed width. The trees of chromosome names
+(B+ tree) and sections (R-tree) are written root first, level by level, with nodes padded to one
+size, so that the offset of a child follows from its number.
 """
 
 import shutil
@@ -48,19 +48,7 @@ _LEAF = np.dtype([*_NODE.descr, ("size", "<u8")])
 
 
 def open_bigwig(path: str | Path, todo: str = "fetch it again") -> Any:
-    """An opened bigWig of pyBigWig.
-
-    Parameters
-    ----------
-    path : str or Path
-    todo : str
-        What to do about a file that cannot be read.
-
-    Raises
-    ------
-    GenezipError
-        If it is missing or no bigWig.
-    """
+    """Open a bigWig with pyBigWig; ``todo`` is the advice for a file that cannot be read."""
     import pyBigWig
 
     try:
@@ -74,13 +62,13 @@ def open_bigwig(path: str | Path, todo: str = "fetch it again") -> Any:
 
 
 class BigWigWriter:
-    """One bigWig file; values must come in the order of ``chrom_sizes`` and of position.
+    """Writer of one bigWig; values must arrive in the order of ``chrom_sizes`` and position.
 
     Parameters
     ----------
     path : written in place, and complete only after :meth:`close`
     chrom_sizes : lengths of the chromosomes (bp)
-    zoom_widths : windows of the zoom levels (bp), ascending, each a multiple of the one before
+    zoom_widths : window widths of the zoom levels (bp), ascending, each a multiple of the previous
     """
 
     def __init__(
@@ -88,8 +76,8 @@ class BigWigWriter:
     ) -> None:
         self.sizes = dict(chrom_sizes)
         self.numbers = {name: number for number, name in enumerate(self.sizes)}
-        self.at = (0, 0)  # chromosome number and position of what may come next
-        # bases, lowest, highest, sum, sum of squares
+        self.at = (0, 0)  # chromosome number and position from which values are accepted
+        # bases, minimum, maximum, sum, sum of squares
         self.totals = [0, np.inf, -np.inf, 0.0, 0.0]
         self.file = open(path, "wb")  # noqa: SIM115  (closed by close)
         head = _HEADER.size + len(zoom_widths) * _ZOOM_HEADER.size
@@ -117,7 +105,7 @@ class BigWigWriter:
                 zoom.file.close()
 
     def add_values(self, chrom: str, start: int, values: np.ndarray) -> None:
-        """One value per base from ``start`` on (float array)."""
+        """Add one value per base from ``start`` on (float array)."""
         number = self._go_to(chrom, start, start + len(values))
         values = values.astype("<f4")
         for first in range(0, len(values), _ITEMS):
@@ -130,7 +118,7 @@ class BigWigWriter:
     def add_intervals(
         self, chrom: str, starts: np.ndarray, ends: np.ndarray, values: np.ndarray
     ) -> None:
-        """One value per interval; intervals adjoin (integer, integer and float arrays)."""
+        """Add one value per interval (integer, integer and float arrays); intervals adjoin."""
         if not len(starts):
             return
         number = self._go_to(chrom, int(starts[0]), int(ends[-1]))
@@ -169,7 +157,7 @@ class BigWigWriter:
     def _go_to(self, chrom: str, start: int, end: int) -> int:
         number = self.numbers[chrom]
         if (number, start) < self.at or end > self.sizes[chrom]:
-            raise ValueError(f"{chrom}:{start}-{end} comes too late or ends too far")
+            raise ValueError(f"{chrom}:{start}-{end} is out of order or ends beyond the chromosome")
         if number != self.at[0]:
             self._flush_zooms()
         self.at = (number, end)
@@ -182,7 +170,7 @@ class BigWigWriter:
             self._add_rows(chrom, _rows(starts, starts + 1, part))
 
     def _summarise_intervals(self, chrom: int, intervals: np.ndarray) -> None:
-        """Cut at the windows of the finest level; slice by slice, for one may be a chromosome."""
+        """Cut intervals at the windows of the finest level, in slices to bound the memory."""
         width = self.zooms[0].width
         begin, end = int(intervals["start"][0]), int(intervals["end"][-1])
         for low in range(begin, end, width * _SLICE):
@@ -207,14 +195,14 @@ class BigWigWriter:
             rows = zoom.add(chrom, rows)
 
     def _flush_zooms(self) -> None:
-        """A chromosome ends: no window is open any more."""
+        """Complete the open windows of all levels at the end of a chromosome."""
         rows = np.zeros((0, 7))
         for zoom in self.zooms:
             rows = zoom.add(self.at[0], rows, last=True)
 
 
 def _rows(starts: np.ndarray, ends: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Rows of stretches with one value each, columns as in ``_SUMMARY`` (float64)."""
+    """Summary rows of intervals with one value each, columns as in ``_SUMMARY`` (float64)."""
     bases = (ends - starts).astype(np.float64)
     values = values.astype(np.float64)
     columns = [starts, ends, bases, values, values, values * bases, values**2 * bases]
@@ -222,7 +210,7 @@ def _rows(starts: np.ndarray, ends: np.ndarray, values: np.ndarray) -> np.ndarra
 
 
 def _merge(rows: np.ndarray, width: int) -> np.ndarray:
-    """Rows of windows of ``width`` bp from ordered rows of narrower ones."""
+    """Summary rows of windows of ``width`` bp from ordered rows of narrower windows."""
     firsts = np.flatnonzero(np.diff(rows[:, 0] // width, prepend=-1))
     lasts = np.append(firsts[1:], len(rows)) - 1
     merged = np.add.reduceat(rows, firsts, axis=0)
@@ -233,14 +221,14 @@ def _merge(rows: np.ndarray, width: int) -> np.ndarray:
 
 
 class _Sections:
-    """Compressed sections, and where each of them lies."""
+    """Compressed sections and their offsets."""
 
     def __init__(self, file: IO[bytes], count: str) -> None:
         self.file = file
-        self.count = count  # format of the number of sections, which stands before them
+        self.count = count  # struct format of the number of sections, which precedes them
         self.start = file.tell()
         file.write(bytes(struct.calcsize(count)))
-        self.rows = array("Q")  # five per section: a list of tuples would be ten times larger
+        self.rows = array("Q")  # five numbers per section; a list of tuples is ten times larger
         self.largest = 0
 
     def add(self, chrom: int, start: int, end: int, data: bytes) -> None:
@@ -250,7 +238,7 @@ class _Sections:
         self.file.write(packed)
 
     def write_index(self, file: IO[bytes], items: int, shift: int = 0) -> int:
-        """Fill in the count and write the R-tree; returns where it begins."""
+        """Fill in the count and write the R-tree; return its offset."""
         here = file.tell()
         file.seek(self.start + shift)
         file.write(struct.pack(self.count, len(self.rows) // 5))
@@ -262,7 +250,7 @@ class _Sections:
 
 
 class _Zoom:
-    """One zoom level, in a temporary file until the data before it are all written."""
+    """One zoom level, kept in a temporary file until the data that precede it are written."""
 
     def __init__(self, width: int, folder: Path) -> None:
         self.width = width
@@ -272,7 +260,7 @@ class _Zoom:
         self.waiting: list[np.ndarray] = []
 
     def add(self, chrom: int, rows: np.ndarray, last: bool = False) -> np.ndarray:
-        """Add rows of the level below; returns the windows that are complete."""
+        """Add rows of the finer level; return the windows that are complete."""
         rows = np.concatenate([self.open, rows])
         merged = _merge(rows, self.width) if len(rows) else rows
         done, self.open = (merged, rows[:0]) if last else (merged[:-1], merged[-1:])
@@ -295,14 +283,14 @@ class _Zoom:
 
 
 def _write_index(file: IO[bytes], sections: np.ndarray, items: int) -> None:
-    """Write the R-tree over sections, at the end of the file.
+    """Append the R-tree over sections to the file.
 
     Parameters
     ----------
     sections : uint64 array, shape (N, 5)
         Chromosome number, start, end, offset in the file and bytes of every section, in the
         order of chromosome and start.
-    items : most items in a section
+    items : maximum number of items in a section
     """
     leaves = np.zeros(len(sections), dtype=_LEAF)
     for name, column in zip(_LEAF.names or (), (0, 1, 0, 2, 3, 4), strict=True):
@@ -317,7 +305,7 @@ def _write_index(file: IO[bytes], sections: np.ndarray, items: int) -> None:
 
 
 def _cover(below: np.ndarray, firsts: np.ndarray) -> np.ndarray:
-    """What each node spans, from its first and last child."""
+    """Bounds of each node, from its first and last child."""
     lasts = np.append(firsts[1:], len(below)) - 1
     nodes = np.zeros(len(firsts), dtype=_NODE)
     nodes["chrom"], nodes["start"] = below["chrom"][firsts], below["start"][firsts]
@@ -326,7 +314,7 @@ def _cover(below: np.ndarray, firsts: np.ndarray) -> np.ndarray:
 
 
 def _write_chroms(file: IO[bytes], sizes: Mapping[str, int]) -> None:
-    """Write the B+ tree of chromosomes; their numbers are those of the order of ``sizes``."""
+    """Write the B+ tree of chromosomes, which are numbered in the order of ``sizes``."""
     names = [name.encode() for name in sizes]
     width = max(map(len, names), default=1)
     leaf = np.dtype([("name", f"S{width}"), ("number", "<u4"), ("size", "<u4")])
@@ -356,7 +344,7 @@ def _write_tree(
         items = levels[depth]
         nodes = max(1, -(-len(items) // _FANOUT))
         size = _node_bytes(items)
-        at += nodes * size  # where the level below begins
+        at += nodes * size  # offset of the level below
         if depth:
             items["at"] = at + _node_bytes(levels[depth - 1]) * np.arange(len(items))
         for first in range(0, nodes * _FANOUT, _FANOUT):

@@ -1,9 +1,9 @@
-"""UCSC chain files: which stretches of one assembly are which of another.
+"""UCSC chain files: the blocks of one assembly that align to another.
 
 Format: https://genome.ucsc.edu/goldenPath/help/chain.html. A chain is a list of blocks of equal
-length in both assemblies; its coordinates are 0-based and half-open, and those of a target on the
-minus strand count from the end of the chromosome. What UCSC calls target and query is called source
-and target here.
+length in both assemblies; coordinates are 0-based and half-open, and those of a target on the
+minus strand count from the end of the chromosome. UCSC's target and query are called source and
+target here.
 """
 
 import re
@@ -13,21 +13,14 @@ from pyliftover.chainfile import LiftOverChain
 from genezip.errors import GenezipError
 from genezip.formats.lines import Input, TextFile, opened
 
-_NUMBERS = (2, 4, 6, 7, 9, 11, 12)  # columns of a line that begins a chain
+_NUMBERS = (2, 4, 6, 7, 9, 11, 12)  # numeric columns of the first line of a chain
 _WHOLE = re.compile("[0-9]{1,18}")
 
 
 def read_chains(given: Input) -> list[LiftOverChain]:
-    """All chains of a file (plain or gzip; a file or a pipe), as pyliftover reads them one by one.
+    """All chains of a file (plain or gzip; a file or a pipe), parsed one by one by pyliftover.
 
-    Its reader of whole files ignores what lies between two chains, and builds trees that are not
-    needed here.
-
-    Raises
-    ------
-    GenezipError
-        For a file that is missing, truncated or no chain file, with the line, or a chain that
-        leaves its chromosomes.
+    pyliftover's reader of whole files ignores text between chains and builds unused trees.
     """
     chains: list[LiftOverChain] = []
     sizes: dict[tuple[str, str], int] = {}
@@ -45,12 +38,12 @@ def read_chains(given: Input) -> list[LiftOverChain]:
             except Exception as error:  # pyliftover raises plain Exception
                 raise lines.damaged(str(error), begin) from None
         if not chains:
-            raise GenezipError(f"{file} is no chain file, or is cut short; fetch it again")
+            raise GenezipError(f"{file} is not a chain file, or is cut short; fetch it again")
     return chains
 
 
 class _ChainLines:
-    """Rows of a file in the form that pyliftover reads, each checked first."""
+    """Rows of a file in the form that pyliftover reads, each checked before it is returned."""
 
     def __init__(self, file: TextFile) -> None:
         self._file = file
@@ -66,19 +59,20 @@ class _ChainLines:
             raise self.damaged(f"it has {len(fields)} columns instead of 12 or 13")
         for column in _NUMBERS if begins else range(1, len(fields) + 1):
             if not _WHOLE.fullmatch(fields[column - 1].removeprefix("-" if begins else "")):
-                raise self.damaged(f"{fields[column - 1]!r} (column {column}) is no whole number")
+                wrong = f"{fields[column - 1]!r} (column {column}) is not a whole number"
+                raise self.damaged(wrong)
         return line.encode()
 
     def damaged(self, wrong: str, first: int | None = None) -> GenezipError:
-        """The error for the present line, or for the lines from ``first`` to it."""
+        """The error for the current line, or for the lines from ``first`` to it."""
         where = f"lines {first}-{self.number}" if first else f"line {self.number}"
         return GenezipError(
-            f"{self._file} is no chain file, or is cut short ({where}: {wrong}); fetch it again"
+            f"{self._file} is not a chain file, or is cut short ({where}: {wrong}); fetch it again"
         )
 
 
 def _check_lengths(chain: LiftOverChain, sizes: dict[tuple[str, str], int]) -> None:
-    """A chain lies inside its two chromosomes, whose lengths all chains give alike."""
+    """Check that a chain lies inside its chromosomes, and that all chains agree on lengths."""
     for side in ("source", "target"):
         name, size, start, end = (
             getattr(chain, f"{side}_{what}") for what in ("name", "size", "start", "end")

@@ -12,20 +12,13 @@ _KINDS = "a chrom.sizes, .fai or FASTA file"
 
 
 def read_chrom_sizes(path: Input) -> dict[str, int]:
-    """Chromosome lengths (bp) by name, in file order.
+    """Chromosome lengths (bp) by name, in file order; a length of 0 in a FASTA is refused.
 
     Parameters
     ----------
-    path : str, Path or TextFile
-        UCSC chrom.sizes (two columns) or an index of samtools (.fai, five): the first two
+    path : UCSC chrom.sizes (two columns) or an index of samtools (.fai, five): the first two
         columns count. Or the FASTA itself: the lengths of its records. Plain or gzip; a file or a
         pipe.
-
-    Raises
-    ------
-    GenezipError
-        For a missing or empty file, a line without name and length, a name used twice, or a
-        record without bases.
     """
     sizes: dict[str, int] = {}
     with opened(path, todo=f"name {_KINDS}") as file:
@@ -63,5 +56,5 @@ def hg38_sizes() -> dict[str, int]:
 
 
 def hg19_sizes() -> dict[str, int]:
-    """Lengths of the 24 nuclear chromosomes of hg19 (bp), as UCSC's chrom.sizes gives them."""
+    """Lengths of the 24 nuclear chromosomes of hg19 (bp), from UCSC's chrom.sizes."""
     return read_chrom_sizes(Path(__file__).with_name("hg19.chrom.sizes"))

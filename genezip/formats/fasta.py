@@ -1,8 +1,8 @@
-"""FASTA: records of any size and packing, bases by coordinate through an index, and files written.
+"""FASTA: streamed windows, whole records, random access through an index, and writing.
 
-:class:`FastaStream` walks a file or pipe in windows, :func:`read_records` gives whole records.
-:func:`open_fasta` reaches any base of an indexed file, and notices an index that belongs to
-another one. :func:`write_records` and :func:`unpack_fasta` write plain FASTA with its index.
+:class:`FastaStream` reads a file or pipe in windows, :func:`read_records` yields whole records.
+:func:`open_fasta` gives random access through an index, and refuses an index of another file.
+:func:`write_records` and :func:`unpack_fasta` write plain FASTA with its index.
 """
 
 import os
@@ -23,20 +23,20 @@ from genezip.formats.input_file import InputFile, is_packed, need_regular, open_
 from genezip.log import progress
 
 BLOCK_BYTES = 1 << 20
-"""Bytes of text that are taken at a time; a longer line comes in parts."""
+"""Bytes of text that are read at a time; a longer line is split."""
 
 LINE_BP = 60
-"""Letters in a line that is written."""
+"""Bases per line of a written FASTA."""
 
-_BLOCK_BP = 1 << 24  # looked through at a time
-_HEADER_BYTES = 1 << 12  # read back at first; twice as much while a header line is longer
+_BLOCK_BP = 1 << 24  # checked at a time
+_HEADER_BYTES = 1 << 12  # first guess for the length of a header line, doubled while too short
 
 
 class FastaStream(InputFile):
-    """Records of a FASTA, file or pipe, walked twice: for names and lengths, then as windows.
+    """Records of a FASTA, file or pipe, read twice: for names and lengths, then as windows.
 
-    The first walk checks the whole file, so nothing is written for a file that is broken
-    at its end.
+    The first pass checks the whole file (names, bases, compression), so that nothing is written
+    for a file that is broken at its end.
 
     Parameters
     ----------
@@ -45,12 +45,6 @@ class FastaStream(InputFile):
     Attributes
     ----------
     lengths : record name -> bases, in the order of the file
-
-    Raises
-    ------
-    GenezipError
-        For a missing, empty, truncated or non-FASTA file, a name used twice, a record
-        without bases, or a letter that is no base.
     """
 
     def __init__(self, path: str | Path, folder: Path | None = None) -> None:
@@ -84,7 +78,7 @@ class FastaStream(InputFile):
         return lengths
 
     def _parts(self) -> Iterator[tuple[str, list[bytes] | None]]:
-        """As :func:`_walk`, and every part has a name."""
+        """As :func:`_walk`, after checking that every record has a name."""
         with self.unpacked() as handle:
             for name, lines in _walk(handle):
                 if name is None:
@@ -96,8 +90,8 @@ class FastaStream(InputFile):
     def windows(self, window_bp: int) -> Iterator[tuple[str, int, np.ndarray]]:
         """(record name, start, uint8 token ids) of consecutive windows.
 
-        The last window of a record is as short as what is left. Memory is one window,
-        whatever the length of the record.
+        The last window of a record may be shorter. Memory is one window, whatever the length of
+        the record.
         """
         parts: list[np.ndarray] = []
         name, start, held = "", 0, 0
@@ -122,9 +116,8 @@ class FastaStream(InputFile):
 def _walk(handle: BinaryIO) -> Iterator[tuple[str | None, list[bytes] | None]]:
     """(record name, None) at a header, (record name, lines of bases) below it.
 
-    The name is empty where a header has none, and None before the first header. Lines come many
-    at a time and without spaces around them; a chromosome on one line comes in parts, so that it
-    does not fill the memory.
+    The name is empty if a header has none, and None before the first header. Lines are yielded in
+    batches and stripped of spaces; a chromosome on one line is split to bound the memory.
     """
     name, held, inside = None, b"", False  # whether the text begins inside a line
     while text := held + (block := handle.read(BLOCK_BYTES)):
@@ -151,8 +144,7 @@ def read_records(path: str | Path | InputFile) -> Iterator[tuple[str, bytes]]:
 
     Parameters
     ----------
-    path : str, Path or InputFile
-        Plain, gzip or bgzip; a file or a pipe.
+    path : plain, gzip or bgzip; a file or a pipe
 
     Yields
     ------
@@ -160,11 +152,6 @@ def read_records(path: str | Path | InputFile) -> Iterator[tuple[str, bytes]]:
         First word of the header.
     sequence : bytes
         ASCII letters as in the file (case kept), without line ends.
-
-    Raises
-    ------
-    GenezipError
-        Missing, damaged or empty file, text before the first header, or a name used twice.
     """
     seen: set[str] = set()
     name: str | None = None
@@ -172,7 +159,7 @@ def read_records(path: str | Path | InputFile) -> Iterator[tuple[str, bytes]]:
     with open_bytes(path) as handle:
         for found, lines in _walk(handle):
             if found is None:
-                raise GenezipError(f"{path} is no FASTA: it does not begin with '>'")
+                raise GenezipError(f"{path} is not a FASTA: it does not begin with '>'")
             if lines is not None:
                 parts.append(b"".join(lines))
                 continue
@@ -189,11 +176,7 @@ def read_records(path: str | Path | InputFile) -> Iterator[tuple[str, bytes]]:
 
 
 def write_records(path: str | Path, records: Iterable[tuple[str, bytes]]) -> None:
-    """Write FASTA with 60 letters a line, and the faidx index ``<path>.fai`` beside it.
-
-    The index is written on the way, because every offset is known then; a second reading
-    of 3 Gb would only find the same numbers.
-    """
+    """Write FASTA with 60 bases per line, and its faidx index ``<path>.fai`` in the same pass."""
     path = Path(path)
     index: list[str] = []
     offset = 0
@@ -210,19 +193,12 @@ def write_records(path: str | Path, records: Iterable[tuple[str, bytes]]) -> Non
 
 
 def open_fasta(path: str | Path) -> pyfaidx.Fasta:
-    """Open a FASTA (plain, or bgzip) with its ``.fai``, which is made where it is missing or older.
-
-    Raises
-    ------
-    GenezipError
-        For a missing file, one that cannot be indexed (lines of unequal length), or an index
-        whose records are not where it says.
-    """
+    """Open a FASTA (plain or bgzip); its ``.fai`` is made if it is missing or older."""
     path = Path(path)
     need_regular(path, "the FASTA", "name an existing one")
     try:
         opened = pyfaidx.Fasta(str(path), as_raw=True, sequence_always_upper=False)
-    except Exception as error:  # pyfaidx raises a dozen kinds, all meaning the same here
+    except Exception as error:  # pyfaidx raises many types, all with the same meaning here
         reason = " ".join(str(error).split()) or type(error).__name__
         raise GenezipError(
             f"{path} cannot be indexed ({reason}); give a FASTA whose lines within a record "
@@ -234,10 +210,9 @@ def open_fasta(path: str | Path) -> pyfaidx.Fasta:
 
 
 def _check_index(path: Path, opened: pyfaidx.Fasta) -> None:
-    """Every record's header line ends where its bases begin, and all bases are in the file.
+    """Check that each record has its header just before its bases, and its bases in the file.
 
-    pyfaidx looks at the age of an index only; one that was copied from elsewhere would give
-    other bases without an error.
+    pyfaidx checks only the age of an index; a wrong one would return wrong bases.
     """
     size = path.stat().st_size
     with open(path, "rb") as handle:
@@ -246,13 +221,13 @@ def _check_index(path: Path, opened: pyfaidx.Fasta) -> None:
             end = record.offset + record.rlen + max(lines - 1, 0) * (record.lenb - record.lenc)
             if end > size or _header(handle, record.offset) != name:
                 raise GenezipError(
-                    f"{path} is cut short, or {path}.fai is stale: record {name} is not where the "
-                    "index says; remove the .fai, or fetch the FASTA again"
+                    f"{path} is cut short, or {path}.fai is stale: record {name} is not at its "
+                    "indexed offset; remove the .fai, or fetch the FASTA again"
                 )
 
 
 def _header(handle: BinaryIO, offset: int) -> str | None:
-    """Name in the header line that ends just before an offset; None where there is none."""
+    """Name in the header line that ends just before an offset, or None."""
     length = _HEADER_BYTES
     while True:
         begin = max(offset - length, 0)
@@ -271,26 +246,18 @@ def _header(handle: BinaryIO, offset: int) -> str | None:
 
 
 def unpack_fasta(path: str | Path, out: str | Path) -> None:
-    """Plain FASTA ``out`` and its index ``out.fai`` from a FASTA of any packing.
+    """Write plain FASTA ``out`` and its index ``out.fai`` from a plain, gzip or bgzip FASTA.
 
-    Deposits hold whole genomes as plain gzip, which has no random access. Letters keep their
-    case. Memory is one chromosome.
-
-    A FASTA that is plain already gets a symbolic link: no second copy of 3 GB, and a date of its
-    own, which a workflow needs to see that ``out`` is newer than the list it was made from (a
-    hard link shares the old date). Where links are not to be had it is copied.
-
-    Parameters
-    ----------
-    path : FASTA: plain, gzip or bgzip
-    out : path
+    Deposits contain whole genomes as gzip, which has no random access. Case is kept. Memory is one
+    chromosome. A plain FASTA is not copied: ``out`` becomes a symbolic link, whose own date shows
+    a workflow that it is newer than its inputs (a hard link shares the old date), or a copy where
+    links are not supported.
 
     Raises
     ------
     GenezipError
-        A missing, damaged or empty file, one that is no FASTA, a plain one with lines of unequal
-        length, a packed one with a record without bases or a letter that is no base, no room, or
-        an ``out`` that is a pipe, a device, or a link to another file that is there.
+        Also if a plain FASTA has lines of unequal length, a compressed one has an empty record or
+        an invalid letter, or ``out`` is a pipe, a device, or a link to another existing file.
     """
     path, out = Path(path), Path(out)
     if not path.is_file():
@@ -300,10 +267,10 @@ def unpack_fasta(path: str | Path, out: str | Path) -> None:
         raise GenezipError(f"{out} is the FASTA itself; name another file to unpack to")
     linked = out.is_symlink() and out.exists()
     if linked and (is_packed(path) or not out.samefile(path)):
-        # a link made here leads to a deposited file, which must not be written through it
+        # the link of an earlier call points to the input, which must not be overwritten
         raise GenezipError(f"{out} is a link to {out.resolve()}; remove it, or name another file")
     index = out.with_name(out.name + ".fai")
-    # the index is renamed last: one that is older than its FASTA is not believed
+    # the index is renamed last, because an index older than its FASTA is made again
     target = _standing_link(out) if linked else atomic_path(out)
     with atomic_path(index) as new_index, target as new:
         made = new.with_name(new.name + ".fai")
@@ -314,8 +281,8 @@ def unpack_fasta(path: str | Path, out: str | Path) -> None:
             else:
                 _link(path, new)
                 try:
-                    open_fasta(new)  # makes the index, and checks it
-                except GenezipError as error:  # of the new name, which nobody knows
+                    open_fasta(new)  # makes and checks the index
+                except GenezipError as error:  # its message has the temporary name
                     raise GenezipError(str(error).replace(str(new), str(path))) from None
             made.replace(new_index)
         finally:
@@ -324,18 +291,18 @@ def unpack_fasta(path: str | Path, out: str | Path) -> None:
 
 @contextmanager
 def _standing_link(out: Path) -> Iterator[Path]:
-    """Yield a second name beside a link, which is kept and gets a new date."""
+    """Yield a temporary name beside a link; the link is kept and gets a new date."""
     second = out.with_name(f".{out.name}.{os.getpid()}.part")
     try:
         yield second
     finally:
         second.unlink(missing_ok=True)
-    with suppress(OSError, NotImplementedError):  # not every system dates links
+    with suppress(OSError, NotImplementedError):  # some systems have no dates of links
         os.utime(out, follow_symlinks=False)
 
 
 def _checked(path: Path, records: Iterable[tuple[str, bytes]]) -> Iterator[tuple[str, bytes]]:
-    """Yield the same records, each checked before it is written."""
+    """Yield the records unchanged, after checking their letters."""
     for name, sequence in records:
         if not sequence:
             raise GenezipError(f"record {name} of {path} has no bases; remove it")
@@ -348,7 +315,7 @@ def _checked(path: Path, records: Iterable[tuple[str, bytes]]) -> Iterator[tuple
 def _link(path: Path, new: Path) -> None:
     new.unlink(missing_ok=True)
     try:
-        # relative, so that it holds when the whole tree is moved
+        # relative, so that the link survives moving the whole tree
         new.symlink_to(os.path.relpath(path.resolve(), new.parent.resolve()))
     except OSError:
         shutil.copyfile(path, new)

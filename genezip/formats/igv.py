@@ -21,18 +21,14 @@ def write_igv_session(
 
     Parameters
     ----------
-    path : str or Path
-        Session file; the tracks lie beside it or below.
-    genome : str
-        IGV genome id (``hg38``), or path of a FASTA relative to the session; empty for
-        the genome that IGV has open.
-    tracks : mapping
-        Title -> path relative to the session, from top to bottom.
+    path : session file; the tracks are in its folder or below
+    genome : IGV genome id (``hg38``), or path of a FASTA relative to the session; empty for the
+        genome that IGV has open
+    tracks : title -> path relative to the session, from top to bottom
     locus : (chrom, start, end), optional
-        0-based, half-open; IGV shows it 1-based. Left out, as is the genome, where it holds
-        what XML cannot (control characters).
-    indexes : mapping
-        Path of a track -> path of its tabix index, both relative to the session.
+        0-based, half-open; IGV shows it 1-based. Locus and genome are left out if they contain
+        control characters, which XML cannot represent.
+    indexes : path of a track -> path of its tabix index, both relative to the session
     """
     root = ElementTree.Element("Session", version="8")
     if genome and _fits_xml(genome):

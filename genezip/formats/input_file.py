@@ -1,4 +1,4 @@
-"""A file or pipe that a user names: opened once, unpacked, walked as often as needed."""
+"""A file or pipe that a user names: opened once, decompressed, and readable several times."""
 
 import gzip
 import hashlib
@@ -23,38 +23,25 @@ NAME_ONE = "name an existing file"
 
 
 class InputFile:
-    """Bytes of a file, opened once, that can be walked any number of times.
+    """Bytes of a file, opened once, that can be read from the beginning any number of times.
 
-    What can be read only once (standard input, ``<(...)``, a named pipe, a device) is kept in a
-    temporary file without a name, so that it too can be walked twice: for its rows, and for what
-    is wrong with one. It costs as much disk as the input has bytes, and is gone with the process,
-    however that ends.
+    An input that can be read only once (standard input, ``<(...)``, a named pipe, a device) is
+    copied to an anonymous temporary file, so that it can be read again to explain a malformed row.
+    The copy takes as much disk as the input has bytes, and vanishes with the process.
 
     Parameters
     ----------
-    path : str or Path
-        ``-`` and ``/dev/stdin`` are standard input, ``/dev/fd/5`` is an open descriptor; what was
-        read of them before is not read again.
-    todo : str
-        What to do about a file that is missing or empty.
-    folder : Path, optional
-        Where the temporary file takes its room, or the nearest folder above that exists; by
-        default in ``TMPDIR``.
+    path : ``-`` and ``/dev/stdin`` are standard input, ``/dev/fd/5`` is an open descriptor; bytes
+        that were read from them before are not included
+    todo : advice for a file that is missing or empty
+    folder : folder of the temporary file, or its nearest existing parent; by default ``TMPDIR``
 
     Attributes
     ----------
-    path : Path
-        As given.
-    regular : bool
-        Whether the path can be opened again and gives the same bytes.
-    name : str
-        What it is called in messages about what is in it: the file name without folder, or all
-        that was given where that says nothing (``/dev/fd/63``). ``str()`` is the whole path.
-
-    Raises
-    ------
-    GenezipError
-        If there is no such file, it is a folder, or it may not be read.
+    path : as given
+    regular : whether the path can be opened again and gives the same bytes
+    name : name in messages about the content: the file name without its folder, or the whole path
+        of an input that is not a regular file (``/dev/fd/63``); ``str()`` is the whole path
     """
 
     def __init__(self, path: str | Path, todo: str = NAME_ONE, folder: Path | None = None) -> None:
@@ -73,19 +60,14 @@ class InputFile:
         self.close()
 
     def close(self) -> None:
-        """Close the file; a temporary one is gone."""
+        """Close the file; a temporary one is deleted."""
         self._file.close()
 
     @contextmanager
     def unpacked(self) -> Iterator[io.BufferedReader]:
-        """The bytes from the beginning, unpacked where they are gzip.
+        """The bytes from the beginning, decompressed if they are gzip.
 
         gzip may have several members (bgzip), and zeros after the last (tar).
-
-        Raises
-        ------
-        GenezipError
-            For a truncated or broken gzip file.
         """
         raw = self._raw()
         packed = raw.peek(len(GZIP)).startswith(GZIP)
@@ -97,7 +79,7 @@ class InputFile:
             ) from None
 
     def sha256(self) -> str:
-        """Hex SHA-256 of the bytes as they came, not unpacked."""
+        """Hex SHA-256 of the bytes as given, before decompression."""
         return hashlib.file_digest(self._raw(), "sha256").hexdigest()
 
     def _raw(self) -> io.BufferedReader:
@@ -105,33 +87,26 @@ class InputFile:
 
 
 def shown_path(path: str | Path) -> str:
-    """What a path is called in messages: itself, or ``standard input``."""
+    """Name of a path in messages: the path, or ``standard input``."""
     return "standard input" if _number(path) == 0 else str(path)
 
 
 def is_pipe(path: str | Path) -> bool:
-    """Whether a path can be read only once; it is not opened.
+    """Whether a path can be read only once; the path is not opened.
 
-    So can standard input and every open descriptor, whatever they lead to, pipes and devices.
+    This holds for standard input and every open descriptor, and for pipes and devices.
     """
     if _number(path) is not None:
         return True
     try:
         mode = Path(path).stat().st_mode
-    except OSError:  # opening it reports what is wrong
+    except OSError:  # reported when the path is opened
         return False
     return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
 
 
 def refuse_pipe(path: Path, what: str) -> None:
-    """Refuse what can be read only once where a file is read twice, or at any position.
-
-    Parameters
-    ----------
-    path : Path
-    what : str
-        What it is called in the message: ``the FASTA``.
-    """
+    """Raise for a path that can be read only once; ``what`` names the file (``the FASTA``)."""
     if is_pipe(path):
         raise GenezipError(
             f"{what} {shown_path(path)} is a pipe or device, which cannot be read twice or at any "
@@ -140,20 +115,12 @@ def refuse_pipe(path: Path, what: str) -> None:
 
 
 def need_regular(path: Path, what: str, todo: str) -> None:
-    """Refuse what is no regular file, for readers that go back and forth in it.
+    """Raise unless a path is a regular file, for readers that seek in it.
 
     Parameters
     ----------
-    path : Path
-    what : str
-        What it is called in the message: ``the FASTA``.
-    todo : str
-        What to do about a missing one.
-
-    Raises
-    ------
-    GenezipError
-        For a missing file, a folder, a pipe or another device.
+    what : name in the message: ``the FASTA``
+    todo : advice for a missing file
     """
     refuse_pipe(path, what)
     if path.is_file():
@@ -164,27 +131,21 @@ def need_regular(path: Path, what: str, todo: str) -> None:
 
 
 def is_packed(path: str | Path) -> bool:
-    """Whether a file is gzip or bgzip, known by its first bytes."""
+    """Whether a file is gzip or bgzip, by its first bytes."""
     with open(path, "rb") as handle:
         return handle.read(2) == GZIP
 
 
 @contextmanager
 def open_bytes(given: str | Path | InputFile) -> Iterator[BinaryIO]:
-    """A file or pipe as bytes, unpacked when it is gzip or bgzip.
-
-    Raises
-    ------
-    GenezipError
-        The file is missing, or its gzip stream is truncated or damaged.
-    """
+    """Yield the bytes of a file or pipe, decompressed if they are gzip or bgzip."""
     with ExitStack() as stack:
         file = given if isinstance(given, InputFile) else stack.enter_context(InputFile(given))
         yield stack.enter_context(file.unpacked())
 
 
 class _Pass(io.RawIOBase):
-    """A file from its beginning, with a position of its own: walks do not disturb each other."""
+    """Raw reader of a descriptor with its own position, so that readers are independent."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor, self._position = descriptor, 0
@@ -204,20 +165,20 @@ class _Pass(io.RawIOBase):
 
 
 def _number(path: str | Path) -> int | None:
-    """The open descriptor that the path of an input stands for, or None."""
+    """File descriptor that an input path denotes, or None."""
     return descriptor(path, dash=0)
 
 
 def _open(path: Path, todo: str, folder: Path | None) -> tuple[BinaryIO, bool]:
-    """A file that can be read at any position, and whether it is a regular one.
+    """A file that can be read at any position, and whether the path is a regular file.
 
-    A pipe is opened once and never again: a second opening would wait for ever.
+    A pipe is opened only once, because a second open would block forever.
     """
     name, number = shown_path(path), _number(path)
     try:
         if number is not None:
             file: BinaryIO = os.fdopen(os.dup(number), "rb")
-            regular = False  # it may have been read up to some position: the rest counts
+            regular = False  # part of it may have been read already
         else:
             file = open(path, "rb")  # noqa: SIM115
             regular = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
@@ -235,7 +196,7 @@ def _open(path: Path, todo: str, folder: Path | None) -> tuple[BinaryIO, bool]:
 
 
 def _kept(pipe: BinaryIO, name: str, folder: Path | None) -> BinaryIO:
-    """Copy the bytes of a pipe into a temporary file without a name."""
+    """Copy the bytes of a pipe into an anonymous temporary file."""
     if folder is not None:
         folder = folder.absolute()
         while not folder.is_dir():

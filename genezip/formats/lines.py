@@ -1,18 +1,18 @@
-"""The one source of lines for every text that a user gives, plain or gzip, file or pipe.
+"""Lines and rows of every text that a user gives, plain or gzip, file or pipe.
 
-What a line is, and which lines are rows, is decided here once, for all formats:
+This module defines lines and rows for all formats:
 
-- A line ends with LF, CRLF or a lone CR; the last one needs no end. Lines count from 1, those
-  that hold no row included.
-- Blank lines, comments (``#``, also after spaces) and the lines ``track`` and ``browser`` of
-  genome browsers hold no row, wherever they stand. A contig ``track1`` is no such word.
+- A line ends with LF, CRLF or a lone CR, which the last line may lack. All lines are counted,
+  from 1, whether or not they are rows.
+- Blank lines, comments (``#``, also after spaces) and genome browser lines (``track`` or
+  ``browser`` as a whole word) are not rows, wherever they occur.
 - In GTF and GFF3 the rows end at ``##FASTA``, or at a line that begins with ``>``.
-- A byte order mark at the beginning of a line is dropped. Text is UTF-8; a line that is not is
-  read as Latin-1, with a warning. UTF-16, other packings than gzip, and NUL bytes are refused.
+- A byte order mark at the beginning of a line is dropped. Text is UTF-8; other lines are read as
+  Latin-1, with a warning. UTF-16, compression other than gzip, and NUL bytes are refused.
 - gzip may have several members (bgzip) and zeros after the last (tar); a truncated one is refused.
 
-:meth:`TextFile.lines` walks a file line by line in Python; :meth:`TextFile.blocks` gives the rows
-of large tables as blocks of bytes, many times faster. Both see the same rows.
+:meth:`TextFile.lines` reads line by line in Python; :meth:`TextFile.blocks` returns the rows of
+large tables as blocks of bytes, many times faster. Both give the same rows.
 """
 
 import codecs
@@ -33,7 +33,7 @@ from genezip.formats.input_file import GZIP, InputFile
 logger = logging.getLogger(__name__)
 
 BLOCK_BYTES = 1 << 22
-"""Bytes of text that :meth:`TextFile.blocks` takes at a time."""
+"""Bytes of text that :meth:`TextFile.blocks` reads at a time."""
 
 _NAME_ONE = "name a file with rows"
 _UTF8_MARK = codecs.BOM_UTF8
@@ -49,14 +49,14 @@ _NO_TEXT = {
         for level in range(1, 10)
     },
 }
-"""How files begin that are no text, and what to do about them."""
+"""First bytes of files that are not text -> what is wrong and what to do."""
 
-_SPACE = " \t\x0b\x0c"  # of ASCII: what a blank line may hold
+_SPACE = " \t\x0b\x0c"  # ASCII characters of a blank line
 _BROWSER_WORDS = ("track", "browser")
 _NO_ROW = re.compile(rf"[{_SPACE}]*(#|$)|({'|'.join(_BROWSER_WORDS)})([{_SPACE}]|$)")
 _FASTA = re.compile(rf">|##FASTA[{_SPACE}]*$", re.IGNORECASE)
 _LF = 10
-_ODD = np.zeros(256, dtype=bool)  # bytes that may begin a line without a row
+_ODD = np.zeros(256, dtype=bool)  # first bytes of lines that may not be rows
 _ODD[list(f"\n{_SPACE}#>tb".encode())] = True
 _SPACES = np.zeros(256, dtype=bool)
 _SPACES[list(f"\n{_SPACE}".encode())] = True
@@ -64,12 +64,11 @@ _SPACES[list(f"\n{_SPACE}".encode())] = True
 
 @dataclass(frozen=True)
 class Block:
-    """Some rows of a file.
+    """Consecutive rows of a file.
 
     Attributes
     ----------
-    data : bytes
-        UTF-8; each row ends with LF, and nothing else is in it.
+    data : UTF-8 text of the rows alone, each ending with LF
     numbers : int64 array, shape (rows,)
         Number of each row's line in the file, from 1.
     """
@@ -83,24 +82,14 @@ class Block:
 
 
 class TextFile(InputFile):
-    """A text that a user names, file or pipe, plain or gzip: its lines and its rows.
-
-    Parameters, attributes and refusals are those of
-    :class:`genezip.formats.input_file.InputFile`.
-    """
+    """Lines and rows of a text (file or pipe, plain or gzip); otherwise like its base class."""
 
     def __init__(self, path: str | Path, todo: str = _NAME_ONE) -> None:
         super().__init__(path, todo)
         self._warned = False
 
     def lines(self) -> Generator[tuple[int, str], None, None]:
-        """Number and text of every line, without its end.
-
-        Raises
-        ------
-        GenezipError
-            For an empty file, one that is no text, or a truncated or broken gzip file.
-        """
+        """Number and text of every line, without its line end."""
         number, empty = 0, True
         with self.unpacked() as handle:
             self._check_head(handle)
@@ -114,17 +103,11 @@ class TextFile(InputFile):
             raise self._empty()
 
     def rows(self, fasta: bool = False) -> Generator[tuple[int, str], None, None]:
-        """Number and text of every line that holds a row.
+        """Number and text of every row.
 
         Parameters
         ----------
-        fasta : bool
-            Whether rows end where a FASTA begins (GTF, GFF3).
-
-        Raises
-        ------
-        GenezipError
-            As :meth:`lines`.
+        fasta : whether rows end where a FASTA begins (GTF, GFF3)
         """
         lines = self.lines()
         for number, line in lines:
@@ -136,19 +119,12 @@ class TextFile(InputFile):
                 yield number, line
 
     def blocks(self, fasta: bool = False, size: int | None = None) -> Generator[Block, None, None]:
-        """The same rows in blocks, each of about ``size`` bytes of text and at least one row.
+        """The rows in blocks, each of about ``size`` bytes of text and at least one row.
 
         Parameters
         ----------
-        fasta : bool
-            As :meth:`rows`.
-        size : int, optional
-            Default :data:`BLOCK_BYTES`.
-
-        Raises
-        ------
-        GenezipError
-            As :meth:`lines`.
+        fasta : as :meth:`rows`
+        size : default :data:`BLOCK_BYTES`
         """
         size = size or BLOCK_BYTES
         first, empty = 1, True  # number of the next line
@@ -162,14 +138,14 @@ class TextFile(InputFile):
                 empty = empty and not data.replace(_UTF8_MARK, b"").strip()
                 first += n_lines
                 if ended:
-                    while handle.read(size):  # a truncated file is refused wherever it ends
+                    while handle.read(size):  # to detect truncation after the rows
                         pass
                     return
         if empty:
             raise self._empty()
 
     def _kept(self, data: bytes, first: int, fasta: bool) -> tuple[Block, int, bool]:
-        """Rows of whole lines, the number of lines, and whether a FASTA begins there."""
+        """Rows among complete lines, the number of lines, and whether a FASTA begins there."""
         if not data.isascii() and _UTF8_MARK in data:
             data = data.removeprefix(_UTF8_MARK).replace(b"\n" + _UTF8_MARK, b"\n")
         codes, starts, ends = _line_edges(data)
@@ -230,14 +206,14 @@ class TextFile(InputFile):
                 raise GenezipError(f"{self} {wrong}")
 
     def _drain(self) -> None:
-        """Read to the end, so that a truncated file is refused wherever it ends."""
+        """Read to the end, so that truncation after the rows is detected."""
         with self.unpacked() as handle:
             while handle.read(BLOCK_BYTES):
                 pass
 
     def _no_text(self, number: int) -> GenezipError:
         return GenezipError(
-            f"line {number} of {self} has a NUL byte, so it is no text (or UTF-16); save it as "
+            f"line {number} of {self} has a NUL byte, so it is not text (or UTF-16); save it as "
             "UTF-8"
         )
 
@@ -246,12 +222,12 @@ class TextFile(InputFile):
 
 
 Input = str | Path | TextFile
-"""What readers take: where a text lies, or a text that is open already."""
+"""Argument of readers: the path of a text, or an open text."""
 
 
 @contextmanager
 def opened(given: Input, todo: str = _NAME_ONE) -> Iterator[TextFile]:
-    """A text to walk more than once; it is closed at the end if it was opened here."""
+    """Yield an open text; it is closed at the end if this call opened it."""
     if isinstance(given, TextFile):
         yield given
         return
@@ -260,20 +236,20 @@ def opened(given: Input, todo: str = _NAME_ONE) -> Iterator[TextFile]:
 
 
 def read_lines(given: Input) -> Generator[str, None, None]:
-    """Every line without its end; see :meth:`TextFile.lines`."""
+    """Every line without its line end; see :meth:`TextFile.lines`."""
     with opened(given) as file:
         for _, line in file.lines():
             yield line
 
 
 def read_rows(given: Input) -> Generator[tuple[int, str], None, None]:
-    """Number and text of every line that holds a row; see :meth:`TextFile.rows`."""
+    """Number and text of every row; see :meth:`TextFile.rows`."""
     with opened(given) as file:
         yield from file.rows()
 
 
 def first_line(given: Input) -> str:
-    """The first line of a file without its end."""
+    """The first line of a text without its line end; empty if there is none."""
     lines = read_lines(given)
     try:
         return next(lines, "")
@@ -282,23 +258,20 @@ def first_line(given: Input) -> str:
 
 
 def is_row(line: str) -> bool:
-    """Whether a line holds a row: it is not blank, no comment, and no line for browsers."""
+    """Whether a line is a row: not blank, not a comment, and not for genome browsers."""
     return _NO_ROW.match(line) is None
 
 
 def check_row_names(names: Iterable[str], where: object) -> None:
-    """Refuse names of contigs that rows of GTF, GFF3 and BED cannot begin with.
+    """Raise for contig names that GTF, GFF3 and BED cannot carry.
 
-    Raises
-    ------
-    GenezipError
-        For a name that begins with ``#`` or ``>``, or is ``track`` or ``browser``: a row that
-        begins so holds no feature, so its contig would vanish from every table. For a control
-        character, of which htslib makes no index.
+    A row that begins with ``#`` or ``>``, or with the word ``track`` or ``browser``, is not read
+    as a feature, so the contig would vanish from every table. htslib cannot index control
+    characters.
     """
     for name in names:
         if name.startswith(("#", ">")) or name in ("track", "browser"):
-            wrong = "and in GTF, GFF3 and BED a row that begins so holds no feature"
+            wrong = "and in GTF, GFF3 and BED a row that begins so is not a feature"
         elif any(letter < " " for letter in name):
             wrong = "which holds a control character"
         else:
@@ -310,12 +283,12 @@ def check_row_names(names: Iterable[str], where: object) -> None:
 
 
 def shown(given: Input) -> str:
-    """What a text is called in messages: its path, or ``standard input``."""
+    """Name of a text in messages: its path, or ``standard input``."""
     return input_file.shown_path(given) if isinstance(given, (str, Path)) else str(given)
 
 
 def name_of(given: Input) -> str:
-    """The name of a text for messages about what is in it, as :attr:`TextFile.name`."""
+    """Name of a text in messages about its content, as :attr:`TextFile.name`."""
     if isinstance(given, TextFile):
         return given.name
     path = Path(given)
@@ -324,12 +297,12 @@ def name_of(given: Input) -> str:
 
 
 def _whole_lines(handle: io.BufferedReader, size: int) -> Iterator[bytes]:
-    """Blocks of whole lines, every line ended with LF alone."""
-    held: list[bytes] = []  # of a line that has not ended
+    """Blocks of complete lines, each ending with LF alone."""
+    held: list[bytes] = []  # parts of a line that has not ended
     while chunk := handle.read(size):
-        if b"\r" in chunk or any(b"\r" in piece for piece in held):
+        if b"\r" in chunk or any(b"\r" in part for part in held):
             every = b"".join([*held, chunk])
-            body = every.rstrip(b"\r")  # a CR at the end may belong to an LF that follows
+            body = every.rstrip(b"\r")  # a CR at the end may precede an LF in the next chunk
             data = _with_lf(body)
             cut = data.rfind(b"\n") + 1
             held = [data[cut:], every[len(body) :]]
@@ -353,7 +326,7 @@ def _with_lf(data: bytes) -> bytes:
 
 
 def _line_edges(data: bytes) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The bytes, and where each line begins and where the next one does."""
+    """The bytes as an array, the start of each line, and the start of the next line."""
     codes = np.frombuffer(data, dtype=np.uint8)
     ends = np.flatnonzero(codes == _LF) + 1
     return codes, np.concatenate([[0], ends])[:-1].astype(np.int64), ends
@@ -362,7 +335,7 @@ def _line_edges(data: bytes) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def _first_of_fasta(
     data: bytes, codes: np.ndarray, starts: np.ndarray, ends: np.ndarray, odd: np.ndarray
 ) -> int | None:
-    """The first line, among the odd ones, that begins a FASTA."""
+    """Index of the first line, among the odd ones, that begins a FASTA, or None."""
     first = codes[starts[odd]]
     hashes = odd[first == ord("#")]
     hashes = hashes[np.isin(codes[np.minimum(starts[hashes] + 2, len(codes) - 1)], [70, 102])]  # Ff
@@ -375,7 +348,7 @@ def _first_of_fasta(
 def _without_row(
     data: bytes, codes: np.ndarray, starts: np.ndarray, ends: np.ndarray, odd: np.ndarray
 ) -> np.ndarray:
-    """Those of the odd lines that hold no row."""
+    """Indices of the odd lines that are not rows."""
     first = codes[starts[odd]]
     spaced = odd[_SPACES[first] & (first != _LF)]
     blank = [

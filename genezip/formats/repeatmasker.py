@@ -1,7 +1,6 @@
 """Repeat annotation: RepeatMasker ``.out`` and TRF (UCSC simpleRepeat) tables.
 
-The database tables of UCSC (rmsk, simpleRepeat) are converted to these two forms, those of the
-programs themselves.
+UCSC's database tables (rmsk, simpleRepeat) are converted to these two output formats.
 """
 
 import re
@@ -43,10 +42,10 @@ _TRF: Types = {
     **dict.fromkeys(("consensus", "match", "indel", "score", "a", "c", "g", "t", "entropy")),
     "sequence": None,
 }
-_RMSK_COLUMNS = (14, 15)  # the last, an ID, is not always there
-_OVERLAPPED = "*"  # stands behind the columns where a better match overlaps
-_STRANDS = ("+", "C", "-")  # scripts that pass rows on write - for C
-_SCORE = re.compile(r"[0-9]+(?:\.[0-9]*)?")  # a decimal number where nhmmer searched
+_RMSK_COLUMNS = (14, 15)  # the last column, an ID, is optional
+_OVERLAPPED = "*"  # follows the columns where a better match overlaps
+_STRANDS = ("+", "C", "-")  # some scripts that rewrite rows use - for C
+_SCORE = re.compile(r"[0-9]+(?:\.[0-9]*)?")  # nhmmer searches give decimal numbers
 _HEADS = ("sw", "bit", "score")  # first words of the two lines above the columns
 _NONE_FOUND = "there were no repetitive sequences detected"
 
@@ -54,28 +53,22 @@ _NONE_FOUND = "there were no repetitive sequences detected"
 def read_rmsk_out(path: Input) -> pd.DataFrame:
     """Interspersed repeats of a RepeatMasker ``.out`` file (plain or gzip).
 
-    The file counts bases from 1; here intervals are 0-based and half-open. The lines above the
-    columns may stand anywhere, as in files put together. The ID column may be missing, a ``*``
-    (a better match overlaps) may follow, and scores may be decimal numbers.
+    The file counts bases from 1; the returned intervals are 0-based and half-open. Header lines
+    may occur anywhere, as in concatenated files. The ID column may be missing, a ``*`` (a better
+    match overlaps) may follow, and scores may be decimal numbers.
 
     Returns
     -------
     DataFrame
-        chrom, start, end, repeat (``AluY``), repeat_class (``SINE``), family (``Alu``; the
-        class again where none is named), sorted by chromosome and start. Names are
-        categories: the human genome has millions of rows and thousands of names. No row where
-        the file has only the lines above the columns, or says "There were no repetitive
-        sequences detected".
-
-    Raises
-    ------
-    GenezipError
-        For a missing, truncated, empty or malformed file, the last with its line number.
+        chrom, start, end, repeat (``AluY``), repeat_class (``SINE``), family (``Alu``, or the
+        class if none is named), sorted by chromosome and start. Names are categories, because the
+        human genome has millions of rows and thousands of names. The table is empty if the file
+        has only header lines or the line "There were no repetitive sequences detected".
     """
-    # Columns of numbers, not rows of objects: 30 bytes per repeat instead of 500.
+    # Arrays of numbers take 30 bytes per repeat, rows of objects 500.
     starts, ends = array("q"), array("q")
     chroms, repeats, families = _Names(), _Names(), _Names()
-    known = False  # whether a line showed that this is such a file
+    known = False  # whether a header line was seen
     for number, line in read_rows(path):
         fields = line.split()
         if not fields[0].isdecimal() and _is_head(fields):
@@ -109,12 +102,12 @@ def read_rmsk_out(path: Input) -> pd.DataFrame:
 
 
 def _is_head(fields: list[str]) -> bool:
-    """Whether a line stands above the columns, or says that nothing was found."""
+    """Whether a line is a header line or the message that nothing was found."""
     return fields[0].lower() in _HEADS or " ".join(fields).lower().startswith(_NONE_FOUND)
 
 
 def _wrong_rmsk(fields: list[str]) -> str | None:
-    """What is wrong with the columns of a row of an ``.out`` file."""
+    """What is wrong with the columns of a row of an ``.out`` file, or None."""
     if not (fields[0].isdecimal() or _SCORE.fullmatch(fields[0])):
         return "it does not begin with a score (column 1)"
     if len(fields) not in _RMSK_COLUMNS:
@@ -127,7 +120,7 @@ def _wrong_rmsk(fields: list[str]) -> str | None:
 
 
 class _Names:
-    """A column of names that repeat: one number per row."""
+    """A column of repeating names, stored as one number per row."""
 
     def __init__(self) -> None:
         self.names: list[str] = []
@@ -160,11 +153,6 @@ def read_trf(path: Input) -> pd.DataFrame:
     -------
     DataFrame
         chrom, start, end, period (bp), copies; sorted by chromosome and start.
-
-    Raises
-    ------
-    GenezipError
-        For a missing, truncated, empty or malformed file, the last with its line number.
     """
     with opened(path) as file:
         rows = read_bed(file, _TRF)
@@ -183,9 +171,9 @@ def _sorted(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def rmsk_rows(path: Path, inside: Inside) -> Iterator[bytes]:
-    """UCSC table rmsk as RepeatMasker .out, the rows that are ``inside``.
+    """Rows of the UCSC table rmsk that are ``inside``, as RepeatMasker ``.out``.
 
-    The table gives 0-based starts, parts per thousand, and negative "left" numbers.
+    The table has 0-based starts, parts per thousand, and negative "left" numbers.
     """
     yield RMSK_HEADER
     with open_bytes(path) as handle:
@@ -206,7 +194,7 @@ def rmsk_rows(path: Path, inside: Inside) -> Iterator[bytes]:
 
 
 def trf_rows(path: Path, inside: Inside) -> Iterator[bytes]:
-    """UCSC table simpleRepeat without its bin column, the rows that are ``inside``."""
+    """Rows of the UCSC table simpleRepeat that are ``inside``, without the bin column."""
     yield TRF_HEADER
     with open_bytes(path) as handle:
         for line in handle:

@@ -1,8 +1,8 @@
 """BED files with random access: bgzip with a tabix index beside it.
 
-Blocks are those of Biopython, which reports a full disk; the index is that of htslib. Neither
-holds a date or a name, so equal rows give equal bytes. Rows must be sorted as tabix needs it: the
-rows of a contig stand together, and their starts ascend.
+Biopython writes the blocks, because it reports a full disk; htslib writes the index. Neither
+stores a date or a name, so equal rows give equal bytes. Rows must be sorted for tabix: the rows
+of a contig are consecutive, and their starts ascend.
 """
 
 import os
@@ -18,7 +18,7 @@ from genezip.artifacts.files import atomic_path
 
 TBI, CSI = ".tbi", ".csi"
 TBI_BP = 1 << 29
-"""The last base that a .tbi can hold; longer contigs get a .csi."""
+"""Longest contig (bp) of a .tbi; longer contigs get a .csi."""
 
 _BLOCK = 1 << 16
 
@@ -33,29 +33,24 @@ class IndexedPart:
 
 
 class BgzipWriter:
-    """Writes bytes of any number as bgzip.
-
-    Parameters
-    ----------
-    path : written in place, and complete only after :meth:`close`
-    """
+    """Write bytes as bgzip; the file is written in place and complete only after :meth:`close`."""
 
     def __init__(self, path: Path) -> None:
         self._file = open(path, "wb")  # noqa: SIM115  (closed by the packer)
         self._packer = bgzf.BgzfWriter(fileobj=self._file)
 
     def write(self, data: bytes) -> None:
-        """Add bytes, a block at a time: the packer moves all that it is given at once."""
+        """Add bytes in blocks, because the packer copies all that it gets for each block."""
         view = memoryview(data)
         for first in range(0, len(view), _BLOCK):
             self._packer.write(bytes(view[first : first + _BLOCK]))
 
     def close(self) -> None:
-        """Write what is left and the mark of a whole file."""
+        """Write the remaining bytes and the end-of-file marker."""
         self._packer.close()
 
     def abandon(self) -> None:
-        """Close the file unfinished, without an error that would hide the one before."""
+        """Close the unfinished file, without an error that would mask an earlier one."""
         with suppress(OSError):
             self._file.close()
 
@@ -66,7 +61,7 @@ def index_suffix(last_bp: int) -> str:
 
 
 def index_of(path: str | Path) -> Path | None:
-    """The index that lies beside a file; None if there is none."""
+    """The index beside a file, or None."""
     found = (Path(f"{path}{suffix}") for suffix in (TBI, CSI))
     return next((index for index in found if index.exists()), None)
 
@@ -75,16 +70,13 @@ def index_of(path: str | Path) -> Path | None:
 def atomic_indexed(path: str | Path, last_bp: int) -> Iterator[IndexedPart]:
     """Yield temporary paths of a file and of its index; rename both on success, the index last.
 
-    The index lies beside the name that was given, where readers of that name look for it, also
-    where it is a link.
-    A pipe or a device cannot be entered at an interval: it gets the rows, and no index.
+    The index is written beside the given name, even if that is a link, because readers look for
+    it there. A pipe or a device has no random access: it gets the rows and no index.
 
     Parameters
     ----------
-    path : str or Path
-        Ends in ``.gz``.
-    last_bp : int
-        Where rows may end (bp); decides between ``.tbi`` and ``.csi``.
+    path : ends in ``.gz``
+    last_bp : where rows may end (bp); decides between ``.tbi`` and ``.csi``
     """
     target = Path(path)
     suffix = index_suffix(last_bp)
@@ -99,7 +91,7 @@ def atomic_indexed(path: str | Path, last_bp: int) -> Iterator[IndexedPart]:
 
 
 def _remove_others(path: str | Path, index: str) -> None:
-    """Remove indexes of earlier content: of the other kind, and beside the file a link leads to."""
+    """Remove stale indexes: those of the other kind, and those beside the target of a link."""
     kept = os.path.realpath(index)
     for name in (path, os.path.realpath(path)):
         for other in (f"{name}{TBI}", f"{name}{CSI}"):
@@ -109,7 +101,7 @@ def _remove_others(path: str | Path, index: str) -> None:
 
 @contextmanager
 def open_indexed(part: IndexedPart) -> Iterator[BgzipWriter]:
-    """Open a part of :func:`atomic_indexed`; its index is made when all rows are written.
+    """Open a part of :func:`atomic_indexed`; the index is made once all rows are written.
 
     Raises
     ------

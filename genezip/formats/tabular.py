@@ -1,8 +1,8 @@
-"""Large tab-separated text, plain or gzip: a fast reader and a slow one that explains.
+"""Large tab-separated text, plain or gzip: a fast reader and a slow one that explains errors.
 
-The fast reader (Arrow) stops at anything odd without saying where. Then the slow reader
-walks the lines in Python until it meets the same trouble, and names file, line and column.
-Both take their lines from :mod:`genezip.formats.lines`.
+The fast reader (Arrow) fails without naming the row. The slow reader then walks the lines in
+Python up to the same error, and names file, line and column. Both take their lines from
+:mod:`genezip.formats.lines`.
 """
 
 import re
@@ -25,38 +25,31 @@ Types = Mapping[str, pa.DataType | None]
 LINE = "line"
 """Name of the column that numbers the rows."""
 
-MEND = "mend or remove it"
-"""What to do about a malformed row of a user's file."""
+FIX = "fix or remove it"
+"""Advice for a malformed row of a user's file."""
 
-_POSITION = re.compile(r"-?0*[0-9]{1,18}")  # as the fast reader: no sign +, no 1_000
+_POSITION = re.compile(r"-?0*[0-9]{1,18}")  # as the fast reader: neither +1 nor 1_000
 _NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
 
 
 @dataclass(frozen=True)
 class TabularFormat:
-    """What the rows of a tab-separated text look like.
-
-    Which lines hold a row is decided in :mod:`genezip.formats.lines`.
+    """Columns and checks of a tab-separated text; :mod:`genezip.formats.lines` finds its rows.
 
     Attributes
     ----------
-    types : mapping
-        Column name -> Arrow type, in file order; None for a column that is not needed.
-    check : callable
-        Names what is wrong with a row; used to explain a failure.
-    fasta : bool
-        Whether the table ends where a FASTA begins (GTF, GFF3).
-    more : bool
-        Whether rows may have further columns, each as many as it likes.
-    todo : str
-        What to do about a malformed row.
+    types : column name -> Arrow type, in file order; None for a column that is not needed
+    check : returns what is wrong with a row; used to explain a failure
+    fasta : whether the table ends where a FASTA begins (GTF, GFF3)
+    more : whether rows may have further columns, in any number
+    todo : advice for a malformed row
     """
 
     types: Types
     check: RowCheck
     fasta: bool = False
     more: bool = False
-    todo: str = MEND
+    todo: str = FIX
 
     def read(
         self,
@@ -68,19 +61,10 @@ class TabularFormat:
 
         Parameters
         ----------
-        given : str, Path or TextFile
-            Plain or gzip; a file or a pipe.
-        keep : callable, optional
-            Chooses rows of a batch, so that rows never needed are never held.
-        numbered : bool
-            Whether to add the column :data:`LINE`: int64, the line of each row in the file,
-            from 1.
-
-        Raises
-        ------
-        GenezipError
-            For a missing, empty or broken file, or at the first malformed row, with its line and
-            column.
+        given : plain or gzip; a file or a pipe
+        keep : filters the rows of a batch, so that unneeded rows are not kept in memory
+        numbered : whether to add the column :data:`LINE`: int64, the line of each row in the file,
+            from 1
         """
         kinds = self._needed()
         tables = []
@@ -99,13 +83,7 @@ class TabularFormat:
         return pa.table({name: pa.array([], type=kind) for name, kind in kinds.items()})
 
     def explain(self, given: Input) -> None:
-        """Walk the rows and raise a sentence at the first that is malformed.
-
-        Parameters
-        ----------
-        given : str, Path or TextFile
-            A pipe can be explained only through the TextFile that it was read by.
-        """
+        """Raise an error that describes the first malformed row; pass the TextFile of a pipe."""
         with opened(given) as file:
             self._explain(file, file.rows(self.fasta))
 
@@ -132,11 +110,11 @@ class TabularFormat:
             raise GenezipError(f"{file} cannot be read: {error}") from None
         for name, kind in needed.items():
             if pa.types.is_floating(kind) and not pc.all(pc.is_finite(table[name])).as_py():
-                self._explain(file, block.rows())  # `nan` and `inf` are no numbers here
+                self._explain(file, block.rows())  # `nan` and `inf` are refused
         return table
 
     def _cut(self, data: bytes) -> bytes:
-        """Rows without the columns that have no name."""
+        """Rows without their unnamed further columns."""
         columns = rb"(?m)^((?:[^\t\n]*\t){%d}[^\t\n]*)\t[^\n]*$" % (len(self.types) - 1)
         return re.sub(columns, rb"\1", data)
 
@@ -155,20 +133,20 @@ class TabularFormat:
                 raise malformed(file, number, wrong, self.todo)
 
 
-def malformed(file: Input, number: int, wrong: str, todo: str = MEND) -> GenezipError:
-    """The error for a line: its file, its number, what is wrong with it, and what to do."""
+def malformed(file: Input, number: int, wrong: str, todo: str = FIX) -> GenezipError:
+    """The error for a malformed line, with file, line number, reason and advice."""
     return GenezipError(f"line {number} of {shown(file)} is malformed: {wrong}; {todo}")
 
 
 def _wrong_type(fields: list[str], types: Types) -> str | None:
-    """The first field that is no number where its column has numbers."""
+    """What is wrong with the first field that is not of its column's type, or None."""
     for column, (field, (name, kind)) in enumerate(zip(fields, types.items(), strict=True), 1):
         if kind is None:
             continue
         if pa.types.is_integer(kind) and not _POSITION.fullmatch(field.strip()):
-            return f"{name} {field!r} (column {column}) is no whole number of at most 18 digits"
+            return f"{name} {field!r} (column {column}) is not a whole number of at most 18 digits"
         if pa.types.is_floating(kind) and not _NUMBER.fullmatch(field.strip()):
-            return f"{name} {field!r} (column {column}) is no number"
+            return f"{name} {field!r} (column {column}) is not a number"
     return None
 
 
@@ -179,18 +157,13 @@ def wrong_interval(
 
     Parameters
     ----------
-    start, end : str
-        The fields.
-    first : int
-        Number of the first base of a contig, 0 or 1.
-    columns : pair of int
-        Where the two stand in a row, from 1; BED has them in columns 2 and 3.
-    empty : bool
-        Whether it may hold no base.
+    first : number of the first base of a contig, 0 or 1
+    columns : numbers of the two columns, from 1; BED has them in columns 2 and 3
+    empty : whether an interval without bases is allowed
     """
     for name, field, column in zip(("start", "end"), (start, end), columns, strict=True):
         if not _POSITION.fullmatch(field.strip()):
-            return f"{name} {field!r} (column {column}) is no whole number of at most 18 digits"
+            return f"{name} {field!r} (column {column}) is not a whole number of at most 18 digits"
     lo, hi = int(start), int(end)
     if lo < first:
         return f"start {lo} lies before the first base, {first} (column {columns[0]})"

@@ -31,17 +31,8 @@ _FIXED_BYTES = {_FIXED64: 8, _FIXED32: 4}
 def read_payloads(path: str | Path, check: bool = True) -> Iterator[bytes]:
     """Payloads of the records of a file, in order; memory is one record.
 
-    Parameters
-    ----------
-    path : a whole file compressed with ZLIB (not gzip)
-    check : bool
-        Compare the checksums of lengths and payloads.
-
-    Raises
-    ------
-    GenezipError
-        The file is missing, not ZLIB, truncated, longer than its stream, or a checksum of it
-        differs. Records are counted from 0.
+    A truncated file, bytes after the end of its stream, and (unless ``check`` is False) a wrong
+    checksum of a length or payload raise. Messages count records from 0.
     """
     path = Path(path)
     number = 0
@@ -57,7 +48,7 @@ def read_payloads(path: str | Path, check: bool = True) -> Iterator[bytes]:
         raise GenezipError(f"{path} cannot be read: {error.strerror}; fetch it again") from None
     except _Damage as error:
         raise GenezipError(f"{path}, record {number}: {error}; fetch the file again") from None
-    except zlib.error as error:  # data are unpacked ahead of the record that is read
+    except zlib.error as error:  # data are decompressed ahead of the current record
         raise GenezipError(
             f"{path}, record {number} or later: the compressed data are damaged ({error}); "
             "fetch the file again"
@@ -69,20 +60,13 @@ def parse_example(payload: bytes, where: str = "record") -> dict[str, bytes | li
 
     Parameters
     ----------
-    payload : bytes
-    where : str
-        What it is called in messages.
+    where : what it is called in messages
 
     Returns
     -------
     dict
         Key -> value, in any order. Lists of floats and lists of other than one byte string are
         left out: no deposit has them.
-
-    Raises
-    ------
-    GenezipError
-        If it is not a well-formed ``Example``.
     """
     view = memoryview(payload)
     found: dict[str, bytes | list[int]] = {}
@@ -96,7 +80,9 @@ def parse_example(payload: bytes, where: str = "record") -> dict[str, bytes | li
                 if value is not None:
                     found[key.decode("utf-8")] = value
     except (_Damage, UnicodeDecodeError) as error:
-        raise GenezipError(f"{where} is no TensorFlow Example ({error}); fetch it again") from None
+        raise GenezipError(
+            f"{where} is not a TensorFlow Example ({error}); fetch it again"
+        ) from None
     return found
 
 
@@ -107,7 +93,7 @@ def masked_crc32c(data: bytes) -> int:
 
 
 class _Damage(Exception):
-    """What is wrong with the bytes; the caller adds where."""
+    """Damaged bytes; the caller adds file and record to the message."""
 
 
 def _payload(stream: "_Inflated", head: bytes, check: bool) -> bytes:
@@ -129,7 +115,7 @@ def _payload(stream: "_Inflated", head: bytes, check: bool) -> bytes:
 
 
 class _Inflated:
-    """Reads from a zlib stream; a little of it is held at a time."""
+    """Read a zlib stream with little memory."""
 
     def __init__(self, handle: BinaryIO) -> None:
         self._handle = handle
@@ -144,7 +130,7 @@ class _Inflated:
             raise _Damage("the file is empty" if not head else "the file is not ZLIB-compressed")
 
     def read(self, count: int) -> bytes:
-        """So many bytes, fewer only at the end of the stream."""
+        """The next ``count`` bytes, fewer only at the end of the stream."""
         parts = []
         while count and (self._held or self._fill()):
             parts.append(self._held[:count])
@@ -153,7 +139,7 @@ class _Inflated:
         return b"".join(parts)
 
     def _fill(self) -> bool:
-        """Unpack more; False at the end of the stream."""
+        """Decompress more bytes; False at the end of the stream."""
         while not self._zlib.eof:
             packed = self._zlib.unconsumed_tail or self._handle.read(_PACKED_BYTES)
             out = self._zlib.decompress(packed, _HELD_BYTES)
@@ -163,7 +149,7 @@ class _Inflated:
             if not packed and not self._zlib.eof:
                 raise _Damage("the compressed file is cut short")
         if self._zlib.unused_data or self._handle.read(1):
-            raise _Damage("the file goes on after the end of its compressed stream")
+            raise _Damage("the file continues after the end of its compressed stream")
         return False
 
 
@@ -177,7 +163,7 @@ def _value(feature: memoryview) -> bytes | list[int] | None:
         elif number == _INT64_LIST and isinstance(content, memoryview):
             value = _int64s(content)
         else:
-            value = None  # kinds exclude each other: the last one counts
+            value = None  # a feature has one kind: the last one counts
     return value
 
 
@@ -223,17 +209,17 @@ def _fields(view: memoryview) -> Iterator[tuple[int, int, memoryview | int]]:
         else:
             raise _Damage(f"wire type {kind} at byte {at}")
         if at + length > len(view):
-            raise _Damage(f"field {number} goes on after the end")
+            raise _Damage(f"field {number} continues after the end")
         yield number, kind, view[at : at + length]
         at += length
 
 
 def _varint(view: memoryview, at: int) -> tuple[int, int]:
-    """A number in base 128, lowest digits first, and where it ends."""
+    """A base-128 number, lowest digits first, and the position after it."""
     value = 0
     for byte_number in range(10):
         if at + byte_number >= len(view):
-            raise _Damage("a number goes on after the end")
+            raise _Damage("a number continues after the end")
         byte = view[at + byte_number]
         value |= (byte & 127) << (7 * byte_number)
         if byte < 128:

@@ -1,9 +1,9 @@
 """Bases by genome coordinate: the segments of a source, or a whole reference genome.
 
 An :class:`Assembly` has segments, stretches of chromosomes with sequence, coordinates and split.
-At demo scale a segment is a slice or a window of GRCh38, at full scale a whole chromosome.
-Everything downstream asks for bases by genome coordinate and cannot tell the difference.
-A :class:`ReferenceGenome` answers for any interval, with N where the chromosome has none.
+At demo scale a segment is a slice or a window of GRCh38, at full scale a whole chromosome; all
+callers use genome coordinates, so this makes no difference to them. A :class:`ReferenceGenome`
+gives the bases of any interval, with N outside the chromosome.
 """
 
 import itertools
@@ -40,18 +40,14 @@ _BLOCK_BP = 1 << 22  # whole chromosomes are read in blocks, so memory stays sma
 
 @dataclass(frozen=True)
 class Segment:
-    """A stretch of a chromosome whose sequence we have.
+    """A stretch of a chromosome whose sequence is available.
 
     Attributes
     ----------
-    name : str
-        Name of its FASTA record.
-    chrom, start, end : str, int, int
-        Genome coordinates, 0-based, half-open (bp).
-    split : str
-        train, valid or test.
-    annotation : str
-        Name of the annotation set that its region classes come from.
+    name : name of its FASTA record
+    chrom, start, end : genome coordinates, 0-based, half-open (bp)
+    split : train, valid or test
+    annotation : name of the annotation set that its region classes come from
     soft_masked, rmsk, trf : bool
         Whether lower case marks repeats, and whether RepeatMasker and TRF tables cover it.
     """
@@ -93,15 +89,7 @@ class Assembly:
     def open(
         cls, fasta: str | Path, segments_tsv: str | Path, chrom_sizes: str | Path, build: str
     ) -> "Assembly":
-        """Open segments and check them against the FASTA and the chromosome lengths.
-
-        Raises
-        ------
-        GenezipError
-            For a FASTA that is missing or cannot be indexed, a record that is missing or of
-            another length than its segment, a segment beyond its chromosome, a name used
-            twice, or segments that overlap.
-        """
+        """Open segments and check them against the FASTA and the chromosome lengths."""
         sizes = read_chrom_sizes(chrom_sizes)
         segments = _read_segments(Path(segments_tsv))
         _check_segments(segments, sizes, Path(segments_tsv))
@@ -115,7 +103,7 @@ class Assembly:
             found = len(opened[segment.name])
             if found != segment.length:
                 raise GenezipError(
-                    f"record {segment.name} of {fasta} has {found:,} bases, {segments_tsv} says "
+                    f"record {segment.name} of {fasta} has {found:,} bases, {segments_tsv} lists "
                     f"{segment.length:,}; run `genezip fetch` again"
                 )
         return cls(build, sizes, segments, opened)
@@ -131,9 +119,7 @@ class Assembly:
 
         Parameters
         ----------
-        segment : Segment
-        start, end : int, optional
-            Genome coordinates inside the segment; default its ends.
+        start, end : genome coordinates inside the segment; default its ends
 
         Returns
         -------
@@ -156,9 +142,9 @@ class Assembly:
             line, column = divmod(base, record.lenc)
             return int(record.offset + line * record.lenb + column)
 
-        # The bytes of the lines without their ends; pyfaidx goes through text, twice as slowly.
+        # The bytes of the lines without line ends; pyfaidx converts to text, twice as slowly.
         text = self._map[offset(first) : offset(last - 1) + 1].replace(b"\n", b"")
-        if record.lenb - record.lenc == 2:  # lines end as on Windows
+        if record.lenb - record.lenc == 2:  # CRLF line ends
             text = text.replace(b"\r", b"")
         if len(text) != end - start:
             raise GenezipError(
@@ -182,8 +168,11 @@ class Assembly:
 
 
 def _read_segments(path: Path) -> tuple[Segment, ...]:
-    # Cells are taken as they are: a contig may have quotes in its name.
-    head, *lines = _text(path).split("\n")
+    # Not read as CSV, because a contig name may contain quotes.
+    try:
+        head, *lines = path.read_text(encoding="utf-8").split("\n")
+    except FileNotFoundError:
+        raise GenezipError(f"{path} does not exist; run `genezip fetch` first") from None
     columns = head.split("\t")
     missing = [name for name in SEGMENT_COLUMNS if name not in columns]
     if missing:
@@ -207,13 +196,6 @@ def _read_segments(path: Path) -> tuple[Segment, ...]:
     if not segments:
         raise GenezipError(f"{path} lists no segment; run `genezip fetch` again")
     return tuple(segments)
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise GenezipError(f"{path} does not exist; run `genezip fetch` first") from None
 
 
 def _check_segments(segments: tuple[Segment, ...], sizes: dict[str, int], where: Path) -> None:
@@ -241,13 +223,7 @@ def _check_segments(segments: tuple[Segment, ...], sizes: dict[str, int], where:
 
 
 def check_no_overlap(segments: Iterable[Segment], where: str = "") -> None:
-    """Refuse segments that share a base.
-
-    Raises
-    ------
-    GenezipError
-        Naming two that do, followed by ``where``.
-    """
+    """Raise if two segments share a base; ``where`` follows their names in the message."""
     ordered = sorted(segments, key=lambda segment: (segment.chrom, segment.start))
     for left, right in itertools.pairwise(ordered):
         if left.chrom == right.chrom and right.start < left.end:
@@ -257,7 +233,7 @@ def check_no_overlap(segments: Iterable[Segment], where: str = "") -> None:
 
 
 class ReferenceGenome:
-    """An indexed FASTA that is asked by genome coordinate.
+    """An indexed FASTA with random access by genome coordinate.
 
     Parameters
     ----------
@@ -280,13 +256,7 @@ class ReferenceGenome:
         self.sizes = {name: len(self._fasta[name]) for name in self._fasta.keys()}  # noqa: SIM118
 
     def name_of(self, chrom: str) -> str:
-        """The FASTA's name of a chromosome (``8`` for ``chr8`` or the other way round).
-
-        Raises
-        ------
-        GenezipError
-            If the FASTA has no such chromosome.
-        """
+        """The FASTA's name of a chromosome (``8`` for ``chr8`` or the other way round)."""
         found = translate(chrom, self.sizes)
         if found not in self.sizes:
             raise GenezipError(
@@ -328,7 +298,7 @@ class ReferenceGenome:
         return _n_runs(lambda lo, hi: self.ids(chrom, lo, hi), 0, self.length(chrom))
 
     def build(self) -> str:
-        """What the chromosome lengths look like: ``hg38``, ``hg19`` or ``another genome``."""
+        """Build that the chromosome lengths match: ``hg38``, ``hg19`` or ``another genome``."""
         for build, sizes in (("hg38", hg38_sizes()), ("hg19", hg19_sizes())):
             known = [(translate(name, sizes), length) for name, length in self.sizes.items()]
             equal = [sizes[name] == length for name, length in known if name in sizes]
@@ -338,10 +308,10 @@ class ReferenceGenome:
 
 
 def _n_runs(ids: Callable[[int, int], np.ndarray], start: int, end: int) -> Intervals:
-    """Runs of no known base in [start, end), whose ids are read block by block."""
+    """Runs of bases other than A, C, G, T in [start, end), read block by block."""
     runs = [
         true_runs(~is_base(ids(lo, min(lo + _BLOCK_BP, end))), lo)
         for lo in range(start, end, _BLOCK_BP)
     ]
     starts, ends = map(np.concatenate, zip(*runs, strict=True))
-    return merge(starts, ends)  # joins runs cut at a block end
+    return merge(starts, ends)  # joins runs that a block end has cut

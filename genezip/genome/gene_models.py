@@ -1,13 +1,12 @@
-"""Gene models as four tables: any annotation file in, what the file leaves out completed.
+"""Gene models as four tables, completed from an annotation file of any format.
 
-Annotation files differ in what they spell out: some have no UTR rows, some no transcript
-rows, prokaryotic ones no exon rows. The rules here fill the gaps once, so that the region
-map sees the same four tables whatever the format.
+Some annotation files have no UTR rows, some no transcript rows, prokaryotic ones no exon rows.
+:func:`complete` fills these gaps, so that the region map gets the same tables from all formats.
 
-GFF3 marks a circular contig by ``Is_circular=true`` on a row that covers it. A feature over the
+GFF3 marks a circular contig by ``Is_circular=true`` on a row that covers it. A feature across the
 origin ends beyond the contig (end = overhang + length), or is written as two rows that meet there.
-While gene models are put together it is one stretch with an end beyond the contig; at the end it
-is cut at the origin, so that every row of an annotation lies inside its contig.
+While gene models are built it is one interval that ends beyond the contig; at the end it is cut at
+the origin, so that every row of an annotation lies inside its contig.
 """
 
 from collections.abc import Mapping, Sequence
@@ -32,7 +31,7 @@ from genezip.formats.lines import Input, TextFile, name_of
 from genezip.genome.intervals import flatten_by_priority
 from genezip.genome.loci import split_loci
 
-_MOST_TYPES = 8  # named in a message
+_MOST_TYPES = 8  # listed in a message
 
 
 @dataclass(frozen=True)
@@ -46,12 +45,12 @@ class Annotation:
     exons, cds, utr : DataFrame
         chrom, start, end, strand, transcript_id. Stop codons are part of ``cds``.
     name : str
-        What the set is called in messages.
+        Name of the set in messages.
     continuations : frozenset of str
-        Ids of transcript rows that continue another one and have no TSS: later parts of a
-        trans-spliced transcript, what lies beyond the origin of a circular contig.
+        Ids of transcript rows that continue another row and have no TSS: later parts of a
+        trans-spliced transcript, and parts beyond the origin of a circular contig.
     circular : mapping
-        Contig -> its length (bp), of the contigs that the file calls circular.
+        Circular contig -> its length (bp).
     """
 
     transcripts: pd.DataFrame
@@ -113,7 +112,7 @@ def read_gene_models(
     path : str, Path or TextFile
         Plain or gzip; a file or a pipe.
     format : str, optional
-        gtf, gff3 or bed12; told by the name of the file when absent.
+        gtf, gff3 or bed12; by default inferred from the file name, which a pipe does not have.
     transcripts : basic, all or canonical
         As ``regions.transcripts``.
     gene_types : sequence of str or None
@@ -122,13 +121,12 @@ def read_gene_models(
     Raises
     ------
     GenezipError
-        For an unknown format, a damaged file, or a tag or type that the file lacks; for a pipe
-        without a format, since its name tells none.
+        For an unknown format, a damaged file, or a tag or type that the file lacks.
     """
     if format is None:
         format = _format_of(path)
     if format not in FORMATS:
-        raise GenezipError(f"{format!r} is no annotation format; use {', '.join(FORMATS)}")
+        raise GenezipError(f"{format!r} is not an annotation format; use {', '.join(FORMATS)}")
     rows = FORMATS[format].read(path, transcripts)
     return of_types(complete(name_of(path), rows), gene_types)
 
@@ -138,26 +136,26 @@ def _format_of(given: Input) -> str:
         return annotation_format(given.name)
     if is_pipe(Path(given)):
         raise GenezipError(
-            f"{shown_path(Path(given))} is a pipe, whose name tells no format; add --format gtf, "
-            "gff3 or bed12"
+            f"{shown_path(Path(given))} is a pipe, so its format cannot be inferred; add "
+            "--format gtf, gff3 or bed12"
         )
     return annotation_format(given)
 
 
 def complete(name: str, rows: Rows) -> Annotation:
-    """Gene models of the rows of a file, with what the file leaves out.
+    """Gene models of the rows of a file, after inferring what the file leaves out.
 
-    1. A part that names a gene, and no transcript, goes to the transcript of the gene that holds
-       most of such parts; of equals to the longest; to the gene if it has none.
+    1. A part with a gene but no transcript belongs to the transcript of the gene that contains
+       most bases of such parts; ties go to the longest; without transcripts, to the gene.
     2. One id may be several transcripts (:mod:`genezip.genome.loci`).
     3. Exons whose transcript has no row: the transcript is their span.
     4. A transcript with CDS or UTR rows but no exon row: those rows are its exons.
     5. A coding transcript without UTR rows: UTR = its exons outside its CDS.
     6. A transcript without any part: one exon (small RNAs, pseudogenes).
-    7. A transcript without the type of its gene has the one that other rows of the gene state.
-    8. What runs over the origin of a circular contig goes on at its first base.
+    7. A transcript without a gene type gets the type from other rows of its gene.
+    8. A feature across the origin of a circular contig continues at its first base.
 
-    The order of the rows does not matter, and rows that add nothing change nothing.
+    Neither the order of the rows nor duplicate rows change the result.
     """
     transcripts = pd.concat([rows.transcripts, rows.genes], ignore_index=True)
     parts = _of_transcripts(rows.parts, transcripts)
@@ -176,7 +174,7 @@ def complete(name: str, rows: Rows) -> Annotation:
     utr = pd.concat([utr, derived], ignore_index=True)
     single = transcripts[_lacks(transcripts, exons)]
     exons = pd.concat([exons, single], ignore_index=True)
-    whole = {"start": np.int64, "end": np.int64}  # empty tables lose their types on the way
+    whole = {"start": np.int64, "end": np.int64}  # empty tables have lost their types
     annotation = Annotation(
         transcripts=transcripts[TRANSCRIPT_COLUMNS].astype(whole),
         exons=exons[PART_COLUMNS].astype(whole),
@@ -190,19 +188,7 @@ def complete(name: str, rows: Rows) -> Annotation:
 
 
 def of_types(annotation: Annotation, gene_types: Sequence[str] | None) -> Annotation:
-    """Only the genes of some types, with their transcripts and parts.
-
-    Parameters
-    ----------
-    annotation : Annotation
-    gene_types : sequence of str or None
-        As the file spells them (``protein_coding``); None keeps all.
-
-    Raises
-    ------
-    GenezipError
-        For a type that no gene has.
-    """
+    """The annotation of genes of some types, as spelled in the file; None keeps all genes."""
     if gene_types is None:
         return annotation
     table = annotation.transcripts
@@ -227,8 +213,8 @@ def of_types(annotation: Annotation, gene_types: Sequence[str] | None) -> Annota
 def exons_outside_cds(exons: pd.DataFrame, cds: pd.DataFrame) -> pd.DataFrame:
     """UTR of coding transcripts: exon bases that the CDS of the transcript does not cover.
 
-    Both tables hold the same transcripts (chrom, transcript_id). All transcripts are laid
-    on one long line, each on a separate stretch, and one sweep does them all.
+    Both tables have the same transcripts (chrom, transcript_id). Each transcript is shifted to its
+    own stretch of one long line, so that a single sweep handles all of them.
     """
     if len(exons) == 0:
         return exons.iloc[:0]
@@ -249,7 +235,7 @@ def exons_outside_cds(exons: pd.DataFrame, cds: pd.DataFrame) -> pd.DataFrame:
 
 
 def _of_transcripts(parts: pd.DataFrame, transcripts: pd.DataFrame) -> pd.DataFrame:
-    """Give parts that name only a gene to one of its transcripts, or to the gene."""
+    """Assign parts that have only a gene to one of its transcripts, or to the gene itself."""
     lost = (parts["transcript_id"] == "").to_numpy()
     if not lost.any():
         return parts
@@ -281,21 +267,19 @@ def _lacks(table: pd.DataFrame, other: pd.DataFrame) -> np.ndarray:
 def _join_at_origin(
     transcripts: pd.DataFrame, parts: pd.DataFrame, circular: Mapping[str, int]
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Make one stretch of every transcript that is written in two rows around an origin.
+    """Join every transcript that is written as two rows around an origin.
 
     Parameters
     ----------
-    transcripts, parts : DataFrame
-        chrom, start, end, strand, transcript_id and more, as
-        :class:`genezip.formats.genes.rows.Rows` holds them.
-    circular : mapping
-        Circular contig -> its length (bp).
+    transcripts, parts : chrom, start, end, strand, transcript_id and more, as
+        :class:`genezip.formats.genes.rows.Rows` holds them
+    circular : circular contig -> its length (bp)
 
     Returns
     -------
     transcripts, parts : DataFrame
-        Transcripts that run over an origin have one row, and their parts behind the origin have
-        the length of the contig added.
+        Transcripts across an origin have one row, and the length of the contig is added to their
+        parts behind the origin.
     """
     if not circular:
         return transcripts, parts
@@ -321,7 +305,7 @@ def _join_at_origin(
 
 
 def _meet(table: pd.DataFrame, circular: Mapping[str, int]) -> pd.DataFrame:
-    """Pairs of rows of one transcript of which one ends at an origin and one begins there."""
+    """Pairs of rows of one transcript, one ending at an origin and one beginning there."""
     length = table["chrom"].map(circular).astype(float)
     before = table[(table["end"] == length) & (table["start"] > 0)]
     behind = table[(table["start"] == 0) & (table["end"] < length)]
@@ -332,9 +316,9 @@ def _meet(table: pd.DataFrame, circular: Mapping[str, int]) -> pd.DataFrame:
 def _joined_without_row(
     transcripts: pd.DataFrame, parts: pd.DataFrame, circular: Mapping[str, int]
 ) -> pd.DataFrame:
-    """Parts that meet at an origin and whose transcript has no row: one side goes behind it.
+    """Parts, with one side of each transcript without a row shifted behind the origin it meets.
 
-    The two sides of a transcript are what the longest stretch without a part divides.
+    The longest gap between the parts of a transcript divides its two sides.
     """
     orphans = parts[~parts["transcript_id"].isin(transcripts["transcript_id"])]
     met = _meet(orphans, circular).drop_duplicates(["chrom", "strand", "transcript_id"])
@@ -353,7 +337,7 @@ def _joined_without_row(
 
 
 def _cut_at_origin(annotation: Annotation) -> Annotation:
-    """Cut what runs over an origin; the half that holds the TSS keeps the id of a transcript."""
+    """Cut rows at origins; the half of a transcript with the TSS keeps its id."""
     if not annotation.circular:
         return annotation
     tables = {
@@ -374,7 +358,7 @@ def _cut_at_origin(annotation: Annotation) -> Annotation:
 
 
 def _cut_rows(table: pd.DataFrame, circular: Mapping[str, int]) -> pd.DataFrame:
-    """Rows inside their contigs: what ends beyond a circular one goes on at its first base.
+    """Rows cut to their contigs; a row beyond a circular one continues at its first base.
 
     Returns
     -------
@@ -387,11 +371,11 @@ def _cut_rows(table: pd.DataFrame, circular: Mapping[str, int]) -> pd.DataFrame:
         return table.assign(behind=False)
     size = length[over].astype(np.int64)
     long = table[over]
-    lap = long["start"] // size * size  # a row may lie behind the origin as a whole
+    lap = long["start"] // size * size  # a row may lie wholly behind the origin
     start, end = long["start"] - lap, long["end"] - lap
-    end = end.clip(upper=start + size)  # nothing is covered twice
+    end = end.clip(upper=start + size)  # at most one lap
     first = long.assign(start=start, end=end.clip(upper=size), behind=False)
     second = long.assign(start=0, end=end - size, behind=True)[end > size]
     inside = table[~over].assign(behind=False)
-    # rows stay where they were, each with its second half after it
+    # the order of rows stays, each second half after its first
     return pd.concat([inside, first, second]).sort_index(kind="stable").reset_index(drop=True)

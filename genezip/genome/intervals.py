@@ -1,7 +1,7 @@
 """Interval arithmetic on plain arrays: 0-based, half-open, one chromosome at a time.
 
-Nothing here knows pandas, files or region classes. ``starts`` and ``ends`` are int64 arrays
-of equal length; unless a function says otherwise they may overlap and come in any order.
+This module uses no pandas, files or region classes. ``starts`` and ``ends`` are int64 arrays of
+equal length; intervals may overlap and have any order, unless a docstring restricts them.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,6 +10,8 @@ import numpy as np
 
 Intervals = tuple[np.ndarray, np.ndarray]
 """starts, ends"""
+
+NO_INTERVALS: Intervals = (np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
 
 ValueRuns = tuple[np.ndarray, np.ndarray]
 """Starts (int64, the first is 0) and values of the runs of equal values along a stretch."""
@@ -33,7 +35,7 @@ def is_tiling(starts: np.ndarray, ends: np.ndarray, lo: int, hi: int) -> bool:
 
 
 def merge(starts: np.ndarray, ends: np.ndarray) -> Intervals:
-    """Union of intervals: sorted, disjoint; touching intervals become one, empty ones go.
+    """Union of intervals, sorted and disjoint; touching intervals are joined, empty ones dropped.
 
     Returns
     -------
@@ -66,19 +68,17 @@ def union(intervals: Iterable[tuple[str, int, int]]) -> list[tuple[str, int, int
 def components(
     starts: np.ndarray, ends: np.ndarray, groups: np.ndarray | None = None
 ) -> np.ndarray:
-    """Number the sets of intervals that share bases, directly or through others.
-
-    Touching is not sharing.
+    """Connected components of overlapping intervals; touching is not overlapping.
 
     Parameters
     ----------
     groups : int64 array, shape (n,), optional
-        Intervals of different groups, such as chromosomes, share nothing.
+        Intervals of different groups, such as chromosomes, never overlap.
 
     Returns
     -------
     int64 array, shape (n,)
-        The number of each interval's set, from 0, in the order of group and start.
+        The component of each interval, numbered from 0 in the order of group and start.
     """
     numbers = np.zeros(len(starts), dtype=np.int64)
     if len(starts) == 0:
@@ -93,22 +93,20 @@ def components(
 
 
 def clip(starts: np.ndarray, ends: np.ndarray, lo: int, hi: int) -> Intervals:
-    """Parts of the intervals inside ``[lo, hi)``; what lies outside is dropped."""
+    """The parts of intervals inside ``[lo, hi)``."""
     starts, ends = np.maximum(starts, lo), np.minimum(ends, hi)
     inside = ends > starts
     return starts[inside], ends[inside]
 
 
 def wrap(starts: np.ndarray, ends: np.ndarray, length: int) -> Intervals:
-    """Intervals of a circle: what reaches over one end of ``[0, length)`` goes on at the other.
+    """Intervals of a circle: what reaches over one end of ``[0, length)`` continues at the other.
 
     Parameters
     ----------
     starts, ends : int64 arrays, shape (n,)
-        On the line that goes round the circle any number of times; an interval of ``length`` or
-        more covers all of it.
-    length : int
-        Bases of the circle.
+        May lie any number of laps away; an interval of ``length`` or more covers the circle.
+    length : bases of the circle
 
     Returns
     -------
@@ -125,8 +123,8 @@ def wrap(starts: np.ndarray, ends: np.ndarray, length: int) -> Intervals:
 
 
 def covered_mask(starts: np.ndarray, ends: np.ndarray, lo: int, hi: int) -> np.ndarray:
-    """True where any interval covers a base of ``[lo, hi)`` (bool array, shape (hi - lo,))."""
-    # Disjoint intervals step up and down by one, so a byte per base is enough.
+    """True for bases of ``[lo, hi)`` that an interval covers (bool array, shape (hi - lo,))."""
+    # The depth of disjoint intervals is 0 or 1, so one byte per base is enough.
     starts, ends = merge(*clip(starts, ends, lo, hi))
     steps = np.zeros(hi - lo + 1, dtype=np.int8)
     steps[starts - lo] = 1
@@ -144,12 +142,7 @@ def true_runs(mask: np.ndarray, first: int = 0) -> Intervals:
 class Covered:
     """Rank and select over a union of intervals, without an array of bases.
 
-    It counts the covered bases of any stretch by two look-ups, and finds the k-th one.
-
-    Parameters
-    ----------
-    starts, ends : int64 arrays
-        Half-open intervals in any order; overlaps count once.
+    Two look-ups count the covered bases of any interval, one finds the k-th covered base.
     """
 
     def __init__(self, starts: np.ndarray, ends: np.ndarray) -> None:
@@ -158,11 +151,11 @@ class Covered:
 
     @property
     def bp(self) -> int:
-        """All covered bases."""
+        """Number of covered bases."""
         return int(self._before[-1])
 
     def before(self, positions: np.ndarray) -> np.ndarray:
-        """Covered bases left of each position (int64)."""
+        """Number of covered bases left of each position (int64)."""
         index = np.searchsorted(self.starts, positions, side="right")
         full = self._before[index]
         if not len(self.starts):
@@ -171,7 +164,7 @@ class Covered:
         return full - np.where(index > 0, np.maximum(last_end - positions, 0), 0)
 
     def within(self, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
-        """Covered bases of each [start, end) (int64)."""
+        """Number of covered bases in each [start, end) (int64)."""
         return self.before(ends) - self.before(starts)
 
     def base(self, ranks: np.ndarray) -> np.ndarray:
@@ -185,18 +178,15 @@ def flatten_by_priority(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Index of the first layer that covers each base of ``[lo, hi)``.
 
-    An event sweep: the index can only change at end points, so work grows with the number
-    of intervals and not with the number of bases. :func:`paint_by_priority` is the same
-    thing written base by base.
+    An event sweep: the index changes only at end points, so the work grows with the number of
+    intervals, not of bases. :func:`paint_by_priority` is the reference, written base by base.
 
     Parameters
     ----------
     layers : sequence of (starts, ends)
-        Layer i has index i and wins over all later layers.
-    lo, hi : int
-        The stretch.
-    fill : int
-        Index for a base that no layer covers.
+        Layer i has index i and takes precedence over all later layers.
+    lo, hi : the interval
+    fill : index of bases that no layer covers
 
     Returns
     -------
@@ -222,7 +212,7 @@ def flatten_by_priority(
 
 
 def paint_by_priority(layers: Sequence[Intervals], lo: int, hi: int, fill: int) -> np.ndarray:
-    """Slow twin of :func:`flatten_by_priority`: paint the layers, last one first.
+    """Slow reference of :func:`flatten_by_priority`: paint the layers, last one first.
 
     Returns
     -------
@@ -236,7 +226,7 @@ def paint_by_priority(layers: Sequence[Intervals], lo: int, hi: int, fill: int) 
 
 
 def value_runs(values: np.ndarray) -> ValueRuns:
-    """Runs of equal values of an array; neighbouring runs differ."""
+    """Maximal runs of equal values of an array."""
     first = np.ones(len(values), dtype=bool)
     first[1:] = values[1:] != values[:-1]
     starts = np.flatnonzero(first)
@@ -244,7 +234,7 @@ def value_runs(values: np.ndarray) -> ValueRuns:
 
 
 def shifted_runs(runs: ValueRuns, length: int, shift: int, low: int, high: int) -> ValueRuns:
-    """Runs of the stretch [low, high) once all runs moved right by ``shift``, circular.
+    """Runs of the interval [low, high) after a circular shift of all runs to the right.
 
     Parameters
     ----------

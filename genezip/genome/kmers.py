@@ -1,9 +1,9 @@
 """Canonical k-mers: the sequence that two sets of DNA share, on either strand.
 
-A k-mer and its reverse complement are one word (the smaller of the two packed numbers).
-Near-copies such as subtelomeric duplications let a model "predict" held-out DNA it has seen, so
-the share of k-mers in common is counted. Whole genomes are compared by a sample of their k-mers:
-the same hash chooses the same k-mers in every sequence (FracMinHash, Irber et al. 2022,
+A k-mer and its reverse complement count as one (the smaller of the two packed numbers).
+Near-copies such as subtelomeric duplications let a model "predict" held-out DNA that it has seen,
+so the share of k-mers in common is measured. Whole genomes are compared by a sample of their
+k-mers: a hash selects the same k-mers in every sequence (FracMinHash, Irber et al. 2022,
 doi 10.1101/2022.01.11.475838).
 """
 
@@ -16,13 +16,13 @@ from genezip.alphabet import A_ID, is_base
 MAX_K = 32
 """Longest k-mer that is packed: two bits a base in one uint64."""
 MAX_WORD = 2 * MAX_K
-"""Longest k-mer: one that is not packed is the hash of its first and its last 32 bases."""
+"""Longest k-mer: above ``MAX_K`` it is the hash of its first and its last 32 bases."""
 
-_CACHE_BP = 1 << 14  # intermediate arrays of a block this long stay in the processor's cache
+_CACHE_BP = 1 << 14  # block length whose intermediate arrays fit into the processor's cache
 
 
 def _packed(codes: np.ndarray, k: int) -> np.ndarray:
-    """Base-4 number of every k-mer by doubling: a k-mer is two neighbouring halves."""
+    """Base-4 number of every k-mer by doubling: a k-mer consists of two adjacent halves."""
     if k == 1:
         return codes
     if k > MAX_K:
@@ -43,15 +43,14 @@ def canonical_kmers(ids: np.ndarray, k: int) -> np.ndarray:
     ----------
     ids : uint8 array, shape (L,)
         Token ids (:mod:`genezip.alphabet`); N and padding break a k-mer.
-    k : int
-        1 to 64 bases.
+    k : 1 to 64 bases
 
     Returns
     -------
     uint64 array, shape (at most L - k + 1,)
         In order of position: the smaller of the packed k-mer (A C G T = 0 1 2 3, first base
         in the highest bits) and its packed reverse complement. Above 32 bases the numbers are
-        hashes: equal for equal k-mers, and for others with a chance of 2**-64.
+        hashes: equal for equal k-mers, and for different ones with a probability of 2**-64.
     """
     if not 1 <= k <= MAX_WORD:
         raise ValueError(f"k must be 1 to {MAX_WORD}, not {k}")
@@ -75,26 +74,24 @@ def mixed(kmers: np.ndarray) -> np.ndarray:
     -------
     uint64 array, shape of ``kmers``
     """
-    words = kmers + np.uint64(0x9E3779B97F4A7C15)  # wraps around; 0 shall not stay 0
+    words = kmers + np.uint64(0x9E3779B97F4A7C15)  # wraps around, so that 0 is not mapped to 0
     words = (words ^ (words >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     words = (words ^ (words >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return words ^ (words >> np.uint64(31))
 
 
 def sampled_kmers(ids: np.ndarray, k: int, sample: int = 1) -> np.ndarray:
-    """Those canonical k-mers of a sequence that a sample of one in ``sample`` contains.
+    """A sample of one in ``sample`` canonical k-mers of a sequence.
 
-    Whether a k-mer is in the sample depends on its hash alone, so every sequence is sampled
-    alike: a sampled k-mer that two sequences share is found in both.
+    The hash of a k-mer alone decides whether it is sampled, so a sampled k-mer that two
+    sequences share is found in both.
 
     Parameters
     ----------
     ids : uint8 array, shape (L,)
         Token ids.
-    k : int
-        1 to 64 bases.
-    sample : int
-        1 takes every k-mer.
+    k : 1 to 64 bases
+    sample : 1 takes every k-mer
 
     Returns
     -------
@@ -112,7 +109,7 @@ def sampled_kmers(ids: np.ndarray, k: int, sample: int = 1) -> np.ndarray:
 
 
 class KmerSet:
-    """A sorted set of k-mers that can be asked for membership.
+    """A sorted set of k-mers with fast membership queries.
 
     Attributes
     ----------
@@ -120,26 +117,30 @@ class KmerSet:
     """
 
     def __init__(self, kmers: np.ndarray) -> None:
-        ordered = np.sort(kmers)  # about 20 times faster here than the hashing of np.unique
+        ordered = np.sort(kmers)  # about 20 times faster here than np.unique
         self.kmers = ordered[np.concatenate([[True], ordered[1:] != ordered[:-1]])[: len(ordered)]]
 
     def __len__(self) -> int:
         return len(self.kmers)
 
     def positions(self, queries: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Index of each query in ``kmers`` (int64), and whether it is there (bool)."""
+        """Index of each query in ``kmers`` (int64), and whether it is in the set (bool)."""
         index = np.searchsorted(self.kmers, queries)
         index[index == len(self.kmers)] = 0
         found = self.kmers[index] == queries if len(self.kmers) else np.zeros(len(queries), bool)
         return index, found
 
-    def contains(self, queries: np.ndarray) -> np.ndarray:
-        """Membership of each query, bool array of the same length."""
-        return self.positions(queries)[1]
+    def occurring(self, others: Iterable[np.ndarray]) -> np.ndarray:
+        """True for k-mers of the set that occur in any array of k-mers (bool, as ``kmers``)."""
+        seen = np.zeros(len(self), dtype=bool)
+        for kmers in others:
+            index, found = self.positions(np.sort(kmers))  # sorted queries use the cache well
+            seen[index[found]] = True
+        return seen
 
 
 def blocks(length: int, k: int, block_bp: int = 1 << 21) -> Iterator[tuple[int, int]]:
-    """Cut [0, length) into blocks that overlap by k - 1, so that no k-mer is lost or doubled."""
+    """Cut [0, length) into blocks that overlap by k - 1, so that each k-mer is in one block."""
     for start in range(0, max(length - k + 1, 0), block_bp):
         yield start, min(start + block_bp + k - 1, length)
 
@@ -149,16 +150,14 @@ def shared_fraction(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Share of each window's k-mer positions whose k-mer occurs in other sequences.
 
-    The distinct k-mers of the *windows* are held in memory and the others stream past, so
-    memory follows the held-out DNA, not the training genome.
+    Only the distinct k-mers of the *windows* are kept in memory, while the others are streamed.
 
     Parameters
     ----------
     windows : sequence of uint8 arrays of token ids
     others : iterable of uint8 arrays of token ids
         Blocks of one long sequence must overlap by k - 1 (:func:`blocks`).
-    k : int
-        k-mer length.
+    k : k-mer length
 
     Returns
     -------
@@ -169,11 +168,7 @@ def shared_fraction(
     """
     empty = np.zeros(0, dtype=np.uint64)
     mine = KmerSet(np.concatenate([empty, *(canonical_kmers(ids, k) for ids in windows)]))
-    seen = np.zeros(len(mine), dtype=bool)
-    for ids in others:
-        # Sorted queries walk through the set in order, which spares the cache.
-        index, found = mine.positions(np.sort(canonical_kmers(ids, k)))
-        seen[index[found]] = True
+    seen = mine.occurring(canonical_kmers(ids, k) for ids in others)
     fractions = np.zeros(len(windows))
     counts = np.zeros(len(windows), dtype=np.int64)
     for number, ids in enumerate(windows):

@@ -1,11 +1,10 @@
-"""Intervals of one assembly on another, through a UCSC chain file.
+"""Lift intervals from one assembly to another with a UCSC chain file.
 
-pyliftover moves single positions; here the blocks of its chains (:mod:`genezip.formats.chain`)
-move whole intervals, so that no base between the ends is forgotten.
+pyliftover lifts single positions; here the blocks of its chains (:mod:`genezip.formats.chain`)
+lift whole intervals, including all bases between the ends.
 
-:func:`lift_pairs` loses no input of a task: one that does not map as one interval is put together
-from its two ends; where that fails too, more is returned than necessary. Inputs without any
-counterpart on the target are named.
+:func:`lift_pairs` loses no input of a task: an input that does not map as one interval is joined
+from its two ends, and if that fails, widened. Inputs that do not map at all are listed.
 """
 
 import logging
@@ -27,24 +26,19 @@ MIN_MAPPED = 0.95
 """Share of an interval's bases that must map: the default of UCSC's liftOver."""
 
 MAX_CHANGE = 1.1
-"""A whole interval may become so many times longer or shorter, not more."""
+"""Largest factor by which a whole interval may become longer or shorter."""
 
 LONGEST = 2
-"""Two ends may lie so many times the original length apart, flanks included."""
+"""Largest span of two lifted ends, flanks included, as a multiple of the original length."""
 
-_NAMED = 5  # inputs named in a message
+_NAMED = 5  # inputs listed in a message
 
 
 @dataclass(frozen=True)
 class Part:
-    """Bases that map in one stretch: a block, cut to the interval asked for.
+    """An aligned block, cut to the lifted interval, in target coordinates (0-based, half-open).
 
-    Attributes
-    ----------
-    chrom, start, end : str, int, int
-        Where they lie in the target assembly, 0-based, half-open.
-    strand : str
-        ``-`` where the target runs the other way.
+    ``strand`` is ``-`` if the target is reversed.
     """
 
     chrom: str
@@ -67,26 +61,19 @@ class Span:
         return self.end - self.start
 
     def holds(self, part: Part) -> bool:
-        """True if a part lies wholly inside."""
+        """True if a part lies completely inside."""
         return self.chrom == part.chrom and self.start <= part.start and part.end <= self.end
 
 
 class Liftover:
-    """The chains of one file, checked against the two assemblies that they join.
+    """The chains of one file, checked against the lengths of the two assemblies.
 
     Parameters
     ----------
     path : chain file, plain or gzip; a file or a pipe
-    source_sizes, target_sizes : mapping
-        Chromosome -> length (bp). Names that a table lacks (scaffolds, alternative haplotypes)
-        are not checked; at least one name of each side must be known.
-    pair : str
-        What the file must join, for the error message, such as ``hg19 to hg38``.
-
-    Raises
-    ------
-    GenezipError
-        If the file is missing, truncated or no chain file, or joins other assemblies.
+    source_sizes, target_sizes : chromosome -> length (bp). Names that a table lacks (scaffolds,
+        alternative haplotypes) are not checked; at least one name of each side must be known.
+    pair : assemblies of the file, for the error message, such as ``hg19 to hg38``
     """
 
     def __init__(
@@ -105,8 +92,9 @@ class Liftover:
                 name = (wrong or list(found))[0]
                 known = f"{sizes[name]:,} bp" if name in sizes else "unknown"
                 raise GenezipError(
-                    f"{shown(path)} is no chain file from {pair}: its {name} has {found[name]:,} "
-                    f"bp where {known} was expected; give the chain file of that pair and direction"
+                    f"{shown(path)} is not a chain file from {pair}: its {name} has "
+                    f"{found[name]:,} bp where {known} was expected; give the chain file of that "
+                    "pair and direction"
                 )
         self._blocks: dict[str, list[tuple[int, int, str, int, int, str]]] = {}
         for chain in chains:
@@ -121,12 +109,12 @@ class Liftover:
         for chrom, blocks in self._blocks.items():
             blocks.sort()
             starts = np.array([block[0] for block in blocks])
-            # Blocks of different chains may overlap: how far any block up to here reaches.
+            # Blocks of different chains may overlap, so the furthest end so far is stored.
             reach = np.maximum.accumulate([block[1] for block in blocks])
             self._edges[chrom] = (starts, reach)
 
     def parts(self, chrom: str, start: int, end: int) -> list[Part]:
-        """Every part of the target assembly that a base of [start, end) maps to."""
+        """All parts of the target assembly to which bases of [start, end) map."""
         if chrom not in self._blocks:
             return []
         starts, reach = self._edges[chrom]
@@ -134,7 +122,7 @@ class Liftover:
         last = int(np.searchsorted(starts, end, side="left"))
         found = []
         for lo, hi, name, target, target_end, strand in self._blocks[chrom][first:last]:
-            left, right = max(start - lo, 0), max(hi - end, 0)  # cut off at either side
+            left, right = max(start - lo, 0), max(hi - end, 0)  # bases cut off at each side
             if strand == "-":
                 left, right = right, left
             if target + left < target_end - right:
@@ -142,11 +130,10 @@ class Liftover:
         return found
 
     def whole(self, chrom: str, start: int, end: int) -> Span | None:
-        """The interval on the target, or None where it does not map as one.
+        """The interval on the target, or None if it does not map as one.
 
-        It maps as one if all bases that map do so to one chromosome and strand, they are at
-        least :data:`MIN_MAPPED` of it, and from the first to the last they span neither much
-        more nor much less than it does (:data:`MAX_CHANGE`).
+        An interval maps as one if all its mapped bases are on one chromosome and strand, they are
+        at least :data:`MIN_MAPPED` of it, and their span is similar in length (:data:`MAX_CHANGE`).
         """
         parts = self.parts(chrom, start, end)
         length = end - start
@@ -165,9 +152,8 @@ class Lifted:
 
     Attributes
     ----------
-    table : DataFrame
-        chrom, start, end (may reach beyond a chromosome), split, reason.
-    widened : split -> inputs excluded as widened parts
+    table : chrom, start, end (may reach beyond a chromosome), split, reason
+    widened : split -> number of inputs that are excluded as widened parts
     not_lifted : split -> names of inputs without any base on the new assembly
     """
 
@@ -217,23 +203,22 @@ def lift_pairs(spans: pd.DataFrame, lift: Liftover) -> Lifted:
 def lift_input(
     lift: Liftover, chrom: str, span: tuple[int, int], windows: list[tuple[int, int]]
 ) -> tuple[str, list[Span]]:
-    """Interval of one input on the new assembly.
+    """Lift one input of a task to the new assembly.
 
     Parameters
     ----------
-    lift : Liftover
     chrom, span : the input on the old assembly
     windows : its two ends, TSS window and element window, on the same chromosome
 
     Returns
     -------
     how : str
-        ``whole``: it maps as one interval. ``ends``: both windows do, and lie on one chromosome
-        no further apart than :data:`LONGEST` times its length. ``widened``: neither; the parts
-        of the windows (of the whole input where these have none) are widened by its length on
-        both sides. ``lost``: no base maps.
+        ``whole``: the input maps as one interval. ``ends``: both windows do, on one chromosome and
+        spanning at most :data:`LONGEST` times its length. ``widened``: neither; the parts of the
+        windows (or of the whole input if these have none) are widened by its length on both
+        sides. ``lost``: no base maps.
     spans : list of Span
-        Together they hold every base that any base of the input maps to.
+        Together they contain every base to which the input maps.
     """
     whole = lift.whole(chrom, *span)
     if whole is not None:
@@ -253,7 +238,7 @@ def lift_input(
 
 
 def _outside(parts: list[Part], spans: list[Span]) -> list[Span]:
-    """Parts that no span holds: the input's bases that moved elsewhere."""
+    """Parts outside all spans: bases of the input that map elsewhere."""
     return _joined(
         [
             Span(part.chrom, part.start, part.end)
@@ -264,7 +249,7 @@ def _outside(parts: list[Part], spans: list[Span]) -> list[Span]:
 
 
 def _joined(spans: list[Span]) -> list[Span]:
-    """Union of spans, sorted; those that touch become one."""
+    """Union of spans, sorted; touching spans are joined."""
     return [Span(*one) for one in union((span.chrom, span.start, span.end) for span in spans)]
 
 
@@ -274,6 +259,6 @@ def _some(named: list[tuple[str, str]]) -> str:
 
 
 def hull(parts: "list[Part] | list[Span]") -> Span:
-    """The shortest interval that holds all parts, which lie on one chromosome."""
+    """The shortest interval that contains all parts, which lie on one chromosome."""
     chrom = parts[0].chrom
     return Span(chrom, min(part.start for part in parts), max(part.end for part in parts))

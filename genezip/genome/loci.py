@@ -1,12 +1,12 @@
-"""Decide which rows of an annotation are one transcript, where several share an id.
+"""Split the ids of an annotation that stand for several transcripts.
 
-One id is several transcripts where several transcript rows carry it, where its parts lie on
-several strands or contigs, or where, without any transcript row, exon numbers start again; else it
-is one. Trans-splicing has to be declared: then the loci are parts of one transcript, of which
-the first alone has a promoter, and what lies between them is no intron.
+An id is several transcripts if several transcript rows have it, if its parts lie on several strands
+or contigs, or if it has no transcript row and its exon numbers restart; else it is one. If a file
+declares trans-splicing, the loci are parts of one transcript: only the first has a promoter, and
+the gaps between them are not introns.
 
-Nearly all ids of a file are one transcript. Whole columns are searched for those that may not be,
-and only these are looked at one by one.
+Nearly all ids are one transcript. Column operations find the candidates for more than one, and
+only these are examined one by one.
 """
 
 from collections.abc import Collection, Sequence
@@ -18,7 +18,7 @@ import pandas as pd
 from genezip.formats.genes.rows import free_name
 
 UNKNOWN_STRAND = "."
-_SAME_EXON_BP = 2  # rows of one exon number overlap or touch where a reading frame slips
+_SAME_EXON_BP = 2  # largest gap between rows of one exon that a frameshift splits
 
 
 @dataclass(frozen=True)
@@ -27,12 +27,9 @@ class Loci:
 
     Attributes
     ----------
-    transcripts : DataFrame
-        One row per transcript; strand + or -.
-    parts : DataFrame
-        Exon, CDS and UTR rows with the ids of ``transcripts``.
-    continuations : frozenset of str
-        Ids of later parts of trans-spliced transcripts, which have no TSS.
+    transcripts : one row per transcript; strand + or -
+    parts : exon, CDS and UTR rows with the ids of ``transcripts``
+    continuations : ids of later parts of trans-spliced transcripts, which have no TSS
     """
 
     transcripts: pd.DataFrame
@@ -42,15 +39,15 @@ class Loci:
 
 @dataclass
 class _Locus:
-    """One locus of an id: its row or the span of its parts, and the numbers of its parts."""
+    """One locus of an id: its row, or the span of its parts, and the indices of its parts."""
 
     chrom: str
     strand: str
     start: int
     end: int
-    row: int  # number in the transcript table, -1 without a row
-    members: np.ndarray  # numbers in the table of parts
-    first: tuple[int, ...]  # what orders the loci
+    row: int  # index in the transcript table, -1 without a row
+    members: np.ndarray  # indices in the table of parts
+    first: tuple[int, ...]  # sort key of the loci
 
 
 def split_loci(
@@ -60,22 +57,18 @@ def split_loci(
 
     Parameters
     ----------
-    transcripts : DataFrame
-        chrom, start, end, strand (``.`` where unknown), transcript_id, gene_id, gene_name,
-        gene_type, part (number of a trans-spliced part, 0 for none). Ids may repeat.
-    parts : DataFrame
-        chrom, start, end, strand, transcript_id, gene_id, kind (exon, cds, utr), number (of the
-        exon, -1 for none), part.
-    spliced : collection of str
-        Transcript or gene ids whose trans-splicing the file declares.
+    transcripts : chrom, start, end, strand (``.`` where unknown), transcript_id, gene_id,
+        gene_name, gene_type, part (number of a trans-spliced part, 0 for none). Ids may repeat.
+    parts : chrom, start, end, strand, transcript_id, gene_id, kind (exon, cds, utr), number (of the
+        exon, -1 for none), part
+    spliced : transcript or gene ids whose trans-splicing the file declares
 
     Returns
     -------
     Loci
-        A transcript without a row reaches from its first to its last part. Further loci of an
-        id are called ``<id>_dup1``, parts of a trans-spliced one ``<id>_part2``.
+        A transcript without a row spans its parts. Further loci of an id are named ``<id>_dup1``,
+        ..., and parts of a trans-spliced transcript ``<id>_part2``, ...
     """
-    # a row that is there twice adds nothing
     transcripts = transcripts.drop_duplicates(
         ["transcript_id", "chrom", "start", "end", "strand"], ignore_index=True
     )
@@ -121,7 +114,7 @@ def split_loci(
 
 
 def _members(codes: np.ndarray, wanted: np.ndarray) -> dict[int, np.ndarray]:
-    """Numbers of the rows of each id that is wanted."""
+    """Row indices of each wanted id."""
     index = np.flatnonzero(wanted[codes])
     order = index[np.argsort(codes[index], kind="stable")]
     values, first = np.unique(codes[order], return_index=True)
@@ -149,13 +142,13 @@ def _odd_ids(
     strand = pd.factorize(parts["strand"].where(parts["strand"] != UNKNOWN_STRAND))[0]
     known = strand >= 0
     odd |= _differ(part_code[known], strand[known], n)
-    # exon numbers decide only where no row does; CDS rows where there are no exons
+    # exon numbers count only for ids without a row, and those of CDS rows only without exons
     is_exon = (parts["kind"] == "exon").to_numpy()
     exons = np.bincount(part_code[is_exon], minlength=n)
     asked = (rows[part_code] == 0) & (parts["number"].to_numpy() >= 0)
     asked &= np.where(exons[part_code] > 0, is_exon, (parts["kind"] == "cds").to_numpy())
     numbered = parts.loc[asked, ["number", "start", "end"]].assign(code=part_code[asked])
-    numbered = numbered.drop_duplicates()  # a row that is there twice adds nothing
+    numbered = numbered.drop_duplicates()
     odd[numbered.loc[numbered.duplicated(["code", "number"]), "code"].to_numpy()] = True
     return odd
 
@@ -176,7 +169,7 @@ def _strands(
     part_code: np.ndarray,
     n: int,
 ) -> np.ndarray:
-    """Strand of every id that is one transcript: of its row, else of its parts, else +."""
+    """Strand of every id that is one transcript: that of its row, else of its parts, else +."""
     found = np.full(n, "+", dtype=object)
     for code, table in ((part_code, parts), (row_code, transcripts)):
         strand = table["strand"].to_numpy(dtype=object)
@@ -199,7 +192,7 @@ def _loci(
     members: np.ndarray,
     declared: bool,
 ) -> list[_Locus]:
-    """The loci of one id, the first one first."""
+    """The loci of one id in order."""
     id_rows = transcripts.iloc[rows]
     id_rows = id_rows[~id_rows.duplicated(["chrom", "start", "end", "strand"])]
     table = parts.iloc[members]
@@ -237,7 +230,7 @@ def _loci(
 
 
 def _sides(id_rows: pd.DataFrame, table: pd.DataFrame) -> list[tuple[str, str]]:
-    """Contig and strand of every part; an unknown strand is that of the others on the contig."""
+    """Contig and strand of every part; an unknown strand is taken from other parts there."""
     known: dict[str, set[str]] = {}
     for chrom, strand in zip(table["chrom"], table["strand"], strict=True):
         known.setdefault(chrom, set()).add(strand)
@@ -257,7 +250,7 @@ def _sides(id_rows: pd.DataFrame, table: pd.DataFrame) -> list[tuple[str, str]]:
 def _by_row(
     id_rows: pd.DataFrame, table: pd.DataFrame, sides: Sequence[tuple[str, str]]
 ) -> list[tuple]:
-    """For every part the smallest row around it, else the row it overlaps most, else none."""
+    """Row of every part: the one it overlaps most, the shortest of equals; else its side."""
     columns = (id_rows[key] for key in ("strand", "start", "end"))
     rows: dict[str, list[tuple]] = {}
     for chrom, row, *rest in zip(id_rows["chrom"], id_rows.index, *columns, strict=True):
@@ -277,7 +270,7 @@ def _by_row(
 
 
 def _copies(parts: pd.DataFrame, numbers: np.ndarray) -> list[np.ndarray]:
-    """Parts on one strand of one contig, cut where exon numbers start again."""
+    """Parts on one strand of one contig, split where exon numbers restart."""
     table = parts.iloc[numbers]
     is_exon = (table["kind"] == "exon").to_numpy()
     if not is_exon.any():
@@ -287,7 +280,7 @@ def _copies(parts: pd.DataFrame, numbers: np.ndarray) -> list[np.ndarray]:
     if not asked["number"].duplicated().any():
         return [numbers]
     minus = table["strand"].iloc[0] == "-"
-    # some files have one id for all transcripts that have none: unknown_transcript_1 of NCBI
+    # NCBI uses one id, unknown_transcript_1, for all transcripts without an id
     cut = [
         (str(gene), run)
         for gene, rows in asked.groupby("gene_id", sort=False, observed=True)
@@ -310,7 +303,7 @@ def _copies(parts: pd.DataFrame, numbers: np.ndarray) -> list[np.ndarray]:
 
 
 def _cut(rows: list, minus: bool) -> list[list]:
-    """Rows of one gene, cut where their numbers start again.
+    """Rows of one gene, split where their exon numbers restart.
 
     Numbers ascend along the strand (Ensembl, NCBI) or along the contig (some assemblers).
     """
@@ -332,14 +325,14 @@ def _ascending(run: list) -> list[list]:
 
 
 def _gap(hull: tuple[int, int], start: int, end: int) -> int:
-    """Bases between a stretch and an interval; 0 where they overlap or touch."""
+    """Bases between two intervals; 0 if they overlap or touch."""
     return max(start - hull[1], hull[0] - end, 0)
 
 
 def _row_for(
     id_rows: pd.DataFrame, found: np.ndarray, parts: pd.DataFrame, side_of: dict, groups: int
 ) -> int:
-    """The only row of an id, if it describes this group of parts; else -1."""
+    """Index of the only row of an id, if it describes this group of parts; else -1."""
     if len(id_rows) != 1:
         return -1
     chrom, strand = side_of[found[0]]
@@ -350,7 +343,7 @@ def _row_for(
         return int(id_rows.index[0])
     if row["strand"] not in (strand, UNKNOWN_STRAND):
         return -1
-    # a row drawn around all loci does not describe this one
+    # a row that spans all loci does not describe this one
     others = [number for number in side_of if number not in set(found)]
     around = any(
         side_of[number][0] == chrom
@@ -392,7 +385,7 @@ def _locus(
         chrom, strand = side_of[found[0]]
         start = int(parts["start"].to_numpy()[found].min())
         end = int(parts["end"].to_numpy()[found].max())
-    # a row around all loci has the contig and strand of the first
+    # a row that spans all loci has the contig and strand of the first
     like_row = row >= 0 or ((id_rows["chrom"] == chrom) & (id_rows["strand"] == strand)).any()
     first = (
         part,
@@ -407,7 +400,7 @@ def _locus(
 def _rows_of(
     transcripts: pd.DataFrame, parts: pd.DataFrame, loci: list[_Locus], names: list[str]
 ) -> pd.DataFrame:
-    """Transcript rows of the loci of one id; what one locus lacks is copied from the others."""
+    """Transcript rows of the loci of one id; a locus without a row copies facts of another."""
     known = next((locus.row for locus in loci if locus.row >= 0), -1)
     rows = []
     for locus, name in zip(loci, names, strict=True):
@@ -431,7 +424,7 @@ def _rows_of(
 
 
 def _spans(parts: pd.DataFrame) -> pd.DataFrame:
-    """One transcript per transcript_id, from its first to its last base."""
+    """One transcript per transcript_id that spans its parts."""
     grouped = parts.groupby("transcript_id", sort=False, as_index=False)
     spans = grouped.agg(
         chrom=("chrom", "first"),

@@ -1,7 +1,7 @@
 """Map contig names between styles (``1``, ``chr1``); unknown names are left out or raise."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from urllib.parse import unquote
 
@@ -18,15 +18,12 @@ logger = logging.getLogger(__name__)
 def match_chrom_style(annotation: Annotation, chrom_sizes: Mapping[str, int]) -> Annotation:
     """Give an annotation the contig names of an assembly, and check that the two fit.
 
-    ``1`` becomes ``chr1`` or the other way round, ``MT`` and ``chrM`` likewise. Rows on
-    contigs that the assembly lacks (alternative haplotypes, scaffolds) are dropped. Both
-    are logged.
+    ``1`` becomes ``chr1`` or vice versa, ``MT`` and ``chrM`` likewise. Rows on contigs that the
+    assembly lacks (alternative haplotypes, scaffolds) are dropped. Both are logged.
 
     Parameters
     ----------
-    annotation : Annotation
-    chrom_sizes : mapping
-        Contig -> length (bp) of the assembly.
+    chrom_sizes : contig -> length (bp) of the assembly
 
     Raises
     ------
@@ -44,7 +41,7 @@ def match_chrom_style(annotation: Annotation, chrom_sizes: Mapping[str, int]) ->
         logger.warning(
             f"{annotation.name}: {lost.pop('transcripts'):,} transcripts with "
             f"{sum(lost.values()):,} parts on {len(missing)} contigs that the assembly "
-            f"lacks are left out ({_some(missing)})"
+            f"lacks are left out ({first_names(missing)})"
         )
     if missing or any(old != new for old, new in names.items()):
         annotation = replace(
@@ -54,7 +51,7 @@ def match_chrom_style(annotation: Annotation, chrom_sizes: Mapping[str, int]) ->
     for chrom, bp in annotation.circular.items():
         if chrom_sizes.get(chrom, bp) != bp:
             raise GenezipError(
-                f"{annotation.name} says that {chrom} is circular with {bp:,} bases, but it has "
+                f"{annotation.name} marks {chrom} as circular with {bp:,} bases, but it has "
                 f"{chrom_sizes[chrom]:,}: wrong build?"
             )
     for table in annotation.tables().values():
@@ -63,19 +60,12 @@ def match_chrom_style(annotation: Annotation, chrom_sizes: Mapping[str, int]) ->
 
 
 def match_intervals(name: str, table: pd.DataFrame, chrom_sizes: Mapping[str, int]) -> pd.DataFrame:
-    """Convert names as :func:`match_chrom_style` does, for intervals that are no gene models.
+    """As :func:`match_chrom_style`, for any intervals.
 
     Parameters
     ----------
-    name : str
-        What the intervals are called in messages.
-    table : DataFrame
-        chrom, start, end and any other column; at least one row.
-
-    Raises
-    ------
-    GenezipError
-        If no contig is shared, or a row ends beyond its contig.
+    name : name of the intervals in messages
+    table : chrom, start, end and any other column; at least one row
     """
     found = table["chrom"].unique().tolist()
     names = _translations(name, found, chrom_sizes)
@@ -84,7 +74,7 @@ def match_intervals(name: str, table: pd.DataFrame, chrom_sizes: Mapping[str, in
         lost = int(table["chrom"].isin(missing).sum())
         logger.warning(
             f"{name}: {lost:,} intervals on {len(missing)} contigs that the assembly lacks are "
-            f"left out ({_some(missing)})"
+            f"left out ({first_names(missing)})"
         )
     matched = _renamed(table, names)
     check_ends(name, matched, chrom_sizes)
@@ -92,29 +82,18 @@ def match_intervals(name: str, table: pd.DataFrame, chrom_sizes: Mapping[str, in
 
 
 def match_repeats(name: str, table: pd.DataFrame, chrom_sizes: Mapping[str, int]) -> pd.DataFrame:
-    """Give a table of repeats the contig names of an assembly, and check that the two fit.
-
-    Names are converted and rows on other contigs left out as those of annotation are
-    (:func:`match_intervals`); both are logged, and that a table has no row.
+    """As :func:`match_intervals`, for a table of repeats, which may have no row (this is logged).
 
     Parameters
     ----------
-    name : str
-        What the table is called in messages.
-    table : DataFrame
-        As the readers of :mod:`genezip.formats.repeatmasker` give it; it may have no row.
-    chrom_sizes : mapping
-        Contig -> length (bp) of the assembly.
+    name : name of the table in messages
+    table : as the readers of :mod:`genezip.formats.repeatmasker` return it
+    chrom_sizes : contig -> length (bp) of the assembly
 
     Returns
     -------
     DataFrame
         The same columns, sorted by chromosome and start.
-
-    Raises
-    ------
-    GenezipError
-        If no contig is shared, or a row ends beyond its contig (another build).
     """
     if table.empty:
         logger.warning("%s lists no repeat; results will have no base of its kind", name)
@@ -128,7 +107,7 @@ def match_repeats(name: str, table: pd.DataFrame, chrom_sizes: Mapping[str, int]
 
 
 def check_ends(name: str, table: pd.DataFrame, chrom_sizes: Mapping[str, int]) -> None:
-    """Refuse a table with a row that ends beyond its contig: it is of another build."""
+    """Raise if a row ends beyond its contig, which shows that the table is of another build."""
     codes, chroms = pd.factorize(table["chrom"])
     beyond = table["end"].to_numpy() > _by_code([chrom_sizes[c] for c in chroms], codes, np.int64)
     if beyond.any():
@@ -141,13 +120,13 @@ def check_ends(name: str, table: pd.DataFrame, chrom_sizes: Mapping[str, int]) -
 
 
 def _translations(name: str, found: list[str], chrom_sizes: Mapping[str, int]) -> dict[str, str]:
-    """Contig -> name in the assembly, of the contigs that it has; conversions are logged."""
+    """Contig -> name in the assembly, for contigs that it has; conversions are logged."""
     new = {chrom: translate(chrom, chrom_sizes) for chrom in found}
     names = {chrom: to for chrom, to in new.items() if to in chrom_sizes}
     if not names:
         raise GenezipError(
-            f"{name} and the assembly have no contig in common (it has {_some(found)}; the "
-            f"assembly {_some(chrom_sizes)}); give files of the same genome"
+            f"{name} and the assembly have no contig in common (it has {first_names(found)}; the "
+            f"assembly {first_names(chrom_sizes)}); give files of the same genome"
         )
     renamed = [(old, to) for old, to in names.items() if old != to]
     if renamed:
@@ -157,10 +136,7 @@ def _translations(name: str, found: list[str], chrom_sizes: Mapping[str, int]) -
 
 
 def _renamed(table: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
-    """Rows on the contigs that are named, under their new names.
-
-    Each name is looked at once and not on every row, of which a genome has half a million.
-    """
+    """Rows on contigs in ``names``, with the new names; each distinct name is converted once."""
     codes, chroms = pd.factorize(table["chrom"])
     kept = _by_code([chrom in names for chrom in chroms], codes, bool)
     if not kept.all():
@@ -168,7 +144,7 @@ def _renamed(table: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
     if all(names.get(chrom, chrom) == chrom for chrom in chroms):
         return table
     kept_type = table["chrom"].dtype
-    categories = isinstance(kept_type, pd.CategoricalDtype)  # they know the old names only
+    categories = isinstance(kept_type, pd.CategoricalDtype)  # with the old names
     new = pd.Index(
         [names.get(chrom, chrom) for chrom in chroms], dtype=object if categories else kept_type
     )
@@ -182,10 +158,10 @@ def _by_code(values: list, codes: np.ndarray, dtype: type) -> np.ndarray:
 
 
 def translate(chrom: str, chrom_sizes: Mapping[str, int]) -> str:
-    """The assembly's name of a contig, or the name itself if there is none.
+    """The assembly's name of a contig, or the given name if there is none.
 
-    The name itself goes first, then the name without the escapes of GFF3 (``a%3Bb`` is ``a;b``),
-    then the other style.
+    The given name is tried first, then without the escapes of GFF3 (``a%3Bb`` is ``a;b``), then
+    in the other style.
     """
     if chrom not in chrom_sizes and unquote(chrom) in chrom_sizes:
         return unquote(chrom)
@@ -199,14 +175,7 @@ def translate(chrom: str, chrom_sizes: Mapping[str, int]) -> str:
 
 
 def check_contig_name(name: str, where: object) -> None:
-    """Refuse the name of a contig of a source that its tables cannot carry.
-
-    Raises
-    ------
-    GenezipError
-        As :func:`genezip.formats.lines.check_row_names`, and for ``all``, which stands for all
-        contigs together in tables of results.
-    """
+    """Raise for a contig name that tables cannot carry: ``all``, or as `check_row_names`."""
     if name == "all":
         raise GenezipError(
             f"{where} has a contig named all, which means all contigs in tables of results; rename "
@@ -215,6 +184,7 @@ def check_contig_name(name: str, where: object) -> None:
     check_row_names([name], where)
 
 
-def _some(names: Mapping[str, int] | list[str]) -> str:
+def first_names(names: Collection[str]) -> str:
+    """The first three names as text for a message."""
     shown = list(names)[:3]
     return ", ".join(shown) + (", ..." if len(names) > len(shown) else "")

@@ -1,7 +1,7 @@
-"""A region map in memory and on disk: runs of one class per chromosome, BED9 for browsers.
+"""A region map in memory (runs of region classes per chromosome) and on disk (BED9).
 
-The seven classes need no word in a file. Where a map has classes of the user, the first line of
-its BED file is a comment, ``#genezip-classes``, a tab, and those classes as JSON.
+If a map has user classes, the first line of its BED file is a comment: ``#genezip-classes``, a tab,
+and these classes as JSON. The seven classes alone need no such line.
 """
 
 import hashlib
@@ -17,18 +17,19 @@ from genezip.errors import GenezipError
 from genezip.formats.bed import BED9, read_bed, write_bed9
 from genezip.formats.lines import Input, TextFile, is_row, opened
 from genezip.genome.assembly import SPLITS, Assembly, Segment
-from genezip.genome.intervals import clip, is_sorted, value_runs
+from genezip.genome.intervals import NO_INTERVALS, clip, is_sorted, value_runs
 from genezip.region_classes import GENE7, RegionClasses
 
 if TYPE_CHECKING:
     import pyranges
 
 CLASSES_LINE = "#genezip-classes\t"
-"""Begin of the comment that names the user's classes."""
+"""Prefix of the comment with the user classes."""
 
-_EMPTY = (np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
 Runs = tuple[np.ndarray, np.ndarray, np.ndarray]
 """starts, ends (int64, sorted, disjoint) and class ids (uint8) of one chromosome."""
+
+_NO_RUNS: Runs = (*NO_INTERVALS, np.zeros(0, dtype=np.uint8))
 
 
 class RegionMap:
@@ -39,7 +40,7 @@ class RegionMap:
     runs : mapping
         Chromosome -> its runs.
     region_classes : RegionClasses
-        What the class ids mean.
+        Names and ids of the classes.
     """
 
     def __init__(self, runs: Mapping[str, Runs], region_classes: RegionClasses = GENE7) -> None:
@@ -47,7 +48,7 @@ class RegionMap:
         self.region_classes = region_classes
 
     def sha256(self) -> str:
-        """Hash of every run and class: equal maps, equal hash."""
+        """Hash of all runs and classes; equal maps have equal hashes."""
         digest = hashlib.sha256(json.dumps(self.region_classes.to_json()).encode())
         for chrom in sorted(self._runs):
             digest.update(chrom.encode() + b"\0")
@@ -57,35 +58,25 @@ class RegionMap:
 
     @property
     def chroms(self) -> tuple[str, ...]:
-        """Chromosomes with at least one base of known class."""
+        """Chromosomes with at least one classified base."""
         return tuple(self._runs)
 
     def ids(self, chrom: str, start: int, end: int) -> np.ndarray:
-        """Class ids of a stretch.
-
-        Returns
-        -------
-        uint8 array, shape (end - start,)
-
-        Raises
-        ------
-        GenezipError
-            If any base of the stretch has no region class.
-        """
+        """Class ids of an interval, uint8 array of shape (end - start,); as :meth:`cut`."""
         starts, ends, classes = self.cut(chrom, start, end)
         return np.repeat(classes, ends - starts)
 
     def runs(self, chrom: str, start: int, end: int) -> tuple[np.ndarray, np.ndarray]:
-        """Class runs of a stretch: lengths (int32) and class ids (uint8), neighbours differ."""
+        """Maximal class runs of an interval: lengths (int32) and class ids (uint8)."""
         starts, _, classes = self.cut(chrom, start, end)
-        # two segments that touch may meet in the same class
+        # two adjacent segments may meet in the same class
         first, classes = value_runs(classes)
         return np.diff(np.append(starts[first], end)).astype(np.int32), classes
 
     def many_runs(
         self, chrom: str, starts: np.ndarray, ends: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Class runs of many stretches of a chromosome at once, each as :meth:`runs` gives it.
+        """Class runs of many intervals of a chromosome at once, each as :meth:`runs` gives it.
 
         Parameters
         ----------
@@ -94,25 +85,23 @@ class RegionMap:
 
         Returns
         -------
-        counts : int64 array, shape (n,), runs of each stretch
-        lengths : int32 array, shape (sum of counts,), one stretch after the other
+        counts : int64 array, shape (n,), runs of each interval
+        lengths : int32 array, shape (sum of counts,), one interval after the other
         classes : uint8 array, the same shape
         """
-        run_starts, run_ends, run_classes = self._runs.get(
-            chrom, (*_EMPTY, np.zeros(0, dtype=np.uint8))
-        )
+        run_starts, run_ends, run_classes = self._runs.get(chrom, _NO_RUNS)
         first = np.searchsorted(run_ends, starts, side="right")
         counts = np.maximum(np.searchsorted(run_starts, ends, side="left") - first, 0)
         owner = np.repeat(np.arange(len(starts)), counts)
-        begins = np.cumsum(counts) - counts  # first run of each stretch
+        begins = np.cumsum(counts) - counts  # first run of each interval
         index = np.arange(len(owner)) - begins[owner] + first[owner]
         lengths = np.minimum(run_ends[index], ends[owner])
         lengths = lengths - np.maximum(run_starts[index], starts[owner])
         covered = np.bincount(owner, weights=lengths, minlength=len(starts))
-        for stretch in np.flatnonzero(covered != ends - starts):
-            self.cut(chrom, int(starts[stretch]), int(ends[stretch]))  # raises
+        for wrong in np.flatnonzero(covered != ends - starts):
+            self.cut(chrom, int(starts[wrong]), int(ends[wrong]))  # raises
         classes = run_classes[index]
-        new = np.ones(len(index), dtype=bool)  # two segments that touch may meet in the same class
+        new = np.ones(len(index), dtype=bool)  # two adjacent segments may meet in the same class
         new[1:] = (classes[1:] != classes[:-1]) | (owner[1:] != owner[:-1])
         begin = np.flatnonzero(new)
         if not len(begin):
@@ -121,14 +110,8 @@ class RegionMap:
         return np.bincount(owner[begin], minlength=len(starts)), joined, classes[begin]
 
     def cut(self, chrom: str, start: int, end: int) -> Runs:
-        """Runs of a stretch in genome coordinates: starts, ends, class ids.
-
-        Raises
-        ------
-        GenezipError
-            If any base of the stretch has no region class.
-        """
-        starts, ends, classes = self._runs.get(chrom, (*_EMPTY, np.zeros(0, dtype=np.uint8)))
+        """Starts, ends and class ids of the runs of an interval, which must be classified."""
+        starts, ends, classes = self._runs.get(chrom, _NO_RUNS)
         first = np.searchsorted(ends, start, side="right")
         last = np.searchsorted(starts, end, side="left")
         starts, ends = clip(starts[first:last], ends[first:last], start, end)
@@ -166,10 +149,7 @@ class RegionMap:
         return pyranges.PyRanges(self.table().rename(columns=columns))
 
     def write_bed9(self, path: str | Path) -> None:
-        """Write the runs as BED9 with one colour per class.
-
-        Where the name ends in ``.gz``, as bgzip with a tabix index beside it.
-        """
+        """Write BED9 with one colour per class; for ``.gz``, as bgzip with a tabix index."""
         table = self.table()
         colours = {name: self.region_classes.item_rgb(name) for name in self.region_classes.names}
         user = self.region_classes.to_json()
@@ -178,14 +158,7 @@ class RegionMap:
 
     @classmethod
     def read_bed(cls, given: Input) -> "RegionMap":
-        """Read what :meth:`write_bed9` wrote; a file or a pipe.
-
-        Raises
-        ------
-        GenezipError
-            For a missing, truncated or malformed file, an unknown class, or runs that are
-            not sorted or overlap.
-        """
+        """Read a file or pipe in the format of :meth:`write_bed9`."""
         with opened(given) as file:
             path = str(file)
             rows = read_bed(file, BED9)
@@ -194,7 +167,7 @@ class RegionMap:
         unknown = sorted(set(name.unique()) - set(region_classes.names))
         if unknown:
             raise GenezipError(
-                f"{path} has the class {unknown[0]!r}; a region map knows "
+                f"{path} has the class {unknown[0]!r}; the region classes are "
                 f"{', '.join(region_classes.names)}"
             )
         classes = name.map(region_classes.ids).to_numpy(dtype=np.uint8)
@@ -252,7 +225,7 @@ class RegionMap:
 
 
 def _read_region_classes(file: TextFile) -> RegionClasses:
-    """The user's classes that a line above the rows names; the seven alone without such a line."""
+    """The region classes of a file: the seven, and those of the comment above the rows."""
     for number, line in file.lines():
         if is_row(line):
             break
@@ -262,7 +235,7 @@ def _read_region_classes(file: TextFile) -> RegionClasses:
             return RegionClasses.from_json(json.loads(line.removeprefix(CLASSES_LINE)))
         except (ValueError, TypeError):
             raise GenezipError(
-                f"line {number} of {file} does not name its region classes as genezip writes "
-                "them; build the region map again"
+                f"line {number} of {file} does not list region classes in the form that genezip "
+                "writes; build the region map again"
             ) from None
     return GENE7

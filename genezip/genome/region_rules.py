@@ -1,10 +1,9 @@
-"""The region map: one class for every base of every segment, or of whole chromosomes.
+"""Build the region map: one class for every base of every segment, or of whole chromosomes.
 
 Priority promoter > cds > utr > exon > intron > nig > dig (GeneZip, arXiv 2602.17739,
-section 3); classes of the user are inserted into that order. The map is made in
-genome coordinates from whole chromosomes of annotation and then cut to the segments, because a
-gene outside a segment still decides whether a base inside it is near (NIG) or distal (DIG)
-intergenic. N bases get a class like any other.
+section 3), with user classes inserted. The map is built from whole chromosomes of annotation and
+then cut to the segments, because a gene outside a segment still decides whether a base inside it
+is near (NIG) or distal (DIG) intergenic. N bases are classified like all others.
 """
 
 import logging
@@ -20,7 +19,7 @@ from genezip.formats.bed import read_bed
 from genezip.formats.lines import Input, opened
 from genezip.genome.assembly import Assembly, ReferenceGenome
 from genezip.genome.gene_models import Annotation
-from genezip.genome.intervals import Intervals, flatten_by_priority, wrap
+from genezip.genome.intervals import NO_INTERVALS, Intervals, flatten_by_priority, wrap
 from genezip.genome.names import match_chrom_style, match_intervals
 from genezip.genome.region_map import RegionMap, Runs
 from genezip.region_classes import RegionClasses
@@ -28,9 +27,7 @@ from genezip.region_classes import RegionClasses
 logger = logging.getLogger(__name__)
 
 UserIntervals = Mapping[str, pd.DataFrame]
-"""Name of a class -> table of chrom, start, end, on contigs of the assembly."""
-
-_EMPTY = (np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
+"""Name of a user class -> table of chrom, start, end, on contigs of the assembly."""
 
 
 def promoters(tss: pd.DataFrame, settings: Regions) -> pd.DataFrame:
@@ -38,17 +35,15 @@ def promoters(tss: pd.DataFrame, settings: Regions) -> pd.DataFrame:
 
     Parameters
     ----------
-    tss : DataFrame
-        chrom, position, strand (:meth:`Annotation.tss`).
-    settings : Regions
-        With ``promoter_upstream`` u and ``promoter_downstream`` d: [TSS - u, TSS + d) on ``+``
-        and its mirror image [TSS - d + 1, TSS + u + 1) on ``-``. Else
-        [TSS - ``promoter_half_width``, TSS + ``promoter_half_width``) on both strands.
+    tss : chrom, position, strand (:meth:`Annotation.tss`)
+    settings : with ``promoter_upstream`` u and ``promoter_downstream`` d: [TSS - u, TSS + d) on
+        ``+`` and its mirror image [TSS - d + 1, TSS + u + 1) on ``-``. Else [TSS -
+        ``promoter_half_width``, TSS + ``promoter_half_width``) on both strands.
 
     Returns
     -------
     DataFrame
-        The rows with start and end.
+        ``tss`` with columns start and end.
     """
     position = tss["position"]
     up, down = settings.promoter_upstream, settings.promoter_downstream
@@ -66,8 +61,8 @@ def class_layers(
 ) -> dict[str, list[Intervals]]:
     """Intervals of every class but DIG on every chromosome, in order of priority.
 
-    A base in none of them is DIG. NIG is inclusive: a base exactly ``nig_distance`` from a
-    TSS is near. On a circular contig a promoter and the distance to a TSS go over the origin.
+    A base in none of them is DIG. NIG includes bases exactly ``nig_distance`` from a TSS. On a
+    circular contig promoters and distances to a TSS continue across the origin.
     """
     tss, far = annotation.tss(), settings.nig_distance
     frames = {
@@ -85,7 +80,7 @@ def class_layers(
         frame = frames[name]
         starts, ends = frame["start"].to_numpy(), frame["end"].to_numpy()
         for chrom, index in frame.groupby("chrom", sort=False).indices.items():
-            found = layers.setdefault(str(chrom), [_EMPTY] * len(order))
+            found = layers.setdefault(str(chrom), [NO_INTERVALS] * len(order))
             found[position] = (starts[index], ends[index])
             if chrom in annotation.circular:
                 found[position] = wrap(*found[position], annotation.circular[str(chrom)])
@@ -93,7 +88,7 @@ def class_layers(
 
 
 def _user_intervals(settings: Regions, user: UserIntervals | None) -> UserIntervals:
-    """Intervals of all classes of the user; a missing one raises, since the class would vanish."""
+    """Intervals of all user classes; a missing one raises, because the class would vanish."""
     given = user or {}
     for found in settings.classes:
         if found.name not in given:
@@ -109,7 +104,7 @@ def classify_layers(
     chrom_sizes: Mapping[str, int],
     region_classes: RegionClasses,
 ) -> RegionMap:
-    """Give every base the first class that claims it: :func:`class_layers` to runs."""
+    """Region map of the layers of :func:`class_layers`: the first class that covers a base."""
     return RegionMap(
         {
             chrom: _class_runs(layers.get(chrom, []), n, region_classes)
@@ -130,21 +125,20 @@ def build_region_map(
     Parameters
     ----------
     genes : Annotation or mapping
-        Gene models; of an assembly whose segments name several sets, set name -> gene models.
+        Gene models; or set name -> gene models, for segments with several annotation sets.
     genome : Assembly, ReferenceGenome or mapping
         The segments of an assembly, or whole chromosomes: those of a genome, or chromosome ->
         length (bp). The sequence is not read.
     settings : Regions, optional
-        Promoter, NIG distance, classes of the user, and classes that must not be empty; those of
-        the paper when absent.
+        Promoter, NIG distance, user classes, and required classes; by default those of the paper.
     user : mapping, optional
-        What :func:`read_user_classes` gave, where the settings name classes of the user.
+        Output of :func:`read_user_classes`, if the settings have user classes.
 
     Raises
     ------
     GenezipError
-        If a segment names an unknown set, the gene models do not fit the chromosomes, or a
-        required class has no base.
+        If a segment has an unknown annotation set, the gene models do not fit the chromosomes, or
+        a required class has no base.
     """
     settings = Regions() if settings is None else settings
     if isinstance(genome, Mapping | ReferenceGenome):
@@ -167,7 +161,7 @@ def _of_segments(
     settings: Regions,
     user: UserIntervals | None,
 ) -> RegionMap:
-    """Classes of every segment, from the set of gene models that the segment names."""
+    """Region map of the segments, each from its own set of gene models."""
     region_classes = settings.region_classes()
     parts: dict[str, list[Runs]] = {}
     for name in dict.fromkeys(segment.annotation for segment in assembly.segments):
@@ -176,7 +170,7 @@ def _of_segments(
         elif name in genes:
             annotation = genes[name]
         else:
-            raise GenezipError(f"no annotation set is called {name!r}, which pieces.tsv names")
+            raise GenezipError(f"pieces.tsv lists the annotation set {name!r}, which is missing")
         layers = class_layers(match_chrom_style(annotation, assembly.chrom_sizes), settings, user)
         segments = [segment for segment in assembly.segments if segment.annotation == name]
         chroms = {segment.chrom: assembly.chrom_sizes[segment.chrom] for segment in segments}
@@ -193,7 +187,7 @@ def _of_segments(
 
 
 def _class_runs(layers: list[Intervals], size: int, region_classes: RegionClasses) -> Runs:
-    """Runs of a whole chromosome with class ids; the sweep gives ranks in the priority."""
+    """Runs of a whole chromosome with class ids, converted from ranks in the priority."""
     starts, ends, ranks = flatten_by_priority(layers, 0, size, fill=len(region_classes) - 1)
     ids = np.array([region_classes.ids[name] for name in region_classes.priority], dtype=np.uint8)
     return starts, ends, ids[ranks]
@@ -216,34 +210,6 @@ def _check_classes(region_map: RegionMap, settings: Regions) -> None:
             logger.info(f"the class {found.name} got {bp[found.name]:,} bp")
 
 
-def tss_distance(
-    positions: np.ndarray, tss: np.ndarray, circular_bp: int | None = None
-) -> np.ndarray:
-    """Distance of positions to the nearest TSS of the same chromosome (bp).
-
-    Parameters
-    ----------
-    positions : int64 array, shape (n,)
-    tss : int64 array, shape (m,)
-        TSS positions of the chromosome, any order.
-    circular_bp : int, optional
-        Length of the chromosome if it is circular: the shorter way round counts.
-
-    Returns
-    -------
-    int64 array, shape (n,); the largest int64 where the chromosome has no TSS.
-    """
-    tss = np.unique(tss)
-    if circular_bp is not None:
-        tss = np.concatenate([tss - circular_bp, tss, tss + circular_bp])
-    if len(tss) == 0:
-        return np.full(len(positions), np.iinfo(np.int64).max)
-    right = np.searchsorted(tss, positions)
-    after = np.abs(tss[np.minimum(right, len(tss) - 1)] - positions)
-    before = np.abs(positions - tss[np.maximum(right - 1, 0)])
-    return np.minimum(before, after)
-
-
 def read_user_classes(
     settings: Regions,
     root: str | Path,
@@ -251,27 +217,18 @@ def read_user_classes(
 ) -> dict[str, pd.DataFrame]:
     """Intervals of every class of ``regions.classes``.
 
-    Contigs converted or left out are logged, and empty intervals, which hold no base and are
-    left out.
+    Contig names are converted to those of the assembly; conversions, dropped contigs and dropped
+    empty intervals are logged. A file without a non-empty interval is refused.
 
     Parameters
     ----------
-    settings : Regions
-    root : str or Path
-        Base of relative paths.
-    chrom_sizes : mapping
-        Contig -> length (bp) of the assembly. Contig names are converted to those of the assembly.
+    root : base of relative paths
+    chrom_sizes : contig -> length (bp) of the assembly
 
     Returns
     -------
     dict
-        Name -> chrom, start, end (0-based, half-open). Intervals may overlap; none is empty.
-
-    Raises
-    ------
-    GenezipError
-        A file is missing, broken or without interval, a row is malformed, no contig is
-        shared, or a row ends beyond its contig.
+        Name -> chrom, start, end (0-based, half-open). Intervals may overlap.
     """
     user = {}
     for found in settings.classes:
@@ -290,18 +247,13 @@ def read_bed_intervals(
     -------
     DataFrame
         chrom, start, end; at least one row. Intervals may be empty (start = end).
-
-    Raises
-    ------
-    GenezipError
-        As :func:`read_user_classes`.
     """
     with opened(given) as file:
         return match_intervals(file.name, read_bed(file, empty=True), chrom_sizes)
 
 
 def _not_empty(path: Path, table: pd.DataFrame) -> pd.DataFrame:
-    """The intervals that hold a base."""
+    """The non-empty intervals; dropped ones are logged, and a table without any other raises."""
     real = table["end"] > table["start"]
     if not real.any():
         raise GenezipError(f"{path} has only empty intervals (start = end); name a BED with others")

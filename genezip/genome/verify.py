@@ -1,7 +1,7 @@
-"""The region map built a second time, with bedtools, and compared base for base.
+"""Verify a region map by building it again with bedtools and comparing every base.
 
-The two share the readers of annotation and BED files and nothing else: bedtools slops, merges,
-subtracts and intersects where :mod:`genezip.genome.region_rules` sweeps events.
+Only the readers of annotation and BED files are shared: bedtools slops, merges, subtracts and
+intersects where :mod:`genezip.genome.region_rules` sweeps events.
 """
 
 import csv
@@ -27,16 +27,13 @@ _NO_CLASS = 255
 
 @dataclass(frozen=True)
 class Verification:
-    """Outcome of a comparison.
+    """Result of a comparison.
 
     Attributes
     ----------
-    bp : int
-        Bases compared.
-    different : int
-        Bases with another class.
-    first : str
-        The first difference in words; empty if there is none.
+    bp : number of bases compared
+    different : number of bases with another class
+    first : description of the first difference; empty if there is none
     """
 
     bp: int
@@ -53,22 +50,13 @@ def verify_region_map(
 ) -> Verification:
     """Rebuild a region map with bedtools and compare every base of every segment.
 
+    The map must have the classes of the settings in the same order.
+
     Parameters
     ----------
-    region_map : RegionMap
-        The map to check, usually read back from its BED file.
-    annotations : mapping
-        Set name -> gene models with the contig names of the assembly.
-    assembly : Assembly
-    settings : Regions
-    user : mapping, optional
-        Class of the user -> its intervals, with the contig names of the assembly.
-
-    Raises
-    ------
-    GenezipError
-        If bedtools or pybedtools is missing, or the map has other classes than the settings, or
-        the same in another order.
+    region_map : the map to check, usually read back from its BED file
+    annotations : set name -> gene models with the contig names of the assembly
+    user : user class -> its intervals, with the contig names of the assembly
     """
     region_classes, mapped = settings.region_classes(), region_map.region_classes
     if mapped.priority != region_classes.priority:
@@ -104,7 +92,7 @@ def verify_region_map(
                         first = _in_words(segment, int(wrong[0]), found, expected, region_classes)
         finally:
             bedtools.cleanup()
-            bedtools.set_tempdir(before)  # it moves the temporary folder of the whole process
+            bedtools.set_tempdir(before)  # set_tempdir affects the whole process
     return Verification(bp, different, first)
 
 
@@ -128,22 +116,22 @@ def _claims(  # type: ignore[no-untyped-def]
     user: UserIntervals,
     folder: Path,
 ):
-    """A BedTool for each class with all bases that it claims, contested ones too."""
-    # a circular contig is laid out three times, so that nothing ends at its origin
+    """A BedTool for each class with all its bases, including those of higher classes."""
+    # a circular contig is repeated three times, so that intervals continue across its origin
     laps = {c: 3 if c in annotation.circular else 1 for c in assembly.chrom_sizes}
     sizes = folder / "sizes"
     sizes.write_text("".join(f"{c}\t{n * laps[c]}\n" for c, n in assembly.chrom_sizes.items()))
     genome = str(sizes)
 
     def bed(table: pd.DataFrame, *more: str):  # type: ignore[no-untyped-def]
-        table = table[table["end"] > table["start"]]  # bedtools takes an empty one for two bases
+        table = table[table["end"] > table["start"]]  # bedtools extends empty intervals to 2 bp
         ordered = table[["chrom", "start", "end", *more]].sort_values(["chrom", "start"])
         path = Path(tempfile.mkstemp(dir=folder, suffix=".bed")[1])
         ordered.to_csv(path, sep="\t", header=False, index=False, quoting=csv.QUOTE_NONE)
         return bedtools.BedTool(str(path))
 
     def unrolled(tool):  # type: ignore[no-untyped-def]
-        """Intervals of the middle one of three laps, back on the contig."""
+        """Intervals on three laps of a contig, moved back to one lap."""
         if not annotation.circular or _is_empty(tool):
             return tool
         table = pd.read_csv(tool.fn, sep="\t", usecols=[0, 1, 2], names=["chrom", "start", "end"])
@@ -203,7 +191,7 @@ def _is_empty(tool) -> bool:  # type: ignore[no-untyped-def]
 
 
 def _painted(bedtools, classes, segments: list[Segment], region_classes: RegionClasses):  # type: ignore[no-untyped-def]
-    """Every segment with its class ids by bedtools."""
+    """Yield every segment with its class ids from bedtools."""
     rows = "\n".join(f"{p.chrom}\t{p.start}\t{p.end}\t{i}" for i, p in enumerate(segments))
     bed = bedtools.BedTool(rows, from_string=True).sort()
     hits = []

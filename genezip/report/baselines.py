@@ -1,7 +1,7 @@
-"""Models beside trivial baselines: rows of a part, what is said of them, how they are drawn.
+"""Models beside baselines: rows of a part, their sentences and their panel.
 
-A part is one kind of measured label or one labelled set. Which model is better goes by the paired
-difference in the file and nothing else: :func:`verdict` says it for any part.
+A part is one kind of measured target or one labelled set. The verdict on the better model depends
+on the paired difference in the file alone (:func:`verdict`).
 """
 
 from collections.abc import Collection
@@ -21,11 +21,11 @@ from genezip.report.words import capital, listed, measured, signed
 ROW_IN, HEAD_IN = 0.27, 0.95  # heights of a row and of a panel's title and axis (in)
 
 _LOOK = style.ModelStyle("baseline", "#7A7A7A", "s", True)
-NOT_COMPARED = ("length",)  # baselines that know what no model sees
+NOT_COMPARED = ("length",)  # baselines from facts that no model reads
 
 
 class Measure(NamedTuple):
-    """A metric that the page shows, and which rows hold it."""
+    """A metric of the page, its name there, and the split scheme of its rows."""
 
     metric: str
     name: str
@@ -38,9 +38,9 @@ class Part(NamedTuple):
     Attributes
     ----------
     id : name of its file
-    title, counted : for people
+    title, counted : words for the part and for its examples
     measures : metrics, the headline first
-    apart : what heads are tested on and never learned, by the headline; empty without heads
+    apart : units of which heads are tested on others than those of training; empty without heads
     """
 
     id: str
@@ -51,12 +51,12 @@ class Part(NamedTuple):
 
     @property
     def heading(self) -> str:
-        """Its title at the start of a sentence."""
+        """The title at the start of a sentence."""
         return capital(self.title)
 
     @property
     def short(self) -> str:
-        """Its title without what was measured."""
+        """The title without the assay in brackets."""
         return self.title.split(" (")[0]
 
 
@@ -68,7 +68,7 @@ class PartRows:
     ----------
     part : which
     frame : its rows
-    absent : why it was not measured; None where it was
+    absent : reason why it was not measured; None where it was
     """
 
     part: Part
@@ -115,7 +115,7 @@ class PartRows:
         return [(name, number) for name, number in known if number is not None]
 
     def best(self, measure: Measure, names: Collection[str]) -> tuple[str, Number] | None:
-        """Which of some baselines has the highest value."""
+        """The one of some baselines with the highest value."""
         found = [(name, number) for name, number in self.found(measure) if name in names]
         return max(found, key=lambda pair: pair[1].value, default=None)
 
@@ -137,18 +137,18 @@ NAMES = {
     "position_motif": "position motif (naive Bayes)",
     "distance": "distance to the TSS",
 }
-"""Words for the baselines."""
+"""Readable names of the baselines."""
 
 
 def label_of(results: Results, model: str) -> str:
-    """Name of a model or baseline for people."""
+    """Readable name of a model or baseline."""
     if model in NAMES:
         return NAMES[model]
     return style.looks(results, [model])[model].label
 
 
 def absences(parts: list[PartRows]) -> list[str]:
-    """Why parts were not measured; one sentence where none was."""
+    """Sentences on why parts were not measured; one sentence where none was."""
     reasons = [(part.part.heading, part.absent) for part in parts if part.absent]
     if len(reasons) == len(parts):
         named = dict.fromkeys(str(reason) for _, reason in reasons)
@@ -157,7 +157,7 @@ def absences(parts: list[PartRows]) -> list[str]:
 
 
 def verdict(results: Results, part: PartRows) -> str:
-    """Whether the reference is better than the best baseline; said only where it is shown.
+    """Whether the reference is better than the best baseline, by the paired difference.
 
     A sentence without its full stop.
     """
@@ -167,19 +167,19 @@ def verdict(results: Results, part: PartRows) -> str:
         return _without_model(results, part, headline)
     if _few(row):
         return _numbers_only(results, part, headline)
-    said = _verdicts(results, part, AGAINST_BASELINE)
+    texts = _verdicts(results, part, AGAINST_BASELINE)
     if _sides(results, part, AGAINST_CONTROL) & {"above", "below"}:
-        said += [f"it {told}" for told in _verdicts(results, part, AGAINST_CONTROL)]
-    return f"{part.part.heading}: {results.reference} {'; '.join(said)}"
+        texts += [f"it {text}" for text in _verdicts(results, part, AGAINST_CONTROL)]
+    return f"{part.part.heading}: {results.reference} {'; '.join(texts)}"
 
 
 def _few(row: dict[str, Any]) -> bool:
-    """Whether an interval rests on too few units to call anything better or worse."""
+    """Whether an interval rests on too few units for a verdict."""
     return row["units"] < FEW_BLOCKS or marked_few(row)
 
 
 def _numbers_only(results: Results, part: PartRows, measure: Measure) -> str:
-    """Values and their difference, where there are too few units for more."""
+    """Sentence on values and their difference, where there are too few units for a verdict."""
     row = part.row(results.reference, measure, AGAINST_BASELINE)
     difference = part.number(results.reference, measure, AGAINST_BASELINE)
     assert row is not None and difference is not None
@@ -207,7 +207,7 @@ VERDICTS = {
 }
 
 
-def _told(results: Results, part: PartRows, against: str) -> list[tuple[Measure, Number]]:
+def _differences(results: Results, part: PartRows, against: str) -> list[tuple[Measure, Number]]:
     """Paired differences of the reference over enough units, the headline first."""
     found = []
     for measure in part.part.measures:
@@ -219,15 +219,15 @@ def _told(results: Results, part: PartRows, against: str) -> list[tuple[Measure,
 
 
 def _sides(results: Results, part: PartRows, against: str) -> set[str]:
-    return {number.side() for _, number in _told(results, part, against)}
+    return {number.side() for _, number in _differences(results, part, against)}
 
 
 def _verdicts(results: Results, part: PartRows, against: str) -> list[str]:
-    """What the headline shows, and every other metric that does not show the same."""
-    said: list[str] = []
-    told = _told(results, part, against)
-    for measure, number in told:
-        if said and number.side() == told[0][1].side():
+    """Verdict of the headline metric, and of other metrics with another verdict."""
+    texts: list[str] = []
+    differences = _differences(results, part, against)
+    for measure, number in differences:
+        if texts and number.side() == differences[0][1].side():
             continue
         other = results.control
         if against == AGAINST_BASELINE:
@@ -236,14 +236,14 @@ def _verdicts(results: Results, part: PartRows, against: str) -> list[str]:
             other = f"the best baseline, {label_of(results, _baseline_of(row))}"
             other += "," if number.side() == "around" else ""
         verdict = VERDICTS[number.side()].format(other)
-        lead = f"by {measure.name} it " if said else ""
-        name = "" if said else f"{measure.name} "
-        said.append(f"{lead}{verdict} ({name}{signed(number, brackets=False)})")
-    return said
+        lead = f"by {measure.name} it " if texts else ""
+        name = "" if texts else f"{measure.name} "
+        texts.append(f"{lead}{verdict} ({name}{signed(number, brackets=False)})")
+    return texts
 
 
 def _without_model(results: Results, part: PartRows, measure: Measure) -> str:
-    """The best baseline, and why the model has no number."""
+    """Sentence on the best baseline, and on why the model has no number."""
     found = part.best(measure, part.baselines)
     if found is None:
         return f"{part.part.heading}: nothing could be measured"
@@ -266,12 +266,12 @@ def panel(
     names: list[str],
     grey: str | None = None,
 ) -> list[dict[str, Any]]:
-    """Draw the headline metric of a part, one row for each name; returns the numbers drawn.
+    """Draw the headline metric of a part, one row for each name; returns the drawn numbers.
 
     Parameters
     ----------
-    names : baselines and models, from the top; one without a value leaves its row empty
-    grey : colour of everything, in place of each model's own
+    names : baselines and models, from the top; one without a value has an empty row
+    grey : colour of all marks, instead of each model's own
     """
     measure = part.part.measures[0]
     looks = style.looks(results, names)
@@ -281,8 +281,8 @@ def panel(
         if name not in values:
             continue
         number, y = values[name], len(names) - 1 - row
-        told = part.row(name, measure)
-        look = _LOOK if told is not None and told["mode"] == BASELINE else looks[name]
+        found = part.row(name, measure)
+        look = _LOOK if found is not None and found["mode"] == BASELINE else looks[name]
         look = look._replace(colour=grey or look.colour)
         style.dot(axes, number.value, y, look, number.low, number.high, size=5.5)
         data.append(record(number, part=part.part.id, metric=measure.metric, model=name))
@@ -292,13 +292,13 @@ def panel(
 
 
 def how_to_read(results: Results, data: list[dict[str, Any]], head: str, units: str) -> str:
-    """What marks and lines of the panels are.
+    """Caption on the marks and lines of the panels.
 
     Parameters
     ----------
-    data : the numbers drawn
-    head : what learns on the vectors of a frozen model
-    units : what the bootstrap resamples
+    data : the drawn numbers
+    head : word for what is trained on the vectors of a frozen model
+    units : plural of the resampled unit
     """
     lines = f"Lines are 95 % intervals (bootstrap over {units})."
     return (

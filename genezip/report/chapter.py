@@ -1,4 +1,4 @@
-"""What a chapter is: a heading, and what it says, tabulates and draws of one run."""
+"""The type of a chapter: a heading, and the text, tables and figures of one run."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -24,10 +24,10 @@ class Table:
 
 @dataclass(frozen=True)
 class Section:
-    """What a chapter says of one run, from the top: paragraphs, figures, tables, terms.
+    """Content of a chapter for one run: paragraphs, figures, tables, terms, in this order.
 
-    ``illustrated`` is False where not even the lack of the chapter's figures is worth a word;
-    ``dense`` sets tables side by side.
+    With ``illustrated`` False the page does not even name missing figures; ``dense`` sets tables
+    side by side.
     """
 
     text: list[str] = field(default_factory=list)
@@ -44,7 +44,7 @@ class Chapter:
     Attributes
     ----------
     id, title : address and heading
-    section : what it says of a run; None leaves the chapter out
+    section : its content for a run; None leaves the chapter out
     figures : name of a figure -> its drawing; None where its numbers were not computed
     """
 

@@ -1,7 +1,7 @@
-"""What the run was meant to show, held against what it shows.
+"""Claims about a run and their verdicts.
 
-Each claim is judged from the score tables alone, for every training seed, and holds only if it
-holds for all of them. The chapter ``claims`` says it and where the thresholds come from.
+Each claim is checked with the score tables alone, for every training seed, and holds only if it
+holds for all of them. The chapter ``claims`` shows them with the origin of the thresholds.
 """
 
 from collections.abc import Callable
@@ -23,14 +23,14 @@ class Claim:
 
     Attributes
     ----------
-    text : what is claimed, a sentence
+    text : the claim, a sentence
     measured : one number per seed; None where it was not computed
     seeds : the seeds, in the same order
     low, high : the claim holds when low < value < high (None: no limit on that side)
     threshold : the limits in words
-    show : how its numbers are written
-    window_mean : the same as a mean over windows, per seed; empty where there is none
-    detail : what is said beside the number, per seed; empty where there is nothing
+    show : formats its numbers
+    window_mean : the numbers as means over windows, per seed; empty where there are none
+    detail : text before the number, per seed; may be empty
     """
 
     text: str
@@ -48,13 +48,13 @@ class Claim:
         return above and (self.high is None or value < self.high)
 
     def _unsure(self, number: Number) -> bool:
-        """Whether an end of the interval would get another verdict than the value itself."""
+        """Whether an end of the interval has another verdict than the value."""
         verdict = self._inside(number.value)
         ends = (number.low, number.high)
         return any(self._inside(end) != verdict for end in ends if end is not None)
 
     def written(self, number: Number | None) -> str:
-        """A number with its interval, so that nothing looks like a limit by rounding."""
+        """A number with its interval, without rounding to a limit."""
         if number is None or self.show is not fixed:
             return measured(number, self.show)
         values = [v for v in (number.value, number.low, number.high) if v is not None]
@@ -81,7 +81,7 @@ class Claim:
 
     @property
     def note(self) -> str:
-        """For how many seeds it holds, and for which the interval leaves the verdict open."""
+        """Number of seeds for which the claim holds, and seeds whose interval leaves it open."""
         if not self.known:
             return ""
         per_seed = [(s, m) for s, m in zip(self.seeds, self.measured, strict=False) if m]
@@ -110,7 +110,7 @@ def _small(value: float) -> str:
 
 
 def evaluate(scores: HeldOut) -> list[Claim]:
-    """The claims of the page, in order, judged from the numbers."""
+    """The claims of the page, in order, with their numbers."""
     seeds = scores.seeds(scores.reference)
     return [
         _enrichment(scores, seeds),
@@ -171,7 +171,7 @@ def _budget(scores: HeldOut, seeds: list[int]) -> Claim:
 
 
 def _perplexity(scores: HeldOut, seeds: list[int]) -> Claim:
-    """Judged by the paired difference to the Markov model, where it was computed."""
+    """The claim on perplexity, by the paired difference to the Markov model where available."""
     reference = scores.reference
     model = f"a Markov model of order {MARKOV_ORDER}"
     text = (

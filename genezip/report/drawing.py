@@ -1,4 +1,4 @@
-"""A figure with the numbers behind it and the words beside it, and what figures have in common."""
+"""A figure with its numbers and caption, and helpers of all figures."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ XML: Final = '<?xml version="1.0" encoding="utf-8"?>\n'
 
 
 def interval_words(rows: list[dict[str, Any]], words: str = INTERVAL) -> str:
-    """What the lines are, and how many of the drawn ones rest on few blocks."""
+    """Caption on the interval lines, and on how many of them rest on few blocks."""
     few = sum(bool(row["few_blocks"]) for row in rows)
     if not few:
         return words
@@ -32,7 +32,7 @@ def interval_words(rows: list[dict[str, Any]], words: str = INTERVAL) -> str:
 
 @dataclass(frozen=True)
 class Drawing:
-    """A figure, the numbers behind it, and the words beside it."""
+    """A figure, its numbers, its title and its caption."""
 
     name: str
     title: str
@@ -42,7 +42,7 @@ class Drawing:
 
     @cached_property
     def svg(self) -> str:
-        """The figure as SVG text, made once for page and file."""
+        """The figure as SVG text, computed once for page and file."""
         return style.svg(self.figure, self.name, self.title)
 
     def write(self, folder: Path) -> None:
@@ -52,7 +52,7 @@ class Drawing:
 
 
 def not_computed(name: str) -> Drawing:
-    """What is written for a figure without numbers, so that its files exist and say so."""
+    """Placeholder of a figure without numbers, so that its files exist."""
     with style.applied():
         figure = new_figure(0.6)
         figure.text(0.02, 0.5, f"{name}: nothing was computed in this run", va="center")
@@ -61,12 +61,12 @@ def not_computed(name: str) -> Drawing:
 
 
 def new_figure(height_in: float) -> Figure:
-    """A figure of the page's width."""
+    """An empty figure of the page's width."""
     return Figure(figsize=(style.WIDTH_IN, height_in))
 
 
 def record(number: Number, **cells: Any) -> dict[str, Any]:
-    """One line of the table behind a figure."""
+    """One row of the table of a figure."""
     return {
         **cells,
         "value": number.value,
@@ -79,7 +79,7 @@ def record(number: Number, **cells: Any) -> dict[str, Any]:
 
 
 def rule_rows(axes: Axes, count: int, above: float = 0.6, below: float = 0.6) -> None:
-    """Rows 0 to ``count - 1``, each on a hairline in place of the axis on the left."""
+    """Draw rows 0 to ``count - 1`` with a hairline each, and hide the left axis."""
     for y in reversed(range(count)):
         axes.axhline(y, color=style.RULE, linewidth=0.5, zorder=0)
     axes.set_ylim(-below, count - 1 + above)
@@ -90,7 +90,7 @@ def rule_rows(axes: Axes, count: int, above: float = 0.6, below: float = 0.6) ->
 def name_rows(
     axes: Axes, names: list[str], colours: Iterable[str] = (), weight: str = "bold"
 ) -> None:
-    """Names of the rows from the top, each in its colour where colours are given."""
+    """Name the rows from the top, each in its colour where colours are given."""
     axes.set_yticks(range(len(names))[::-1], names)
     for text, colour in zip(axes.get_yticklabels(), colours, strict=False):
         text.set_color(colour)
@@ -98,10 +98,9 @@ def name_rows(
 
 
 def region_rows(axes: Axes, results: Results, metric: str) -> dict[str, int]:
-    """A row for all bases and for each region, from the top; returns region -> y.
+    """Draw a row for all bases and for each region, from the top; returns region -> y.
 
-    Regions have a number of the metric, or no base in held-out DNA: their row will say so
-    (:func:`say_empty`).
+    Regions have a number of the metric, or no base in held-out DNA (:func:`note_empty`).
     """
     regions = [
         region
@@ -118,14 +117,14 @@ def region_rows(axes: Axes, results: Results, metric: str) -> dict[str, int]:
     return {name: len(regions) - 1 - row for row, name in enumerate(regions)}
 
 
-def say_empty(
-    axes: Axes, results: Results, places: dict[str, int], metric: str
+def note_empty(
+    axes: Axes, results: Results, y_of: dict[str, int], metric: str
 ) -> list[dict[str, Any]]:
-    """Write into the rows without any base that there is none; their lines of the table."""
-    empty = [region for region in places if results.no_base(region)]
+    """Write ``NO_BASE`` into rows without any base; returns their rows of the table."""
+    empty = [region for region in y_of if results.no_base(region)]
     for region in empty:
         axes.text(
-            0.01, places[region], NO_BASE, transform=axes.get_yaxis_transform(), va="center",
+            0.01, y_of[region], NO_BASE, transform=axes.get_yaxis_transform(), va="center",
             fontsize=8, style="italic", color=style.SOFT,
         )  # fmt: skip
     return [

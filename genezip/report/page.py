@@ -1,4 +1,4 @@
-"""Results to one self-contained page, with every figure also as SVG and TSV."""
+"""Write results as one self-contained page, with every figure also as SVG and TSV."""
 
 import os
 import re
@@ -23,7 +23,7 @@ DEMO_NOTICE = "demo: not comparable with the paper"
 
 @dataclass(frozen=True)
 class Page:
-    """What the head of the page says, and its sections ready for the template."""
+    """Texts of the head of the page, and its sections for the template."""
 
     title: str
     notice: bool
@@ -37,7 +37,7 @@ class Page:
 
 
 def _badges(results: Results) -> tuple[bool, list[str]]:
-    """Labels under the title; the first one is a warning unless the run is at full scale."""
+    """Badges under the title; the first one is a warning unless the run is at full scale."""
     source = f"source: {results.manifest.get('source', 'unknown')}"
     if results.scale == "full":
         return False, ["scale: full", source]
@@ -67,14 +67,14 @@ def _provenance_line(results: Results) -> str:
 
 
 def draw(results: Results) -> dict[str, Drawing]:
-    """All figures whose numbers were computed, by name, in the order of the page."""
+    """Figures whose numbers were computed, by name, in the order of the page."""
     with style.applied():
         found = {name: function(results) for name, function in FIGURES.items()}
     return {name: drawing for name, drawing in found.items() if drawing is not None}
 
 
 def write_figures(drawings: dict[str, Drawing], folder: Path) -> None:
-    """Write every figure of the page; one without numbers says so."""
+    """Write every figure of the page; one without numbers as a placeholder."""
     for name in FIGURES:
         drawing = drawings.get(name) or not_computed(name)
         drawing.write(folder)
@@ -103,7 +103,7 @@ def _filled(
 
 
 def render(results: Results, drawings: dict[str, Drawing], folder: str = "figures") -> str:
-    """The page as text.
+    """The page as HTML text.
 
     Parameters
     ----------
@@ -111,7 +111,7 @@ def render(results: Results, drawings: dict[str, Drawing], folder: str = "figure
     drawings : dict
         Figures by name (:func:`draw`).
     folder : str
-        Where the figure files lie, as the captions name it.
+        Folder of the figure files, as in the captions.
 
     Raises
     ------

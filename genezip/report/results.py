@@ -1,6 +1,6 @@
-"""The result files of one run, loaded and checked once, for the page and its figures.
+"""The result files of one run, loaded and checked once for the page and its figures.
 
-Nothing is computed here that a stage has computed before; the page reads files only.
+Results of other stages are read from files and never recomputed here.
 """
 
 import json
@@ -34,7 +34,7 @@ _ANY = Kind("JSON object", None, "run the stage that writes it first", "write it
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object of whatever kind; a missing or damaged file is one sentence."""
+    """A JSON object of any kind."""
     value = _ANY.read_json(path)
     if not isinstance(value, dict):
         raise _ANY.foreign(path)
@@ -42,12 +42,12 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def read_table(path: Path, columns: Collection[str]) -> pd.DataFrame:
-    """An optional TSV with at least these columns; an empty frame where it is absent."""
+    """An optional TSV with at least these columns; an absent file gives an empty frame."""
     return read_tsv(path, columns, _TEXT) if path.is_file() else pd.DataFrame(columns=[*columns])
 
 
 def read_scores(path: Path, kind: ScoreTable) -> pd.DataFrame:
-    """An optional score file; an empty frame where it is absent."""
+    """An optional score file; an absent file gives an empty frame."""
     return kind.read(path) if path.is_file() else kind.frame()
 
 
@@ -63,23 +63,23 @@ class Curve:
 
     @property
     def training(self) -> dict[str, Any]:
-        """How the model was trained, as its card says; empty where it does not."""
+        """Training facts of the model's card; may be empty."""
         return self.config.get("training") or {}
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The settings of training."""
+        """Settings of training; may be empty."""
         return self.training.get("settings") or {}
 
     @cached_property
     def region_classes(self) -> RegionClasses:
-        """The region classes that the model was trained with."""
+        """Region classes of the training."""
         return RegionClasses.from_json(self.training.get("classes") or [])
 
 
 @dataclass(frozen=True, kw_only=True)
 class Results(HeldOut):
-    """Everything that the page shows; optional parts are empty frames when not computed."""
+    """All content of the page; parts that were not computed are empty frames."""
 
     folder: Path
     scale: str
@@ -99,18 +99,18 @@ class Results(HeldOut):
     curves: list[Curve] = field(default_factory=list)
 
     def split(self, name: str) -> dict[str, Any]:
-        """What the manifest says of a split of the corpus; empty where there is none."""
+        """Facts of a split in the corpus manifest; empty where there is none."""
         return self.manifest.get("splits", {}).get(name) or {}
 
     def no_base(self, region: str) -> bool:
-        """Whether held-out DNA holds no base of a class, by its scores or else by the corpus."""
+        """Whether held-out DNA has no base of a class, by the scores or else by the corpus."""
         if self.number(Metric.REGION_SHARE, self.reference, region=region):
             return super().no_base(region)
         return self.split("test").get("composition", {}).get(region) == 0
 
 
 def _curve(path: Path) -> Curve:
-    """A training log; lines are JSON, a half-written last line is ignored."""
+    """Read a training log of JSON lines; an incomplete last line is ignored."""
     model, _, seed = path.parent.name.rpartition(".seed")
     steps, valid = [], []
     for line in path.read_text(encoding="utf-8").splitlines():
@@ -133,15 +133,15 @@ def _curve(path: Path) -> Curve:
 
 
 def _belongs(stage: str, runs: set[str], reference: str) -> bool:
-    """Whether a benchmark file is of this run; folders keep files of runs made before.
+    """Whether a benchmark file is of this run, as folders keep files of earlier runs.
 
-    A stage named after a model and seed must be among the runs. Routers carry the seed of the
-    reference whose token counts they copy, and the untrained model has a seed of its own.
+    A stage named after a model and seed must be among the runs. A router has the seed of the
+    reference whose token counts it copies, and the untrained model has its own seed.
     """
     name = stage.rpartition("/")[2]
     model, dot, seed = name.rpartition(".seed")
     if not dot or model == "untrained":
-        return stage != "report"  # timed only when it is over, so what is there is older
+        return stage != "report"  # its time of this run does not exist yet
     return name in runs or ("/routers/" in stage and f"{reference}.seed{seed}" in runs)
 
 
@@ -160,7 +160,7 @@ def _benchmarks(folder: Path, runs: set[str], reference: str) -> pd.DataFrame:
 
 
 def _evaluated(scores: Scores) -> set[str]:
-    """``model.seed<n>`` of everything with compression results."""
+    """Set of ``model.seed<n>`` with compression results."""
     return {f"{model}.seed{seed}" for model in scores.models for seed in scores.seeds(model)}
 
 
@@ -198,10 +198,10 @@ def load(
     source : Path, optional
         ``source.json`` of the run, for the list of data files.
     evaluation : Evaluation, optional
-        Settings of the evaluation, to say how the intervals were made.
+        Settings of the evaluation, for the text on intervals.
     runs : list of str, optional
-        ``model.seed<n>`` of the runs that the page is about; other training logs and times in
-        the folder are of earlier runs and left out. Without it, those with results count.
+        ``model.seed<n>`` of the runs on the page; training logs and times of others are of
+        earlier runs and left out. None takes all runs with results.
     corpus : Path, optional
         Manifest of the corpus whose held-out windows were measured; needed where the folder
         holds several.
@@ -211,12 +211,6 @@ def load(
         Parts of ``labels/`` that the page shows.
     label_files : Path, optional
         ``labels.json`` of the run, for the list of data files.
-
-    Raises
-    ------
-    GenezipError
-        If the manifest, the compression results or the comparisons are missing, a file is
-        damaged, or the results do not know the reference or the control.
     """
     manifest_file = corpus or _only_corpus(folder)
     manifest = read_json(manifest_file)

@@ -1,4 +1,4 @@
-"""The score table: rows looked up by what they say, and what the page asks of held-out DNA."""
+"""Look-up of rows of the score tables, and of the results on held-out DNA."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from genezip.region_classes import GENE7, RegionClasses
 
 FEW = "few blocks"  # in the note of a row whose interval rests on fewer than FEW_BLOCKS
 FEW_BLOCKS = 8
-_CAUSAL = under_bound("", "causal")  # ends the name of a model that was run under that bound
+_CAUSAL = under_bound("", "causal")  # end of the name of a model run under that bound
 KEY = ("model", "metric", "subset", "region", "split", "strand")
 
 
@@ -22,8 +22,8 @@ KEY = ("model", "metric", "subset", "region", "split", "strand")
 class Number:
     """A measured value with its 95 % interval, where there is one.
 
-    ``few`` says that the interval rests on few blocks (or other units that are resampled),
-    ``blocks`` on how many, where that is known.
+    ``blocks`` is the number of blocks (or other resampled units) of the interval, where known;
+    ``few`` marks that there are few.
     """
 
     value: float
@@ -35,9 +35,9 @@ class Number:
     blocks: int | None = None
 
     def side(self, point: float = 0) -> str:
-        """Where the interval lies: ``above`` the point, ``below``, ``around``, or ``unknown``.
+        """Side of the interval: ``above`` the point, ``below``, ``around``, or ``unknown``.
 
-        An interval that only touches the point holds it; without an interval nothing is known.
+        An interval that touches the point is around it; without an interval the side is unknown.
         """
         if self.low is None or self.high is None:
             return "unknown"
@@ -55,24 +55,24 @@ def key_of(
     split: str = "test",
     strand: str = "+",
 ) -> tuple[str, ...]:
-    """The cells that name a row, in the order of :data:`KEY`; all but its seed."""
+    """The cells that identify a row, in the order of :data:`KEY`, without its seed."""
     return model, metric, subset, region, split, strand
 
 
 @dataclass(frozen=True)
 class Scores:
-    """The rows of one or several result files."""
+    """The rows of one or more result files."""
 
     frame: pd.DataFrame
 
     @property
     def models(self) -> list[str]:
-        """Names of models, in file order; rows about the DNA itself (``corpus``) are none."""
+        """Names of models, in file order, without ``corpus`` (rows about the DNA itself)."""
         return [name for name in dict.fromkeys(self.frame["model"]) if name != CORPUS]
 
     @cached_property
     def _rows(self) -> dict[tuple[str, ...], dict[int | None, list[dict[str, Any]]]]:
-        """Key -> seed -> rows; a plain dictionary, because a page asks hundreds of times."""
+        """Key -> seed -> rows; a dictionary for speed, as a page has hundreds of look-ups."""
         found: dict[tuple[str, ...], dict[int | None, list[dict[str, Any]]]] = {}
         for row in records(self.frame):
             key = tuple(str(row[name]) for name in KEY)
@@ -88,15 +88,10 @@ class Scores:
     def find(
         self, metric: str, model: str, *, seed: int | None = None, **where: str
     ) -> Number | None:
-        """The single row that matches; None where there is none, or its value is missing.
+        """The number of the single matching row; None without a row or a value.
 
-        ``where`` are cells of :func:`key_of`. Without ``seed`` the lowest one counts, or the row
-        without a seed where there is no other.
-
-        Raises
-        ------
-        GenezipError
-            If several rows match: result files that say two things are wrong.
+        ``where`` are cells of :func:`key_of`. Without ``seed`` the lowest one is used, or the row
+        without a seed where there is no other. Several matching rows are an error.
         """
         key = key_of(metric, model, **where)
         by_seed = self._rows.get(key, {})
@@ -104,10 +99,10 @@ class Scores:
         return self._single(key, min(known, default=None) if seed is None else seed)
 
     def over_seeds(self, metric: str, model: str, **where: str) -> tuple[Number | None, list[int]]:
-        """The mean over training seeds, and the seeds behind it.
+        """The mean over training seeds, and these seeds.
 
-        The mean is the row with an empty seed, which is written where there are several seeds.
-        Without such a row it is the row of the lowest seed, and that seed alone is returned.
+        The mean is the row with an empty seed, which exists where there are several seeds.
+        Without such a row the row of the lowest seed is returned with that seed alone.
         """
         key = key_of(metric, model, **where)
         by_seed = self._rows.get(key, {})
@@ -117,7 +112,7 @@ class Scores:
         return self._single(key, known[0] if known else None), known[:1]
 
     def _single(self, key: tuple[str, ...], seed: int | None) -> Number | None:
-        """The row of a seed; None where it is absent or without a value, an error if doubled."""
+        """The number of the row of a seed; None without a row or a value."""
         rows = self._rows.get(key, {}).get(seed, [])
         if len(rows) > 1:
             model, metric, *where = key
@@ -129,7 +124,7 @@ class Scores:
 
 
 def number_of(row: Mapping[str, Any]) -> Number | None:
-    """The number of a row of any score file; None where it has no value."""
+    """The number of a row of any score file; None without a value."""
     known: dict[str, Any] = {name: None if pd.isna(cell) else cell for name, cell in row.items()}
     if known["value"] is None:
         return None
@@ -146,7 +141,7 @@ def number_of(row: Mapping[str, Any]) -> Number | None:
 
 
 def marked_few(row: Mapping[str, Any]) -> bool:
-    """Whether a result row says that its interval rests on few blocks."""
+    """Whether the note of a result row marks its interval as resting on few blocks."""
     return FEW in str(row.get("note", ""))
 
 
@@ -157,16 +152,16 @@ def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 @dataclass(frozen=True, kw_only=True)
 class HeldOut:
-    """The score tables of held-out DNA: all that claims and the summary know.
+    """The score tables of held-out DNA, the only input of claims and summary.
 
     Attributes
     ----------
     reference, control : the two models of the page
     compression : scores of every model and router
-    comparisons : paired differences and ratios of two of them
+    comparisons : paired differences and ratios of two models or routers
     markov : scores of the Markov models
-    region_classes : those that the tables name; the seven alone unless told otherwise
-    evaluation : how the intervals were made, where that is told
+    region_classes : region classes of the tables
+    evaluation : settings of the intervals, or None
     """
 
     reference: str
@@ -181,7 +176,7 @@ class HeldOut:
     def models(self) -> list[str]:
         """Names of the models and routers with compression results, in file order.
 
-        A model under another bound than its own is not one of them: see :meth:`causal`.
+        Models under another bound than their own are left out; see :meth:`causal`.
         """
         return [name for name in self.compression.models if not name.endswith(_CAUSAL)]
 
@@ -194,7 +189,7 @@ class HeldOut:
 
     @cached_property
     def subset(self) -> str:
-        """The windows that the page is about: those with few N, where they are told apart."""
+        """Subset of windows on the page: those with few N, where this subset exists."""
         names = self.compression.frame["subset"].dropna().unique()
         return next((name for name in names if name.startswith("n_le_")), "all")
 
@@ -212,27 +207,27 @@ class HeldOut:
         return self.compression.find(metric, model, **where)
 
     def by_seed(self, metric: str, model: str, **where: Any) -> list[Number | None]:
-        """The same for every training seed of a model, ascending."""
+        """:meth:`number` for every training seed of a model, ascending."""
         return [self.number(metric, model, seed=seed, **where) for seed in self.seeds(model)]
 
     def causal(self, metric: str, model: str, **where: Any) -> Number | None:
-        """The same result of the same weights under the causal bound, where it was computed."""
+        """:meth:`number` of the same weights under the causal bound, where it was computed."""
         return self.number(metric, under_bound(model, "causal"), strand="+", **where)
 
     def compared(self, metric: str, pair: str, **where: Any) -> Number | None:
-        """One paired comparison (``a - b`` or ``a / b``), of promoters unless told otherwise."""
+        """One paired comparison (``a - b`` or ``a / b``), by default of promoters."""
         where = {"subset": self.subset, "region": "promoter", "strand": self.strand, **where}
         return self.comparisons.find(metric, pair, **where)
 
     def compared_over_seeds(
         self, metric: str, pair: str, **where: Any
     ) -> tuple[Number | None, list[int]]:
-        """A paired comparison as the mean over training seeds, and the seeds behind it."""
+        """The mean of a paired comparison over training seeds, and these seeds."""
         where = {"subset": self.subset, "region": "promoter", "strand": self.strand, **where}
         return self.comparisons.over_seeds(metric, pair, **where)
 
     def blocks(self, region: str = "all", subset: str | None = None) -> int | None:
-        """Number of bootstrap blocks that hold bases of a region; None where not written."""
+        """Number of bootstrap blocks with bases of a region; None where not recorded."""
         where: dict[str, Any] = {"subset": subset or self.subset, "region": region}
         for scores in (self.compression, self.comparisons):
             for strand in ("+", "both"):
@@ -241,20 +236,20 @@ class HeldOut:
         return None
 
     def no_base(self, region: str) -> bool:
-        """Whether held-out DNA is known to hold no base of a region class."""
+        """Whether held-out DNA is known to have no base of a region class."""
         share = self.number(Metric.REGION_SHARE, self.reference, region=region)
         return share is not None and share.value == 0
 
     @cached_property
     def left_out(self) -> int | None:
-        """Held-out windows that the page's subset leaves out; None where that is not known."""
+        """Number of held-out windows outside the page's subset; None where unknown."""
         found = [self.number(Metric.BPT, self.reference, subset=s) for s in ("all", self.subset)]
         every, kept = (number.n if number else None for number in found)
         return None if every is None or kept is None else every - kept
 
     @property
     def seed_note(self) -> str:
-        """Which training run a figure shows, where there are several; starts with a space."""
+        """Note on the training run of a figure, where there are several; starts with a space."""
         seeds = self.seeds(self.reference)
         return f" Of {len(seeds)} training runs, seed {seeds[0]} is shown." if seeds[1:] else ""
 

@@ -1,7 +1,7 @@
-"""One look for every figure: models, region classes, type, and how a figure becomes SVG.
+"""The style of all figures: models, region classes, fonts, and conversion to SVG.
 
-Models get colours that none of the paper's regions has, and a marker each, so that nothing
-rests on colour alone.
+Models have colours that differ from those of the paper's regions, and a marker each, so that
+colour is never the only cue.
 """
 
 import io
@@ -64,11 +64,11 @@ RC: Final[Any] = {
 _FONT_STACK = "system-ui,-apple-system,'Segoe UI','Helvetica Neue',Arial,'DejaVu Sans',sans-serif"
 KEY_LINE_IN = 0.2  # height of one line of the key (in)
 _RIGHT = 0.985  # right edge of the key, share of the figure's width
-_DARK_TEXT_FROM = 0.36  # relative luminance from which black is read better than white
+_DARK_TEXT_FROM = 0.36  # relative luminance above which black text is more legible
 
 
 class ModelStyle(NamedTuple):
-    """How one model or router is drawn."""
+    """Label, colour and marker of one model or router."""
 
     label: str
     colour: str
@@ -90,7 +90,7 @@ _SPARE: Final = ("#00606B", "#8C2D04", "#3F4A8A", "#5B7F2B")
 
 
 def looks(results: HeldOut, names: list[str] | None = None) -> dict[str, ModelStyle]:
-    """Styles of the named models and routers, or of all; a name always gets the same one.
+    """Styles of the named models and routers, or of all; a name always has the same style.
 
     They are in drawing order: reference, control, routers, the rest.
     """
@@ -116,7 +116,7 @@ def pair(results: HeldOut) -> dict[str, ModelStyle]:
 
 @contextmanager
 def applied() -> Iterator[None]:
-    """Draw inside this block to get the house style; nothing global is left changed."""
+    """Context with the style of this module; global settings are restored."""
     with mpl.rc_context(RC):
         yield
 
@@ -131,7 +131,7 @@ def dot(
     size: float = 6,
     vertical: bool = False,
 ) -> None:
-    """A marker at value ``x`` in row ``y`` with its 95 % interval (``vertical`` turns both)."""
+    """Draw a marker at value ``x`` in row ``y`` with its interval (``vertical`` swaps axes)."""
     if low is not None and high is not None:
         ends = ([y, y], [low, high]) if vertical else ([low, high], [y, y])
         axes.plot(*ends, color=style.colour, linewidth=1.3, zorder=3)
@@ -148,7 +148,7 @@ def dot(
 
 
 def key(axes: Axes, styles: list[ModelStyle], y: float = 1.06) -> None:
-    """The names of the models, each behind its marker, in one line above the axes."""
+    """Draw a legend of the models in one line above the axes."""
     handles = [
         mpl.lines.Line2D(
             [],
@@ -178,7 +178,7 @@ def key(axes: Axes, styles: list[ModelStyle], y: float = 1.06) -> None:
 def svg(figure: Figure, name: str, label: str) -> str:
     """A figure as one SVG element, for a page or (with an XML declaration) a file.
 
-    Element ids carry the figure's name, because many figures share one page; ids that
+    Element ids begin with the figure's name, because many figures share one page; ids that
     nothing points to are dropped, and no date is written, so equal data give equal text.
 
     Parameters
@@ -187,7 +187,7 @@ def svg(figure: Figure, name: str, label: str) -> str:
     name : str
         Short name of the figure, letters and ``-`` only.
     label : str
-        What the picture shows, for readers who cannot see it.
+        Text alternative of the picture.
     """
     text = io.StringIO()
     with mpl.rc_context({**RC, "svg.hashsalt": name}):
@@ -214,12 +214,12 @@ def region_label(region_classes: RegionClasses, name: str) -> str:
 
 
 def row_label(region_classes: RegionClasses, name: str) -> str:
-    """The same beside a row of a figure, where long names take several lines."""
+    """Name of a region beside a row of a figure, wrapped into several lines."""
     return textwrap.fill(region_label(region_classes, name), 18)
 
 
 def end_label(region_classes: RegionClasses, name: str) -> str:
-    """The same at the end of a line of a figure, where long names are cut."""
+    """Name of a region at the end of a line of a figure, cut to 20 letters."""
     label = region_classes.labels[name]
     return label if len(label) <= 20 else f"{label[:19]}…"
 
@@ -230,43 +230,41 @@ def region_colour(region_classes: RegionClasses, name: str) -> str:
 
 
 def text_on(colour: str) -> str:
-    """Black or white, whichever is read better on a colour (relative luminance as in WCAG 2)."""
-    parts = (int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5))
+    """Black or white, the more legible on a colour (relative luminance as in WCAG 2)."""
+    parts = (int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5))
     linear = [v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4 for v in parts]
     red, green, blue = linear
     return "black" if 0.2126 * red + 0.7152 * green + 0.0722 * blue > _DARK_TEXT_FROM else "white"
 
 
 def key_lines(region_classes: RegionClasses, x: float) -> list[list[str]]:
-    """Classes of each line of the key, where lines begin at ``x`` (share of the width)."""
+    """Classes of each line of the key; lines begin at ``x`` (share of the width)."""
     lines: list[list[str]] = [[]]
-    place = x
+    left = x
     for name in region_classes.priority:
         length = 0.0074 * len(region_classes.labels[name])
-        if lines[-1] and place + 0.017 + length > _RIGHT:
+        if lines[-1] and left + 0.017 + length > _RIGHT:
             lines.append([])
-            place = x
+            left = x
         lines[-1].append(name)
-        place += 0.043 + length
+        left += 0.043 + length
     return lines
 
 
 def key_extra_in(region_classes: RegionClasses, x: float) -> float:
-    """Height that the key needs beyond its first line (in)."""
+    """Height of the key beyond its first line (in)."""
     return KEY_LINE_IN * (len(key_lines(region_classes, x)) - 1)
 
 
 def region_key(figure: Figure, region_classes: RegionClasses, x: float, y: float) -> None:
-    """Region names, each behind a chip of its colour; the first line at figure coordinates."""
+    """Draw the key of region names and colours; its first line begins at (x, y) of the figure."""
     for line in key_lines(region_classes, x):
-        place = x
+        left = x
         for name in line:
             label = region_classes.labels[name]
-            figure.text(
-                place, y, "■", color=region_classes.colours[name], va="center", fontsize=9.5
-            )
-            figure.text(place + 0.017, y, label, color=INK, va="center", fontsize=8.5)
-            place += 0.043 + 0.0074 * len(label)
+            figure.text(left, y, "■", color=region_classes.colours[name], va="center", fontsize=9.5)
+            figure.text(left + 0.017, y, label, color=INK, va="center", fontsize=8.5)
+            left += 0.043 + 0.0074 * len(label)
         y -= KEY_LINE_IN / figure.get_figheight()
 
 
@@ -279,7 +277,7 @@ def order_in_words(region_classes: RegionClasses) -> str:
     return f"{', '.join([*first, near])} and {distal}"
 
 
-def own_labels(region_classes: RegionClasses, group: str) -> list[str]:
+def user_labels(region_classes: RegionClasses, group: str) -> list[str]:
     """Labels of the user's classes in a group of the enrichment metric."""
     return [
         region_classes.labels[name] for name in region_classes.groups[group] if name not in CLASSES
@@ -288,5 +286,5 @@ def own_labels(region_classes: RegionClasses, group: str) -> list[str]:
 
 def group_title(region_classes: RegionClasses, group: str, words: str) -> str:
     """Title of a group: ``words`` for the paper's classes, then lines with the user's."""
-    own = own_labels(region_classes, group)
+    own = user_labels(region_classes, group)
     return "\n".join([f"{words},", *textwrap.wrap(", ".join(own), 32)]) if own else words

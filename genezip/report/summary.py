@@ -1,7 +1,7 @@
-"""The first words of the page: the model against a router that sees base composition only.
+"""The first sentences of the page: the model against a router that reads base composition only.
 
-They are made from the score tables alone. Every verdict comes from an interval: better only where
-it lies above zero, worse only where it lies below, otherwise nothing is shown.
+They use the score tables alone. Every verdict comes from an interval: better only where the
+interval is above zero, worse only where it is below, otherwise nothing is shown.
 """
 
 from genezip.artifacts.scores import (
@@ -37,7 +37,7 @@ def _verdict(number: Number, reference: str) -> str:
 
 
 def _level(scores: HeldOut, model: str, seeds: list[int]) -> float | None:
-    """Promoter enrichment, averaged over the seeds that were compared."""
+    """Mean promoter enrichment over the compared seeds."""
     own: list[int | None] = [*seeds] if scores.seeds(model) else [None] * len(seeds)
     found = [scores.number(Metric.ENRICHMENT, model, region="promoter", seed=s) for s in own]
     values = [number.value for number in found if number]
@@ -84,7 +84,7 @@ def finding(scores: HeldOut) -> str:
 
 
 def third_sentence(scores: HeldOut) -> str | None:
-    """Verdict and paired difference of each GC tertile, lowest first."""
+    """Sentence on verdict and paired difference of each GC tertile, lowest first."""
     found = [
         scores.compared_over_seeds(Metric.ENRICHMENT_DIFFERENCE, _pair(scores), subset=name)[0]
         for name in GC_TERTILES
@@ -106,7 +106,7 @@ def third_sentence(scores: HeldOut) -> str | None:
 
 
 def seed_sentence(scores: HeldOut) -> str:
-    """The paired difference of every training run, or that there is only one."""
+    """Sentence on the paired difference of every training run, or on there being only one."""
     seeds = scores.seeds(scores.reference)
     if len(seeds) < 2:
         return (
@@ -135,7 +135,7 @@ def seed_sentence(scores: HeldOut) -> str:
 
 
 def blocks_text(scores: HeldOut) -> str | None:
-    """Number of blocks behind the intervals, as ``16 blocks of 131 kb, 14 with promoter bases``."""
+    """Number of blocks of the intervals, as ``16 blocks of 131 kb, 14 with promoter bases``."""
     total, promoter = scores.blocks(), scores.blocks("promoter")
     if total is None:
         return None
@@ -145,13 +145,13 @@ def blocks_text(scores: HeldOut) -> str | None:
 
 
 def rough(scores: HeldOut) -> bool:
-    """Whether the intervals rest on too few blocks to be more than rough."""
+    """Whether the intervals are rough, as they rest on few blocks."""
     counts = [scores.blocks(region) for region in ("all", "promoter")]
     return any(count is not None and count < FEW_BLOCKS for count in counts)
 
 
 def interval_sentence(scores: HeldOut) -> str:
-    """How the intervals were made, and on how many blocks they rest."""
+    """Sentence on the method of the intervals and their number of blocks."""
     how = scores.evaluation
     counted = blocks_text(scores)
     blocks = f"blocks of {how.block_bp:,} bp" if how else "blocks of neighbouring windows"

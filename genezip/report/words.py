@@ -1,4 +1,4 @@
-"""Numbers and names written for people, as every chapter writes them."""
+"""Formatting of numbers and names for all chapters."""
 
 import math
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from genezip.report.scores import FEW, Number
 
 
 def plain(value: float, digits: int = 3) -> str:
-    """A number for people: three significant digits, thousands separated, a true minus."""
+    """A number with significant digits, separated thousands and a true minus sign."""
     if not math.isfinite(value):
         return "not defined"
     if value == 0:
@@ -16,13 +16,13 @@ def plain(value: float, digits: int = 3) -> str:
 
 
 def fixed(value: float, decimals: int = 2) -> str:
-    """A number for people with so many decimals; enrichments and their differences have two."""
+    """A number with fixed decimals; enrichments and their differences have two."""
     text = f"{value:,.{decimals}f}"
     return text.lstrip("-") if float(text.replace(",", "")) == 0 else text.replace("-", "−")
 
 
 def measured(number: Number | None, show: Callable[[float], str] = fixed) -> str:
-    """A value with its interval in brackets, or a dash where there is none.
+    """A value with its interval in brackets, or a dash without a value.
 
     An interval that rests on few blocks is marked: ``1.23 (0.50 to 1.90, few blocks)``.
     """
@@ -35,13 +35,13 @@ def measured(number: Number | None, show: Callable[[float], str] = fixed) -> str
 
 
 def decimals_of(*values: float | None, least: int = 2) -> int:
-    """Decimals with which no value that is not zero is written as zero (six at most)."""
+    """Fewest decimals with which no nonzero value is written as zero (six at most)."""
     known = [value for value in values if value]
     return next((d for d in range(least, 6) if all(round(v, d) for v in known)), 6)
 
 
 def signed(number: Number, brackets: bool = True) -> str:
-    """A difference with its sign and its interval, whose ends never look like zero by rounding.
+    """A difference with its sign and its interval, whose ends are not rounded to zero.
 
     Without ``brackets``, ``+0.53, 0.23 to 0.78``: for use inside brackets.
     """
@@ -64,34 +64,34 @@ def seeds_named(seeds: list[int]) -> str:
 
 
 def four(value: float) -> str:
-    """A perplexity: four significant digits."""
+    """A perplexity with four significant digits."""
     return plain(value, 4)
 
 
 def capital(text: str) -> str:
-    """The text with a capital first letter; the others stay."""
+    """The text with a capital first letter; other letters are kept."""
     return text[:1].upper() + text[1:]
 
 
 def per_seed(seeds: list[int], values: list[str]) -> str:
-    """Values of all seeds in one cell, each named where there are several."""
+    """Values of all seeds in one cell, with their seeds where there are several."""
     if len(seeds) > 1:
         values = [f"seed {seed}: {value}" for seed, value in zip(seeds, values, strict=False)]
     return "; ".join(values)
 
 
-def judged(
+def verdicts_of(
     seeds: list[int],
     numbers: list[Number | None],
     words: dict[str, str],
     side: Callable[[int, Number], str],
 ) -> str:
-    """Verdicts with their numbers; seeds with the same verdict share it.
+    """Verdicts with their numbers; seeds with the same verdict are listed together.
 
     Parameters
     ----------
     seeds, numbers : one number per training seed
-    words : what each side of :meth:`Number.side` means here
+    words : side of :meth:`Number.side` -> verdict
     side : seed and number -> side
     """
     groups: dict[str, list[tuple[int, Number]]] = {}
@@ -108,7 +108,7 @@ def judged(
 
 
 def _from_one(number: Number) -> str:
-    """A ratio whose interval ends never look like 1 by rounding."""
+    """A ratio whose interval ends are not rounded to 1."""
     apart = [end - 1 for end in (number.low, number.high) if end is not None]
     decimals = decimals_of(*apart)
     return measured(number, lambda value: fixed(value, decimals))

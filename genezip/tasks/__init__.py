@@ -1,7 +1,7 @@
-"""Questions with targets that are put to every compressor in the same way.
+"""Tasks: questions with targets, put to every compressor in the same way.
 
 Begin with ``base`` (what a task is) and ``run`` (the verbs: prepare, features, predict, baselines,
-score, and ``measure``, all of them in one call). ``pairs``, ``windows``, ``initiation`` and
+score, and ``measure``, which runs all of them). ``pairs``, ``windows``, ``initiation`` and
 ``classification`` are families of tasks. To add one, copy ``classification/task.py``, name it in
 :data:`REGISTRY` and give it a section in :mod:`genezip.config`. ``genezip.tasks["eqtl"]`` is one.
 """
@@ -37,16 +37,10 @@ stand.
 
 
 class _Tasks(Mapping[str, "Task[Any]"]):
-    """The tasks by name; a task is imported when it is asked for."""
+    """Mapping from names to tasks; a task is imported on access."""
 
     def __getitem__(self, name: str) -> "Task[Any]":
-        """The task of a name.
-
-        Raises
-        ------
-        GenezipError
-            If there is none.
-        """
+        """The task of a name of :data:`REGISTRY`, or of ``module:Class``."""
         if name not in REGISTRY and ":" not in name:
             raise GenezipError(f"{name!r} is no task here; use one of {', '.join(REGISTRY)}")
         module, _, cls = REGISTRY.get(name, name).partition(":")
@@ -60,10 +54,12 @@ class _Tasks(Mapping[str, "Task[Any]"]):
                 "folder of the module on PYTHONPATH"
             ) from None
         if not isinstance(getattr(made, "name", None), str) or not hasattr(made, "layout"):
-            raise GenezipError(f"{name} is no task with a name; derive it from gz.Task")
+            raise GenezipError(
+                f"{name} lacks the name or the layout of a task; derive it from gz.Task"
+            )
         if name not in REGISTRY and made.name in REGISTRY:
             raise GenezipError(
-                f"{name} is called {made.name}, as a task here; give it another name"
+                f"{name} has the name {made.name} of a task here; give it another name"
             )
         return made
 
@@ -81,7 +77,7 @@ TASKS = _Tasks()
 
 
 class _Module(ModuleType):
-    """This package, which can be asked for a task as :data:`TASKS` can."""
+    """This package, indexed and iterated like :data:`TASKS`."""
 
     def __getitem__(self, name: str) -> "Task[Any]":
         return TASKS[name]

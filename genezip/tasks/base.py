@@ -1,8 +1,8 @@
-"""What a task is: a question with targets that is put to every compressor in the same way.
+"""The protocol of a task, a question with targets, and the types that it takes and yields.
 
-:class:`Task` is what a task says and can do. It yields what it finds (:class:`Predictions`,
-:class:`Note`, :class:`Fact`) and writes no result: identity, refusal of what another run left,
-seeds, resuming and files are those of :mod:`genezip.tasks.run`, the same for all tasks.
+A :class:`Task` yields :class:`Predictions`, :class:`Note` and :class:`Fact` and writes no result:
+:mod:`genezip.tasks.run` does what is the same for all tasks (identity of a run, refusal of another
+run's files, seeds, resuming, files).
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
     from genezip.models.base import Compressor
     from genezip.models.hnet.network import GeneZipNetwork
     from genezip.tasks.examples import Prepared
-    from genezip.tasks.features import FeatureStore, Reading
+    from genezip.tasks.features import Extraction, FeatureStore
     from genezip.tasks.predictions import PredictionFile
 
 Values = Literal["scalar", "array"]
 Subsets = Mapping[str, str]
 """Short name of a subset, as in result paths, -> name in the deposit."""
 ALL = "all"
-"""Subset of a task whose subsets read one prepared folder, and of all kinds of example together."""
+"""Subset name of a folder that serves all subsets, and of all kinds of example together."""
 CNN = "cnn"
-"""Model name of the one-hot CNN, the learned baseline."""
+"""Model name of the one-hot CNN, the trained baseline."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Method:
     task : name of the task
     subset : short name, as in result paths (artery, HFF, ...)
     model : name of a model, comparator or baseline
-    seed : training seed; None for what learns nothing at random
+    seed : training seed; None where training draws nothing at random
     input : ``authors``, ``full`` or ``contrast``; empty for baselines without sequence input
     mode : ``frozen``, ``head_only``, ``release``, ``lora`` or ``full``; ``baseline``
     """
@@ -72,14 +72,14 @@ def baseline_method(name: str, task: str, subset: str) -> Method:
 
 @dataclass(frozen=True)
 class Layout:
-    """What one prediction of a task is.
+    """Kind, shape and precision of one prediction of a task.
 
     Attributes
     ----------
     kind : ``scalar`` or ``array``
     shape : of one array, -1 where it depends on the data; empty for ``scalar``
     prediction, target : dtype on disk of arrays; numbers are float64
-    holds : what an array has, for messages
+    holds : content of an array, for messages
     """
 
     kind: Values
@@ -89,26 +89,26 @@ class Layout:
     holds: str = "numbers"
 
     def fits(self, shape: Sequence[int]) -> bool:
-        """Whether arrays of a file can be of the task; an axis of -1 fits any size."""
+        """Whether arrays of this shape can be of the task; an axis of -1 fits any size."""
         pairs = zip(shape, self.shape, strict=False)
         return len(shape) == len(self.shape) and all(-1 in (a, b) or a == b for a, b in pairs)
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """What was predicted for some examples of one split, beside what is true.
+    """Predictions and targets of some examples of one split.
 
     Attributes
     ----------
-    split : ``valid`` or ``test``; ``train`` where a baseline learned nothing there
+    split : ``valid`` or ``test``; ``train`` where a baseline was not trained on it
     example : int array, shape (n,), numbers of the examples
-    group : n names, what the bootstrap resamples
+    group : n names of the units that the bootstrap resamples
     target, prediction : arrays, shape (n,), or n arrays in the layout of the task
     rule : split scheme: ``paper`` (the deposit's own), ``gene``, ``chromosome``, ...
     fold : number of the fold, -1 where the scheme has one
-    hidden : float array, shape (n,), scores with the variant or element hidden, or None
-    model : name of the baseline; None where the method says it
-    subset : short name, where a task's file holds several; None where the method says it
+    hidden : float array, shape (n,), masked-variant scores (variant or element masked), or None
+    model : name of the baseline; None for that of the method
+    subset : short name, where a task's file holds several; None for that of the method
     """
 
     split: str
@@ -125,9 +125,9 @@ class Predictions:
 
 @dataclass(frozen=True)
 class Note:
-    """Why a metric does not apply: its cell is empty and gives the reason.
+    """Reason why a metric does not apply: its cell stays empty, with the reason as note.
 
-    With ``value_stands`` the cell keeps a value that it has, and gives the reason beside it.
+    With ``value_stands`` the cell keeps its value beside the reason.
     ``model`` and ``subset`` as of :class:`Predictions`.
     """
 
@@ -146,8 +146,8 @@ class Fact:
 
     Attributes
     ----------
-    metric, value, n : name (share of genes seen in training, ...), and over how many examples
-    of_method : whether it is the method's (its bases per token, ...)
+    metric, value, n : name (share of genes seen in training, ...), and number of examples
+    of_method : whether the number is about the method (its bases per token, ...)
     """
 
     metric: str
@@ -159,7 +159,7 @@ class Fact:
 
 
 Found = Predictions | Note | Fact
-"""What a task yields; :mod:`genezip.tasks.run` writes it."""
+"""A result that a task yields and :mod:`genezip.tasks.run` writes."""
 
 E = TypeVar("E")
 """Examples of a task, opened."""
@@ -169,13 +169,13 @@ Columns = Mapping[str, tuple[str, str]]
 
 @dataclass(frozen=True)
 class Published:
-    """Numbers of the paper that stand beside ours (arXiv 2602.17739v1).
+    """Numbers of the paper that are shown beside ours (arXiv 2602.17739v1).
 
     Attributes
     ----------
-    columns : subsets -> what the columns of the table hold; None where no table was recovered
-    missing : metric whose row says that its published value could not be had
-    mode : what of a model learned in the paper; None where it has no setting for the task
+    columns : subsets -> subset and metric of each column; None where no table was recovered
+    missing : metric whose row notes that its published value could not be had
+    mode : mode in which the paper trained; None where it has no setting for the task
     split : our split that the published numbers are of
     """
 
@@ -187,16 +187,16 @@ class Published:
 
 @dataclass(frozen=True)
 class Job(Generic[E]):
-    """One method on one subset: what a task needs to predict, and nothing of where it goes.
+    """One method on one subset: all that a task needs to predict, without output paths.
 
     Attributes
     ----------
-    method : what is asked for
+    method : whose predictions are wanted
     official : name of the subset in the deposit
     examples : the prepared examples, opened
     settings : the task's section
     seed : of initial weights, dropout and the order of examples
-    identity : what must be equal between two parts of a run
+    identity : facts that must be equal between two parts of a run
     work : folder of the checkpoint; it is removed when the predictions are written
     """
 
@@ -215,7 +215,7 @@ class Job(Generic[E]):
 
 
 def run_identity(method: Method, prepared_manifest: str | Path) -> dict[str, Any]:
-    """What ties a checkpoint to its data and its column of the tables."""
+    """Facts that tie a checkpoint to its data and its method."""
     return {
         "task": method.task,
         "subset": method.subset,
@@ -225,31 +225,30 @@ def run_identity(method: Method, prepared_manifest: str | Path) -> dict[str, Any
 
 
 class NotMeasured(GenezipError):
-    """A task that cannot be measured on what is at hand; a run goes on and says why."""
+    """Raised where the data at hand cannot answer a task; the run goes on and logs the reason."""
 
 
 class Task(Protocol[E]):
-    """A question with targets. Derive from it and write what the task can do.
+    """A question with targets; a task derives from this class.
 
-    What a task cannot do it refuses in one sentence; only :meth:`prepare`, :meth:`open`,
-    :meth:`baselines` and :meth:`scores` have to be there.
+    :meth:`prepare`, :meth:`open`, :meth:`baselines` and :meth:`scores` are required. Every other
+    method refuses in one sentence unless the task overrides it.
 
     Attributes
     ----------
     name : in result paths, score rows and :data:`genezip.tasks.REGISTRY`
     settings : class of its section of the configuration
-    metrics : name of a metric -> what its bootstrap resamples (genes, loci, blocks, ...)
-    layout : what one prediction is
-    deposit : where its files are from; None where the user has them
-    modes : what may learn: a head on cached features (``frozen``), or more with the model in memory
+    metrics : name of a metric -> units that its bootstrap resamples (genes, loci, blocks, ...)
+    layout : kind, shape and precision of one prediction
+    deposit : source of its files; None where the user has them
+    modes : what may be trained: a head on cached features (``frozen``), or parts of the model too
     published : numbers of the paper
     fasta : how the path of the deposit's own FASTA ends; empty where the run's genome is read
     one_folder : whether all subsets read one prepared folder
     reads_genome : whether examples are read from a genome
     caches : whether features go to disk; False where they are vectors of every base
     streams : whether models read sequences block by block where they can, under the causal bound
-    own_subset : subset of a task with a small deposit, which is measured in one call, where it
-        has one
+    own_subset : the only subset of a task that is measured in one call
     """
 
     name: str
@@ -288,8 +287,6 @@ class Task(Protocol[E]):
         ------
         NotMeasured
             If the files or the genome at hand hold nothing that can be measured.
-        GenezipError
-            If files are missing, wrong or damaged, or the subset is unknown.
         """
         raise NotImplementedError
 
@@ -298,45 +295,34 @@ class Task(Protocol[E]):
         raise NotImplementedError
 
     def evaluation_intervals(self, folder: Path) -> "EvaluationIntervals":
-        """The DNA of validation and test inputs, from the small files of a folder.
-
-        Raises
-        ------
-        GenezipError
-            If a file is missing or malformed, or the task lists no such intervals.
-        """
+        """The DNA of validation and test inputs, from the small files of a folder."""
         raise GenezipError(f"{self.name} has no list of evaluation intervals; name another task")
 
     def features(
         self, compressor: "Compressor", examples: E, input: Input, settings: Any
-    ) -> "Reading":
-        """What a frozen model makes of the examples, to be cached.
+    ) -> "Extraction":
+        """How a frozen model computes the features that are cached.
 
         Parameters
         ----------
         input : ``authors`` or ``full``
-
-        Raises
-        ------
-        GenezipError
-            If the task has no such features.
         """
         raise GenezipError(f"{self.name} has no cached features; use {self.modes_named()}")
 
     def fit(self, features: "FeatureStore", job: Job[E]) -> Iterator[Found]:
-        """Learn on cached features (mode ``frozen``) and predict."""
+        """Train on cached features (mode ``frozen``) and predict."""
         raise GenezipError(f"{self.name} has no cached features; use {self.modes_named()}")
 
     def fit_uncached(self, compressor: "Compressor", job: Job[E]) -> Iterator[Found]:
-        """Learn on the vectors of a frozen model that are too many to be cached, and predict."""
+        """Train on vectors of a frozen model that are too many to be cached, and predict."""
         raise GenezipError(f"{self.name} reads cached features; compute them first")
 
     def tune(self, network: "GeneZipNetwork", job: Job[E]) -> Iterator[Found]:
-        """Learn with the network in the graph, as the mode has it set up, and predict."""
-        raise GenezipError(f"{self.name} is learnt from frozen features alone; use the mode frozen")
+        """Fine-tune the network, set up for the mode, and predict."""
+        raise GenezipError(f"{self.name} is trained on frozen features alone; use the mode frozen")
 
     def train_cnn(self, job: Job[E]) -> Iterator[Found]:
-        """Train the one-hot CNN from nothing, and predict."""
+        """Train the one-hot CNN from scratch, and predict."""
         raise GenezipError(f"{self.name} has no CNN; leave it out")
 
     def baselines(self, job: Job[E], tss: pd.DataFrame | None) -> Iterator[Found]:
@@ -345,7 +331,7 @@ class Task(Protocol[E]):
         Parameters
         ----------
         job : ``method`` names task and subset alone
-        tss : annotated TSSs, where the caller has them: chrom, position (0-based), strand
+        tss : annotated TSSs, or None: chrom, position (0-based), strand
         """
         raise NotImplementedError
 
@@ -357,17 +343,17 @@ class Task(Protocol[E]):
         Parameters
         ----------
         bootstrap : number of resamples
-        seed : of the resamples, the same for all methods, which makes differences paired
-        control : model that others are compared with, where the task has paired differences
+        seed : of the resamples; the same for all methods, so that differences are paired
+        control : model that the others are compared with, where the task has paired differences
         """
         raise NotImplementedError
 
     def subsets(self, settings: Any) -> Subsets:
-        """What is measured in one call: the subsets of the section, or the task's only one."""
+        """Subsets that one call measures: those of the section, or the task's only one."""
         return getattr(settings, "subsets", None) or {self.own_subset: self.own_subset}
 
     def annotated_tss(self, source: Path) -> pd.DataFrame | None:
-        """TSSs that the baselines of a task with a small deposit read; None where none does."""
+        """TSSs for the baselines of a task that is measured in one call; None if not needed."""
         return None
 
     def undefined_rows(self, method: Method, note: str) -> list[dict[str, Any]]:
@@ -378,14 +364,14 @@ class Task(Protocol[E]):
         ]
 
     def refuse_mode(self, mode: str) -> None:
-        """Raise GenezipError where the task cannot be learned in a mode."""
+        """Raise GenezipError where the task has no such mode of training."""
         if mode in self.modes:
             return
         if mode == "frozen":
             raise GenezipError(f"{self.name} has no cached features; use {self.modes_named()}")
         if self.modes == {"frozen"}:
             raise GenezipError(
-                f"{self.name} is learnt from frozen features alone; use the mode frozen"
+                f"{self.name} is trained on frozen features alone; use the mode frozen"
             )
         raise GenezipError(f"{self.name} has no mode {mode}; use {self.modes_named()}")
 

@@ -2,7 +2,7 @@
 
 Files lie below one folder as their deposits arrange them. ``TASK.intervals.json`` lists the
 small files with the intervals of validation and test inputs; ``TASK.json`` lists all.
-:class:`TaskFiles` reads such a list, whatever task it is of.
+:class:`TaskFiles` reads such a list.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -16,7 +16,7 @@ from genezip.download import SourceUnavailable
 from genezip.download.catalogue import SOURCES, Item, Row, item, read_sources
 from genezip.download.dataverse import SCHEME, deposit_items, listing, listing_name, listing_url
 from genezip.download.lock import lock_path
-from genezip.download.plan import Plan, plan
+from genezip.download.plan import plan
 from genezip.download.store import Store
 from genezip.download.transfer import PATIENT, Http
 from genezip.errors import GenezipError
@@ -29,7 +29,7 @@ SERVER = "dataverse"  # name of the row with the address of the Dataverse server
 
 @dataclass(frozen=True)
 class Deposit:
-    """Where the files of a task are from.
+    """The public deposit of a task's files.
 
     Attributes
     ----------
@@ -39,9 +39,9 @@ class Deposit:
         Whether a file, by its path in the deposit, lists the intervals of validation and test
         inputs; None where no file does.
     shared : tuple of str
-        Rows of the table of sources that it needs besides that of its name.
+        Rows of the table of sources that the task needs besides that of its name.
     listed : bool
-        Whether its interval files are found in the file list of the deposit.
+        Whether the interval files are found through the file list of the deposit.
     """
 
     doi: str
@@ -76,7 +76,7 @@ def fetch_task(
     Parameters
     ----------
     task : str
-        One with a :class:`Deposit`.
+        A task with a :class:`Deposit`.
     out : Path
         Folder; a file lies at ``out / directoryLabel / name`` of its deposit.
     only : str
@@ -84,20 +84,18 @@ def fetch_task(
     table : Path
         Table of sources.
     fetched : Path, optional
-        Folder of files fetched elsewhere; nothing is asked from the network then.
+        Folder of files fetched elsewhere; the network is then not used.
 
     Returns
     -------
     Path
-        ``out/TASK.intervals.json`` or ``out/TASK.json``: task, doi and files, each with path
+        ``out/TASK.intervals.json`` or ``out/TASK.json``: task, doi and files, each with its path
         (relative to ``out``), sha256, bytes, url, licence and citation.
 
     Raises
     ------
     SourceUnavailable
         A server keeps failing.
-    GenezipError
-        Wrong task, a damaged or changed file, missing files, or no room on the disk.
     """
     store = _store(out, http, fetched)
     try:
@@ -107,7 +105,7 @@ def fetch_task(
         files = [_entry(store, wish) for wish in progress(items, task, unit="file")]
     except SourceUnavailable as error:
         raise SourceUnavailable(
-            f"{error}; run again to go on, or name a folder of files fetched elsewhere with --from"
+            f"{error}; run again to resume, or name a folder of files fetched elsewhere with --from"
         ) from None
     result = out / (f"{task}.json" if only == "all" else f"{task}.intervals.json")
     doi = deposit_of(task).doi.removeprefix(SCHEME)
@@ -149,13 +147,14 @@ def plan_task(
             f"    {listing_url(server, deposit.doi)}",
             *plan(store, chosen).lines(),
         ]
-    return _lines(plan(store, items))
+    found = plan(store, items)
+    return found.lines() if found.files else ["no file is needed"]
 
 
 def wanted(task: str, only: Only, table: Path, store: Store, keep: bool = True) -> list[Item]:
     """The files of a task, those of the table first, then those of its deposit.
 
-    ``keep``: whether a file list that was asked for goes into the lock.
+    ``keep``: whether a downloaded file list is recorded in the lock.
     """
     deposit = deposit_of(task)
     if only == "intervals" and deposit.intervals is None:
@@ -187,7 +186,7 @@ def wanted(task: str, only: Only, table: Path, store: Store, keep: bool = True) 
 
 
 def _is_small(deposit: Deposit, wish: Item) -> bool:
-    """Whether a file is one of the intervals, or a shared file that reading them needs."""
+    """Whether a file lists intervals or is a shared file that they need."""
     row = wish.rows[0]
     return row.name in deposit.shared or deposit.is_interval_file(row.path)
 
@@ -206,15 +205,11 @@ def _store(out: Path, http: Http, fetched: Path | None) -> Store:
     return Store(out, lock_path(out), http, fetched, copied=True)
 
 
-def _lines(found: Plan) -> list[str]:
-    return found.lines() if found.files else ["no file is needed"]
-
-
 FILES = Kind("list of files", None, "fetch it first", "fetch it again", keys=("files",))
-"""What a list must have, and what to do where it or a file of it is wrong."""
+"""Required keys of a list of files, and advice where the list or a file of it is wrong."""
 
 FETCH = ("fetch the labels first", "fetch the labels again")
-"""What to do where a file of labels is missing, or damaged."""
+"""Advice where a file of labels is missing, or damaged."""
 
 
 @dataclass(frozen=True)
@@ -225,7 +220,7 @@ class TaskFiles:
     ----------
     listing : Path, the JSON
     paths : tuple of Path, every file it lists
-    facts : what the JSON holds
+    facts : content of the JSON
     """
 
     listing: Path
@@ -234,10 +229,7 @@ class TaskFiles:
 
     @classmethod
     def load(cls, listing: str | Path, advice: str = "fetch it again") -> "TaskFiles":
-        """Read a list; ``advice`` says what to do where it is missing.
-
-        Paths in it are relative to its folder.
-        """
+        """Read a list, whose paths are relative to its folder; ``advice`` is for a missing list."""
         listing = Path(listing)
         facts = replace(FILES, first=advice).read(listing)
         try:
@@ -247,7 +239,7 @@ class TaskFiles:
         return cls(listing, paths, facts)
 
     def ending(self, *endings: str) -> list[Path]:
-        """Files whose path ends so, in the order of the list; at least one, all there."""
+        """Files whose path has one of the endings, in the order of the list; at least one."""
         found = [path for path in self.paths if str(path).endswith(endings)]
         if not found:
             raise GenezipError(
@@ -256,7 +248,7 @@ class TaskFiles:
         for path in found:
             if not path.is_file():
                 raise GenezipError(
-                    f"{path}, which {self.listing} lists, does not exist; fetch it again"
+                    f"{path}, listed in {self.listing}, does not exist; fetch it again"
                 )
         return found
 
@@ -265,7 +257,7 @@ class TaskFiles:
         return self.ending(*endings)[0]
 
     def reason(self, part: str, names: Iterable[str]) -> str | None:
-        """Why files of a part of a list of labels are not in it; None where all are."""
+        """Reason why a list of labels lacks files of a part; None where all are listed."""
         if set(names) <= {path.name for path in self.paths}:
             return None
         lacking = f"{self.listing} lists no files of {part}"

@@ -1,10 +1,9 @@
-"""A task's data once converted: a folder whose ``manifest.json`` is written last.
+"""Prepared task data: a folder that is complete once its ``manifest.json`` exists.
 
 ``examples.parquet`` has one row per example; ``example`` is its number in the deposit, counted
 from 0 within its table or, for records of shards, within its split.
 
-:class:`IntervalList` is a short list of intervals that a deposit brings, such as what is masked or
-replaced in it.
+:class:`IntervalList` holds a short list of intervals of a deposit, such as those that are masked.
 """
 
 from collections.abc import Iterator, Mapping
@@ -51,7 +50,7 @@ class Prepared:
     counts : split -> number of examples
     dropped : reason -> number of rows of the deposit that never become examples
     facts : dict
-        What else the writer noted (JSON values).
+        Further facts of the writer (JSON values).
     """
 
     folder: Path
@@ -63,13 +62,7 @@ class Prepared:
 
     @classmethod
     def load(cls, manifest: str | Path, task: str | None = None) -> "Prepared":
-        """Read ``manifest.json`` and compare the sizes of the files it lists.
-
-        Raises
-        ------
-        GenezipError
-            If it is missing, unreadable, of another version or task, or a file of it is.
-        """
+        """Read ``manifest.json`` and compare the sizes of the files it lists."""
         path = Path(manifest)
         raw = KIND.read(path)
         if task is not None and raw["task"] != task:
@@ -80,18 +73,12 @@ class Prepared:
         )
 
     def table(self) -> pd.DataFrame:
-        """``examples.parquet``, rows in its order."""
+        """The table ``examples.parquet``, rows in its order."""
         with open_parquet(self.folder / EXAMPLES, KIND) as file:
             return file.read().to_pandas()
 
     def genome(self, path: str | Path) -> ReferenceGenome:
-        """Open the FASTA that the data were prepared with.
-
-        Raises
-        ------
-        GenezipError
-            If it has other chromosomes (fact ``sizes_sha256``).
-        """
+        """Open the FASTA that the data were prepared with; fact ``sizes_sha256`` proves it."""
         genome = ReferenceGenome(path)
         if sha256_json(genome.sizes) != self.facts["sizes_sha256"]:
             raise GenezipError(
@@ -107,19 +94,19 @@ def preparing(
     task: str,
     subset: str,
     inputs: Mapping[str, Path],
-    own: tuple[str, ...] = (),
+    more: tuple[str, ...] = (),
 ) -> Iterator["Draft"]:
-    """Yield a draft whose folder takes its place, with a manifest, when the block succeeds.
+    """Yield a draft; it replaces the folder, with a manifest, when the block succeeds.
 
     Parameters
     ----------
     manifest : path
         ``FOLDER/manifest.json``; the folder is replaced as a whole.
-    inputs : name -> file it is made from, for the record of provenance (SHA-256)
-    own : names of files besides examples and manifest
+    inputs : name -> source file, whose SHA-256 goes into the manifest
+    more : names of files besides examples and manifest
     """
     folder = Path(manifest).parent
-    with replaced_folder(folder, (MANIFEST, EXAMPLES, *own)) as new:
+    with replaced_folder(folder, (MANIFEST, EXAMPLES, *more)) as new:
         draft = Draft(new)
         yield draft
         facts = KIND.head(
@@ -152,16 +139,22 @@ class Draft:
 
 
 def by_split(column: pd.Series) -> dict[str, int]:
-    """How often each split stands in a column of splits."""
+    """Number of rows of each split in a column of splits."""
     counts = column.value_counts()
     return {split: int(counts.get(split, 0)) for split in SPLITS}
+
+
+def rows_by_split(table: pd.DataFrame) -> dict[str, np.ndarray]:
+    """Row numbers of each split, int64, in the order of the table."""
+    split = table["split"].to_numpy()
+    return {name: np.flatnonzero(split == name) for name in SPLITS}
 
 
 class IntervalList:
     """Merged intervals by chromosome.
 
-    The deposits bring bgzip files with a tabix index. They hold some thousand rows, so they are
-    read whole and no index is needed.
+    The deposits have bgzip files of some thousand rows with a tabix index; the files are read
+    whole, so the index is not needed.
 
     Parameters
     ----------
@@ -176,7 +169,7 @@ class IntervalList:
     def read(cls, path: Path, genome: ReferenceGenome) -> "IntervalList":
         """Read a BED of three or more columns: plain, gzip or bgzip.
 
-        Names of chromosomes become those of the FASTA; rows on others hit nothing.
+        Chromosome names become those of the FASTA; rows on other chromosomes are never returned.
         """
         table = read_bed(path, BED3, more=True, todo="fetch the file again")
         names = {chrom: translate(chrom, genome.sizes) for chrom in table["chrom"].unique()}
@@ -184,7 +177,7 @@ class IntervalList:
         return cls({chrom: (own["start"].to_numpy(), own["end"].to_numpy()) for chrom, own in rows})
 
     def within(self, chrom: str, start: int, end: int) -> Intervals:
-        """Covered parts of ``[start, end)``: sorted, disjoint, clipped to it (int64 arrays)."""
+        """Covered parts of ``[start, end)``: sorted, disjoint, clipped (int64 arrays)."""
         starts, ends = self.chromosomes.get(chrom, (_NONE, _NONE))
         first = np.searchsorted(ends, start, side="right")
         last = np.searchsorted(starts, end, side="left")

@@ -1,4 +1,4 @@
-"""The validation and test inputs of the DNALongBench tasks on hg38, which training must not see.
+"""Validation and test inputs of the DNALongBench tasks on hg38, excluded from training.
 
 Files and geometry: Cheng et al. 2025 (doi 10.1038/s41467-025-65077-4) and the deposits
 doi:10.7910/DVN/AZM25S (cmp), YUP2G5 (eqtl), CTEQXX (etgp), VXQKWO (tisp) and MNUEZR (rsap).
@@ -18,7 +18,7 @@ from genezip.log import quiet
 from genezip.tasks import TASKS
 from genezip.tasks.deposits import TaskFiles
 
-_NO_END = 1 << 62
+NO_END = 1 << 62  # bp, beyond the end of any chromosome
 
 
 def evaluation_intervals(
@@ -26,9 +26,10 @@ def evaluation_intervals(
     folder: str | Path,
     chrom_sizes: Mapping[str, int],
 ) -> Iterator[EvaluationIntervals]:
-    """The evaluation inputs of tasks, each task read when it is asked for.
+    """The evaluation inputs of tasks, read lazily, one task at a time.
 
-    What is left out or moved is logged.
+    Inputs that are left out or moved are logged. A split without an input is an error: an
+    exclusion that silently excludes nothing would be a leak.
 
     Parameters
     ----------
@@ -36,12 +37,6 @@ def evaluation_intervals(
     folder : holds ``<task>.intervals.json`` and the files it lists (none for tisp)
     chrom_sizes : mapping
         Chromosome -> length (bp) of the genome, which must be hg38 or slices of it.
-
-    Raises
-    ------
-    GenezipError
-        If the genome is not hg38, a file is missing, malformed or of another assembly, or a split
-        has no input: an exclusion that silently excludes nothing would be a leak.
     """
     chosen = list(dict.fromkeys(names))
     if chosen:
@@ -53,13 +48,13 @@ def evaluation_intervals(
 
 
 def _check_assembly(chrom_sizes: Mapping[str, int]) -> None:
-    """The tasks are in hg38, and ``chrom_sizes`` has true lengths, also of a genome of slices."""
+    """Refuse a genome that is not hg38; ``chrom_sizes`` has full lengths even of sliced genomes."""
     hg38 = pd.DataFrame(
         [(chrom, 0, bp, bp) for chrom, bp in hg38_sizes().items()],
         columns=["chrom", "start", "end", "bp"],
     )
-    open_ended = dict.fromkeys(chrom_sizes, _NO_END)
-    with quiet():  # a genome of slices lacks most of them
+    open_ended = dict.fromkeys(chrom_sizes, NO_END)
+    with quiet():  # a genome of slices lacks most chromosomes
         hg38 = match_intervals("the list of DNALongBench (hg38)", hg38, open_ended)
     for chrom, bp in zip(hg38["chrom"], hg38["bp"], strict=True):
         if chrom_sizes[chrom] != bp:
@@ -97,6 +92,6 @@ def on_hg38(
 
 
 def listed(folder: Path, task: str, *endings: str) -> list[Path]:
-    """Files of a task whose path ends so; at least one."""
+    """Files of a task whose path has one of the endings; at least one."""
     listing = folder / f"{task}.intervals.json"
     return TaskFiles.load(listing, f"fetch the intervals of task {task} first").ending(*endings)

@@ -1,9 +1,9 @@
 """Features of a frozen model on disk: one array of numbers per example.
 
-A store is a folder: ``features.npy`` (one row per example), ``examples.npy`` (int64, the number
-of every row's example) and ``manifest.json``, which comes last and says which model made it from
-which data. A store in the making lies in a hidden folder beside it; an interrupted call is taken
-up where it stopped, as long as model, data and settings are the same.
+A store is a folder: ``features.npy`` (one row per example), ``examples.npy`` (int64, the example
+number of every row) and ``manifest.json``, which is written last and names the model and the data.
+A partial store lies in a hidden folder beside it; an interrupted call resumes from there as long
+as model, data and settings are the same.
 """
 
 import logging
@@ -34,10 +34,11 @@ KIND = Kind("manifest of features", 1, "compute the features first", "compute th
 FEATURES = "features.npy"
 EXAMPLES = "examples.npy"
 PROGRESS = "progress.json"
+RELEASE_BP = 12_800  # bp that the GeneZip release reads at once
 FLOAT = "<f4"
-OWN = (MANIFEST, FEATURES, EXAMPLES, PROGRESS)
+STORE_FILES = (MANIFEST, FEATURES, EXAMPLES, PROGRESS)
 
-# rows -> their features, (rows, *inner, C), and the bases that went through the model
+# rows -> their features, (rows, *inner, C), and the number of bases that the model read
 Compute = Callable[[range], tuple[np.ndarray, int]]
 
 
@@ -48,8 +49,7 @@ class FeatureStore:
     Attributes
     ----------
     folder : Path
-    array : memory map, shape (n, C) of pairs or (n, bins, C) of windows; float32 unless the task
-        says otherwise
+    array : memory map, shape (n, C) of pairs or (n, bins, C) of windows; dtype of the plan
     blocks : name -> slice of the last axis
     examples : int64 array, shape (n,), column ``example`` of the prepared table, row by row
     facts : dict
@@ -70,12 +70,6 @@ class FeatureStore:
         ----------
         manifest : ``FOLDER/manifest.json``
         prepared : manifest of the prepared data that the features must be of
-
-        Raises
-        ------
-        GenezipError
-            If manifest or a file is missing, unreadable or incomplete, or the features are of
-            other data.
         """
         path = Path(manifest)
         facts = _read(path)
@@ -98,7 +92,7 @@ class FeatureStore:
         return cls(path.parent, array, blocks, examples, facts)
 
     def block(self, name: str) -> np.ndarray:
-        """The part of the last axis with this name (a view); an unknown name is an error."""
+        """The block of the last axis with this name (a view); an unknown name is an error."""
         if name not in self.blocks:
             raise GenezipError(
                 f"{self.folder} has no features {name}, only {', '.join(self.blocks)}; compute "
@@ -115,7 +109,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _whole(facts: dict[str, Any]) -> bool:
-    """Whether a manifest has what a store is read by; other steps write manifests, too."""
+    """Whether a manifest has the keys of a store; other steps write manifests, too."""
     try:
         names = {entry["path"] for entry in facts["files"] if entry["bytes"] >= 0}
         ends = [(int(start), int(stop)) for start, stop in facts["blocks"].values()]
@@ -141,13 +135,13 @@ def _sha256(path: str | Path) -> str:
 
 @dataclass(frozen=True)
 class StorePlan:
-    """What a store will hold.
+    """Content of a store before it is computed.
 
     Attributes
     ----------
     task, subset, input : as of :class:`genezip.tasks.base.Method`
-    layer : ``states`` or ``tokens``, what is pooled; ``tap`` in the manifest
-    model : what identifies the model (:attr:`genezip.models.base.Compressor.facts`)
+    layer : ``states`` or ``tokens``, the layer that is pooled; ``tap`` in the manifest
+    model : identity of the model (:attr:`genezip.models.base.Compressor.facts`)
     prepared : manifest of the prepared data
     examples : int64 array, shape (n,)
     inner : axes between the rows and the last one: () for pairs, (bins,) for windows
@@ -195,7 +189,7 @@ class StorePlan:
         return (len(self.examples), *self.inner, sum(self.blocks.values()))
 
     def identity(self) -> dict[str, Any]:
-        """Everything that decides the numbers; part of the manifest."""
+        """All that determines the numbers; part of the manifest."""
         ends = np.cumsum([0, *self.blocks.values()]).tolist()
         spans = pairwise(ends)
         precise = {} if self.dtype == FLOAT else {"dtype": self.dtype}
@@ -213,14 +207,14 @@ class StorePlan:
 
 
 @dataclass(frozen=True)
-class Reading:
-    """How the features of a task's examples are made.
+class Extraction:
+    """How the features of a task's examples are computed.
 
     Attributes
     ----------
-    plan : what the store will hold
-    compute : rows of the examples -> their features, and the bases that went through the model
-    rows_per_part : what an interruption may cost
+    plan : content of the store
+    compute : rows of the examples -> their features, and the number of bases that the model read
+    rows_per_part : rows that an interruption may lose
     """
 
     plan: StorePlan
@@ -228,30 +222,24 @@ class Reading:
     rows_per_part: int
 
 
-def write_store(manifest: str | Path, reading: Reading) -> None:
-    """Compute the features of all examples; finished parts survive a stop.
+def write_store(manifest: str | Path, extraction: Extraction) -> None:
+    """Compute the features of all examples; finished parts survive an interruption.
 
     Parameters
     ----------
     manifest : ``FOLDER/manifest.json``; the folder is replaced as a whole
-
-    Raises
-    ------
-    GenezipError
-        For a folder with foreign files, a disk without room, a failed write, or a feature that
-        is no finite number.
     """
-    plan = reading.plan
+    plan = extraction.plan
     identity = plan.identity()
     whole = plan.row_bytes * len(plan.examples)
     logger.info(f"features of {len(plan.examples):,} examples take {whole:,} bytes on disk")
-    with resumed_folder(Path(manifest).parent, OWN) as folder:
+    with resumed_folder(Path(manifest).parent, STORE_FILES) as folder:
         journal = Journal(folder / PROGRESS, identity)
         made = _begun(journal, plan)
         if made.rows:
-            logger.info(f"taken up after {made.rows:,} of {len(plan.examples):,} examples")
+            logger.info(f"resumed after {made.rows:,} of {len(plan.examples):,} examples")
         check_room(Path(manifest).parent, whole - plan.row_bytes * made.rows)
-        _fill(journal, reading, made)
+        _fill(journal, extraction, made)
         np.save(folder / EXAMPLES, plan.examples.astype(np.int64))
         logger.info(
             f"{len(plan.examples):,} examples, {made.bases:,} bases in "
@@ -265,22 +253,22 @@ def write_store(manifest: str | Path, reading: Reading) -> None:
 
 @dataclass
 class _Made:
-    """How much of a store is there; what the journal notes of :data:`FEATURES`."""
+    """How much of a store is computed; the entry of :data:`FEATURES` in the journal."""
 
     rows: int = 0
     bases: int = 0
     seconds: float = 0.0
 
     def rate(self) -> str:
-        """Bases per second so far, in words."""
+        """Bases per second so far, as text."""
         return f"{self.bases / max(self.seconds, 1e-9):,.0f} bp/s"
 
 
 def _begun(journal: Journal, plan: StorePlan) -> _Made:
-    """What an earlier call left of the same store; otherwise a file with no row yet."""
+    """Progress of an earlier call on the same store; otherwise a new file without rows."""
     features = journal.path.with_name(FEATURES)
     if FEATURES in journal.done and features.is_file():
-        with suppress(TypeError):  # of a version that noted other facts
+        with suppress(TypeError):  # a version that recorded other facts
             return _Made(**journal.done[FEATURES])
     journal.clear()
     journal.path.with_name(MANIFEST).unlink(missing_ok=True)
@@ -288,9 +276,9 @@ def _begun(journal: Journal, plan: StorePlan) -> _Made:
     return _Made()
 
 
-def _fill(journal: Journal, reading: Reading, made: _Made) -> None:
-    """Compute and write what is missing, part by part; ``made`` keeps count."""
-    plan, total = reading.plan, len(reading.plan.examples)
+def _fill(journal: Journal, extraction: Extraction, made: _Made) -> None:
+    """Compute and write the missing rows, part by part; ``made`` keeps count."""
+    plan, total = extraction.plan, len(extraction.plan.examples)
     first = len(npy_head(plan.shape, plan.dtype))
     # plain writes at an offset: a full disk is an error here, not a crash as in a memory map
     with (
@@ -298,9 +286,9 @@ def _fill(journal: Journal, reading: Reading, made: _Made) -> None:
         Progress("features", total, "example", made.rows) as shown,
     ):
         while made.rows < total:
-            rows = range(made.rows, min(made.rows + reading.rows_per_part, total))
+            rows = range(made.rows, min(made.rows + extraction.rows_per_part, total))
             began = time.perf_counter()
-            part, bases = reading.compute(rows)
+            part, bases = extraction.compute(rows)
             made.seconds += time.perf_counter() - began
             made.bases += bases
             _check(part, rows, plan)
@@ -343,13 +331,12 @@ ROUNDING = 1e-6
 
 @dataclass(frozen=True)
 class Standard:
-    """What is subtracted from each channel and what it is divided by.
+    """Per-channel mean and standard deviation of the training rows.
 
     Attributes
     ----------
     centre, scale : float64 array, shape (channels,)
-        ``scale`` is infinite for a channel that is constant in training, which so becomes 0
-        everywhere.
+        ``scale`` is infinite for a channel that is constant in training: it becomes 0.
     """
 
     centre: np.ndarray
@@ -363,7 +350,7 @@ class Standard:
 class Moments:
     """Mean and mean square of channels, float64, from blocks of any size.
 
-    Blocks are merged by the rule of Chan, Golub and LeVeque (1979), so that a large mean costs
+    Blocks are merged by the formula of Chan, Golub and LeVeque (1979), so that a large mean costs
     no digits of the spread.
     """
 
@@ -373,7 +360,7 @@ class Moments:
         self._spread = np.zeros(channels)  # sum of squared deviations from the mean
 
     def add(self, block: np.ndarray) -> None:
-        """Take in an array of shape (..., channels)."""
+        """Add an array of shape (..., channels)."""
         rows = np.asarray(block, dtype=np.float64).reshape(-1, len(self.mean))
         if not len(rows):
             return
@@ -391,15 +378,15 @@ class Moments:
         return np.sqrt(self._spread / self.count)
 
     def standard(self, centred: bool = True, least: np.ndarray | None = None) -> Standard:
-        """By mean and standard deviation; by the root mean square alone if not ``centred``.
+        """Standard by mean and standard deviation; if not ``centred``, by the root mean square.
 
         Without centring 0 stays 0.
 
         Parameters
         ----------
         least : float array, shape (channels,), or None
-            A channel whose root mean square is below it counts for nothing: a difference that
-            is small beside what it was taken from is rounding (``ROUNDING``).
+            A channel whose root mean square is below it becomes 0: a difference that is small
+            beside its terms is rounding (``ROUNDING``).
         """
         sd, mean = self.sd, self.mean
         size = np.sqrt(sd**2 + mean**2)

@@ -1,12 +1,11 @@
 """Real labels, most of them for the demo genome: files of a mirror folder or of public servers.
 
-``labels.json`` lists the files (``files``) and says for every part without any why (``reasons``),
-so that a run that cannot have them goes on and its report can say so.
+``labels.json`` lists the files (``files``) and, for every part without files, the reason
+(``reasons``): a run goes on without them, and its report shows the reason.
 
 The table of public files (``genezip/download/sources.tsv``) has a row ``labels/PART/NAME`` for
-every file. All but one part are read as they are published. The elements are published as
-intervals: those inside the segments of the genome are written with their bases, which is what the
-mirror folder holds.
+every file. Files are read as published, except the elements, which are published as intervals:
+those inside the segments of the genome are written with their bases, as in the mirror folder.
 """
 
 import gzip
@@ -54,7 +53,7 @@ INTERVALS = {f"{split}.{label}.csv.gz": (split, label) for split in SPLITS for l
 
 
 def write_published(files: Mapping[str, Path], target: Path, source: Source | None) -> None:
-    """Write a file as it is published, with gzip where its own name has no ``.gz`` more."""
+    """Write a published file unchanged; where the published name lacks ``.gz``, compress it."""
     ((name, path),) = files.items()
     if name == target.name:
         shutil.copyfile(path, target)
@@ -78,13 +77,13 @@ def _write_gzip(target: Path, content: bytes) -> None:
 
 @dataclass(frozen=True)
 class LabelFile:
-    """A file that the measurements read.
+    """A label file.
 
     Attributes
     ----------
     origin : path in the mirror folder
     what, licence : for the list of data
-    public : names of the public files that it is made of
+    public : names of the public files from which it is made
     """
 
     origin: str
@@ -100,9 +99,9 @@ class LabelDeposit:
     Attributes
     ----------
     files : name -> file
-    of_the_genome : whether they say something about the DNA of a run; others bring sequences
-    mirror : folder of the mirror that has a table of checksums of its own; empty for the mirror
-    write : writes a file from public ones: their paths by name, the file, and the genome or None
+    of_the_genome : whether the labels are of the run's genome; other labels have own sequences
+    mirror : folder of the mirror with its own table of checksums; empty for the mirror itself
+    write : writes a file from public ones; takes their paths by name, the file, the genome or None
     """
 
     files: Mapping[str, LabelFile]
@@ -183,10 +182,10 @@ class PublicLabels:
     Attributes
     ----------
     table : the table of sources
-    downloads : folder of the files as they come; its lock lies beside it
-    source : the genome, which the elements are cut from
-    fetched : folder of files fetched elsewhere; nothing is asked from the network then
-    http : patience with servers
+    downloads : folder of the downloaded files; its lock lies beside it
+    source : the genome from which elements are cut
+    fetched : folder of files fetched elsewhere; the network is then not used
+    http : timeouts and attempts
     """
 
     table: Path
@@ -206,13 +205,13 @@ class PublicLabels:
         return [item(sources[name]) for name in names]
 
     def plan(self, parts: Sequence[str]) -> Plan:
-        """What :meth:`get` would download for some parts; nothing is written."""
+        """Files that :meth:`get` would download for parts; nothing is written."""
         patience = replace(self.http, attempts=1, timeout_s=self.http.size_timeout_s)
         store = self._store(patience)
         return plan(store, [wish for part in parts for wish in self.items(part)])
 
     def get(self, part: str, folder: Path) -> list[dict[str, object]]:
-        """Fetch the files of a part and write what the measurements read into a folder.
+        """Fetch the public files of a part and write its label files into a folder.
 
         Returns
         -------
@@ -222,9 +221,6 @@ class PublicLabels:
         ------
         SourceUnavailable
             If no server delivers a file, or the folder of fetched files lacks it.
-        GenezipError
-            If a file differs from its checksum or the lock, the disk is full, or an interval
-            file is damaged.
         """
         store, items = self._store(self.http), self.items(part)
         if store.fetched and (missing := store.missing(items)):
@@ -307,26 +303,20 @@ def fetch_labels(
     public: PublicLabels | None = None,
     source: Source | None = None,
 ) -> Path:
-    """Bring the label files of some parts: from the mirror folder, else from public servers.
+    """Write the label files of parts, from the mirror folder or else from public servers.
 
     Parameters
     ----------
-    mirror : folder, or None where none was named; its files are compared with its checksum table
+    mirror : folder, or None; its files are compared with its checksum table
     parts : keys of :data:`LABELS`
     out : folder; replaced as a whole
-    public : where to look without a mirror folder; None asks no server
+    public : used without a mirror folder; None for no server
     source : the genome of the run; labels that do not belong to it are not fetched
 
     Returns
     -------
-    ``out/labels.json``. A part that cannot be had has no file and a reason in it; the path of
-    the mirror folder stands in no file.
-
-    Raises
-    ------
-    GenezipError
-        If a file is truncated, altered or not in the checksum table of the mirror folder, or no
-        server has the right one.
+    ``out/labels.json``. An unavailable part has a reason instead of files; the path of the mirror
+    folder is in no file.
     """
     names = {name for deposit in LABELS.values() for name in deposit.files}
     entries: list[dict[str, object]] = []
@@ -358,7 +348,7 @@ def fetch_labels(
     for reason in dict.fromkeys(reasons.values()):
         left = ", ".join(part for part in parts if reasons.get(part) == reason)
         logger.warning(
-            f"labels: none for {left}: {reason}; the report goes without "
+            f"labels: none for {left}: {reason}; the report leaves them out "
             f"(delete {out} to try again)"
         )
     return out / LISTING
@@ -381,7 +371,7 @@ def _from_mirror(mirror: Path, part: str, folder: Path) -> list[dict[str, object
 
 
 def unfit_genome(source: Source) -> str | None:
-    """Why real labels say nothing about a genome; None where they do."""
+    """Reason why real labels do not apply to a genome; None where they apply."""
     if source.kind == "simulated":
         return "the DNA of this run is simulated, and real labels say nothing about it"
     if source.build != BUILD:
@@ -390,21 +380,19 @@ def unfit_genome(source: Source) -> str | None:
 
 
 def measurable(task: Task[Any], files: TaskFiles, source: str | Path, subset: str) -> Source:
-    """The genome of a run, where the labels of a task say something about it.
+    """The genome of a run, where the labels of a task apply to it.
 
     Parameters
     ----------
     task : one whose name is a key of :data:`LABELS`
     files : ``labels.json``
     source : ``source.json``
-    subset : what was asked for
+    subset : the requested subset
 
     Raises
     ------
     NotMeasured
         If the files of the task are not listed, or the labels are of another genome.
-    GenezipError
-        If the task has no such subset, or the genome is missing or incomplete.
     """
     if subset != task.own_subset:
         raise GenezipError(
@@ -419,7 +407,7 @@ def measurable(task: Task[Any], files: TaskFiles, source: str | Path, subset: st
 
 
 def same_genome(prepared: Prepared, source: str | Path) -> Source:
-    """The genome that labels were prepared with (fact ``genome_sha256``)."""
+    """The genome with which labels were prepared (fact ``genome_sha256``)."""
     found = Source.load(source)
     if sha256_file(source) != prepared.facts["genome_sha256"]:
         raise GenezipError(

@@ -1,7 +1,7 @@
-"""All verbs of a task with a small deposit in one call, for some frozen models.
+"""All verbs of a task with a small deposit in one call, for one or more frozen models.
 
-What is finished waits in a hidden folder beside the predictions: an interrupted call goes on from
-there, and the folder goes when the scores are written.
+Finished parts lie in a hidden folder beside the predictions, from which an interrupted call
+resumes. The folder is removed once the scores are written.
 """
 
 import logging
@@ -40,12 +40,12 @@ from genezip.training.checkpoint import discard
 logger = logging.getLogger(__name__)
 
 NO_RESULT = {"device", "bootstrap", "arms", "subsets", "tasks"}
-"""Keys of a section that change no prediction of a subset."""
+"""Keys of a section that cannot change the predictions of a subset."""
 
 
 @dataclass(frozen=True)
-class _Set:
-    """A prepared subset, opened, and where its parts lie."""
+class _Subset:
+    """A prepared subset and the folder of its parts."""
 
     job: Job[Any]
     folder: Path
@@ -69,22 +69,18 @@ def measure(
 ) -> None:
     """Prepare, predict and score a task.
 
+    Data at hand that cannot be measured are no error: the score table has a row with the reason.
+
     Parameters
     ----------
     files : the deposited files
-    source : genome of the run, ``source.json`` (or a FASTA); None where the task reads none
+    source : genome of the run, ``source.json`` or a FASTA; None where the task reads no genome
     models : sources as of :func:`genezip.models.load`: folders, or names with settings
     control : name of the model that the others are compared with, or None
     settings : the task's section, which has ``bootstrap``, ``seed`` and ``device``
     scale : full, demo or test
     out : TSV of scores
     predictions : Parquet of predictions, of all subsets
-
-    Raises
-    ------
-    GenezipError
-        As the verbs do, or if two models have one name. What cannot be measured on the data at
-        hand is no error: the score table then has a row with the reason.
     """
     if not {"bootstrap", "seed"} <= set(type(settings).model_fields):
         raise GenezipError(
@@ -96,7 +92,7 @@ def measure(
     for path in files.paths:
         if not path.is_file():
             raise GenezipError(
-                f"{path}, which {files.listing} lists, does not exist; mend the list"
+                f"{path}, listed in {files.listing}, does not exist; correct the list"
             )
     for folder in {out.parent, predictions.parent}:
         try:
@@ -109,7 +105,7 @@ def measure(
     try:
         _measure(task, files, source, opened, control, settings, scale, out, predictions)
     except KeyboardInterrupt:
-        logger.info("stopped; the same command goes on after what is finished")
+        logger.info("stopped; the same command resumes after the finished parts")
         raise
 
 
@@ -126,7 +122,7 @@ def _measure(
 ) -> None:
     subsets = task.subsets(settings)
     work = predictions.parent / f".{predictions.stem}.work"
-    sets: list[_Set] = []
+    sets: list[_Subset] = []
     reasons: dict[str, str] = {}
     for subset, official in subsets.items():
         folder = work / subset
@@ -139,7 +135,7 @@ def _measure(
             continue
         method = baseline_method("", task.name, subset)
         job: Job[Any] = Job(method, official, task.open(data, genome), settings, settings.seed)
-        sets.append(_Set(job, folder))
+        sets.append(_Subset(job, folder))
     parts = [[_baselines(task, one, source)] for one in sets]
     for compressor in models:
         for one, found in zip(sets, parts, strict=True):
@@ -159,7 +155,7 @@ def _measure(
 
 
 def _opened(models: Sequence[str | Path], task: Task[Any], device: str) -> list[Compressor]:
-    """Every model in turn; two of one name and seed are refused before any is measured."""
+    """The models in their order; two of one name and seed are refused before any is measured."""
     seen: dict[tuple[str, Any], str | Path] = {}
     opened = [with_vectors(load(model, device, streams=task.streams)) for model in models]
     for model, compressor in zip(models, opened, strict=True):
@@ -172,7 +168,7 @@ def _opened(models: Sequence[str | Path], task: Task[Any], device: str) -> list[
     return opened
 
 
-def _baselines(task: Task[Any], one: _Set, source: Path | None) -> Path:
+def _baselines(task: Task[Any], one: _Subset, source: Path | None) -> Path:
     def found() -> Iterable[Found]:
         tss = None if source is None else task.annotated_tss(source)
         return task.baselines(one.job, tss)
@@ -180,8 +176,8 @@ def _baselines(task: Task[Any], one: _Set, source: Path | None) -> Path:
     return _part(task, one, one.job.method, {}, found)
 
 
-def _model(task: Task[Any], one: _Set, compressor: Compressor) -> Path:
-    """Predictions of one frozen model; what was not trained has no seed."""
+def _model(task: Task[Any], one: _Subset, compressor: Compressor) -> Path:
+    """Predictions of one frozen model; an untrained system has no seed."""
     method = replace(
         one.job.method,
         model=compressor.name,
@@ -208,12 +204,12 @@ def _model(task: Task[Any], one: _Set, compressor: Compressor) -> Path:
 
 def _part(
     task: Task[Any],
-    one: _Set,
+    one: _Subset,
     method: Method,
     facts: dict[str, Any],
     found: Callable[[], Iterable[Found]],
 ) -> Path:
-    """Prediction file of one method on one subset; one that an earlier call left is kept."""
+    """Prediction file of one method on one subset; a finished one of an earlier call is kept."""
     settings = one.job.settings.model_dump(mode="json", exclude=NO_RESULT)
     identity = {"data": sha256_file(one.data), "model": facts, "settings": settings}
     name = method.label if method.model else "baselines"

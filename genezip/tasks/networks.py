@@ -3,19 +3,19 @@
 Layers of the contact-map, pair and initiation heads are those of the GeneZip release; the one for
 regulatory activity follows Enformer's output (softplus, Poisson loss), as GeneZip has none.
 
-Channels, kernels and strides of the CNNs are those of the benchmark's own (github.com/wenduocheng/
+Channels, kernels and strides of the CNNs are those of the benchmark (github.com/wenduocheng/
 DNALongBench at d6db3ae, folder experiments/CNN; doi 10.1038/s41467-025-65077-4): every layer is a
-convolution, batch norm and ReLU. Left out or changed on purpose:
+convolution, batch norm and ReLU. Deliberate differences:
 
 - pairs: the benchmark puts a ReLU behind the last linear map, which can silence both classes for
   good; here the map gives logits;
 - contacts: the benchmark repeats the vector of one bin along its row; here entry (i, j) starts
   from the mean of both bins, the distance is a share of the map, and the map is the mean with
   its transpose;
-- activity: the benchmark reduces 196,608 bp by 256 and stretches what is left over 896 bins
+- activity: the benchmark reduces 196,608 bp by 256 and stretches the result over 896 bins
   of the whole input; here the last convolution has stride 1, so a position is a bin of 128 bp, and
   the scored 896 are cut out of 1,536;
-- paddings: the benchmark's differ from layer to layer; here position i of a layer of stride s
+- padding: the benchmark's differs from layer to layer; here position i of a layer of stride s
   stands for positions s i to s (i + 1) of the layer before, at every layer.
 
 The supplement of the paper, which may give more settings, was not available. The CNNs are trained
@@ -51,24 +51,24 @@ S = TypeVar("S", bound=HeadTraining)
 
 
 def seeded(make: Callable[[], N], seed: int) -> N:
-    """A module with the initial values of a seed; other random numbers are left alone."""
+    """A module with the initial values of a seed; the global random state is kept."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return make()
 
 
 def cnn_settings(settings: S) -> S:
-    """The same amounts of training, with the rate and decay of the benchmark's CNNs."""
+    """Settings with the learning rate and weight decay of the benchmark's CNNs."""
     changes = {"learning_rate": CNN_RATE, "weight_decay": CNN_DECAY, "warmup": 0.0}
     return settings.model_copy(update=changes)
 
 
 class Learner(Protocol):
-    """A network of a task with its loss."""
+    """A network of a task with its settings and loss."""
 
     @property
     def module(self) -> nn.Module:
-        """Whatever of it requires gradients learns."""
+        """The network; its parameters that require gradients are trained."""
 
     @property
     def settings(self) -> Any:
@@ -88,16 +88,16 @@ def learn(
     identity: Mapping[str, Any] | None = None,
     describe: Callable[[np.ndarray], str] | None = None,
 ) -> None:
-    """Train on the examples of a task and leave the weights of the best validation in the module.
+    """Train on the examples of a task; the module ends with the weights of the best validation.
 
     Parameters
     ----------
-    job : what is learned; its work folder holds the checkpoint
+    job : method and subset; its work folder holds the checkpoint
     score, metric : validation score that chooses the weights, and its name
     examples : number of training examples
-    micro_batch : examples that the loss takes at a time
-    identity : what else must be equal between two parts of a run than the job says
-    describe : training examples in words
+    micro_batch : examples per call of the loss
+    identity : facts besides the job's that must be equal between two parts of a run
+    describe : describes training examples, for messages
     """
     settings = learner.settings
     objective = TaskObjective(
@@ -246,11 +246,11 @@ def squared_error_sum(prediction: Tensor, target: Tensor) -> Tensor:
 
 
 UNKNOWN = 0.25
-"""What each of the four columns holds at N in every task but contact maps (there 0)."""
+"""Value of the four channels at N in every task but contact maps (there 0)."""
 
 
 class OneHot(nn.Module):
-    """Token ids as four channels, A C G T; every id that is no base is ``unknown`` in all."""
+    """Token ids as four channels, A C G T; an id that is no base is ``unknown`` in all four."""
 
     def __init__(self, unknown: float = UNKNOWN) -> None:
         super().__init__()
@@ -395,7 +395,7 @@ class ContactCNN(nn.Module):
         return found[:, kept, kept]
 
     def triangle(self, ids: Tensor) -> Tensor:
-        """The scored entries (B, n (n - 1) / 2 with offset 1, fewer above), row by row.
+        """The scored entries of the maps, (B, entries): n (n - 1) / 2 with offset 1, fewer above.
 
         In the order of ``numpy.triu_indices(n, offset)``; 99,681 for 1,048,576 bp.
         """

@@ -1,14 +1,13 @@
-"""Prediction files: what a method predicted beside what was true, one row per example.
+"""Prediction files: predictions and targets of methods, one row per example.
 
-Parquet with the columns ``COLUMNS``. Scores are computed from these files alone. Of numbers,
-target (0 or 1), prediction and hidden are floats; hidden may be null. Arrays are the bytes of
-little-endian arrays in C order, which are read one row at a time; a target of NaN is not scored.
-The :class:`Layout` of a task says which of the two it has, and in which precision. The file's
-metadata has, under the key ``genezip``, JSON with ``kind`` (scalar or array), ``shape`` (of one
-array, -1 where rows differ), ``dtype`` (of a prediction), ``target_dtype`` (float16 in files of
-earlier versions, which lack it), ``task``, ``subset``, ``arms`` (the methods), ``notes`` (why
-cells of a method are empty, or a remark beside their value) and ``facts`` (numbers about the
-examples themselves).
+Parquet with the columns ``COLUMNS``; scores are computed from these files alone. In a ``scalar``
+file target (0 or 1), prediction and masked-variant score (column ``hidden``, may be null) are
+floats. In an ``array`` file they are the bytes of little-endian arrays in C order, read one row at
+a time; a target of NaN is not scored. :class:`Layout` gives kind and precision of a task. The
+file's metadata has, under the key ``genezip``, JSON with ``kind``, ``shape`` (of one array, -1
+where rows differ), ``dtype`` (of a prediction), ``target_dtype`` (float16 in files of earlier
+versions, which lack it), ``task``, ``subset``, ``arms`` (the methods), ``notes`` (why cells of a
+method are empty, or a remark beside their value) and ``facts`` (numbers about the examples).
 """
 
 from collections import Counter, defaultdict
@@ -72,12 +71,11 @@ class PredictionWriter:
     Parameters
     ----------
     path : path
-    layout : what one prediction of the task is. The file names the size of an axis that turned
-        out the same in all rows.
+    layout : of the task. The file states the size of an axis where all rows have the same.
     method : Method or None
-        Whose predictions they are; None where :meth:`add` names it for each batch.
+        Method of all predictions; None where :meth:`add` names it for each batch.
     of : (task, subset) or None
-        Of a file without ``method`` that may come to hold no rows and no notes.
+        Of a file without ``method``, which may end without rows and notes.
     """
 
     def __init__(
@@ -120,13 +118,14 @@ class PredictionWriter:
         self._open.__exit__(kind, error, trace)
 
     def add(self, found: Found, method: Method | None = None) -> None:
-        """Add what a task found; the order of rows is kept.
+        """Add a result of a task; the order of rows is kept.
+
+        Finite values beyond the range of a dtype become its ends.
 
         Parameters
         ----------
-        method : whose it is; the file's where it is None. ``model`` and ``subset`` of what was
-            found come before those of the method. Finite values beyond the range of a dtype
-            become its ends.
+        method : of the result; None for that of the file. ``model`` and ``subset`` of the result
+            take precedence over those of the method.
 
         Raises
         ------
@@ -145,12 +144,12 @@ class PredictionWriter:
                 method, model=found.model or method.model, subset=found.subset or method.subset
             )
         self._methods[method] = None
-        place = {"arm": method.label, "subset": method.subset}
+        key = {"arm": method.label, "subset": method.subset}
         if isinstance(found, Fact):
-            self._facts.append({**place, **_cells(found, FACT)})
+            self._facts.append({**key, **_cells(found, FACT)})
             return
         if isinstance(found, Note):
-            self._notes.append({**place, **_cells(found, NOTE)})
+            self._notes.append({**key, **_cells(found, NOTE)})
             return
         self._rows(found, method)
 
@@ -167,7 +166,7 @@ class PredictionWriter:
             "hidden": np.asarray(hidden, np.float64),
         }
         if self.layout.kind == "scalar":
-            self._check_labels(method, columns["example"], columns["target"])
+            self._check_targets(method, columns["example"], columns["target"])
             known = np.where(np.isnan(columns["hidden"]), 0, columns["hidden"])
             self._check(method, found, "hidden", known)
         self._check(method, found, "prediction", found.prediction)
@@ -202,17 +201,17 @@ class PredictionWriter:
             array = np.where(finite, np.clip(array, -most, most), array)
         return array.astype(dtype).tobytes()
 
-    def _check_labels(self, method: Method, example: np.ndarray, labels: np.ndarray) -> None:
-        wrong = ~np.isin(labels, (0, 1))
+    def _check_targets(self, method: Method, example: np.ndarray, targets: np.ndarray) -> None:
+        wrong = ~np.isin(targets, (0, 1))
         if wrong.any():
-            place = int(np.argmax(wrong))
+            first = int(np.argmax(wrong))
             raise GenezipError(
-                f"example {example[place]} of {method.task} {method.subset} has the target "
-                f"{labels[place]:g}, not 0 or 1; prepare the task again"
+                f"example {example[first]} of {method.task} {method.subset} has the target "
+                f"{targets[first]:g}, not 0 or 1; prepare the task again"
             )
 
     def _check(self, method: Method, found: Predictions, name: str, values: Any) -> None:
-        """Refuse a prediction that is no number where the target is one."""
+        """Refuse a prediction that is not finite where the target is."""
         if self.layout.kind == "scalar":
             lost = np.isfinite(np.asarray(found.target, dtype=float)) & ~np.isfinite(values)
         else:
@@ -226,7 +225,7 @@ class PredictionWriter:
             )
 
     def copy(self, file: "PredictionFile") -> None:
-        """Add what a finished file holds: rows, notes, facts."""
+        """Add rows, notes and facts of a finished file."""
         self._flush()
         with open_parquet(file.path, KIND) as source:
             for number in range(source.num_row_groups):
@@ -239,8 +238,8 @@ class PredictionWriter:
 
     def _finish(self) -> None:
         self._flush()
-        places = dict.fromkeys((method.task, method.subset) for method in self._methods)
-        task, subset = self._of or next(iter(places), (None, None))
+        subsets = dict.fromkeys((method.task, method.subset) for method in self._methods)
+        task, subset = self._of or next(iter(subsets), (None, None))
         head = KIND.head(
             kind=self.layout.kind,
             shape=self._sizes(),
@@ -299,7 +298,7 @@ class ArrayRow:
 
 @dataclass(frozen=True)
 class PredictionFile:
-    """A prediction file, its arrays unread.
+    """A prediction file, opened without reading its arrays.
 
     Attributes
     ----------
@@ -307,7 +306,7 @@ class PredictionFile:
     kind : ``scalar`` or ``array``
     shape : tuple of int, of one array; -1 where rows differ
     dtype, target_dtype : of a prediction and of a target
-    task : task and subset; None in a file that holds nothing
+    task : task and subset; None in an empty file
     methods : methods with rows or notes
     notes : dicts of method (label of the method), subset, rule, split, metric, reason, value_stands
     facts : numbers about the examples (dicts of rule, split, metric, value, n), or, with method and
@@ -326,13 +325,7 @@ class PredictionFile:
 
     @classmethod
     def open(cls, path: str | Path) -> "PredictionFile":
-        """Read the file's metadata and check its columns.
-
-        Raises
-        ------
-        GenezipError
-            If it is missing, no Parquet, no prediction file, or lacks a column.
-        """
+        """Read the file's metadata and check its columns."""
         path = Path(path)
         raw = read_head(path, KIND)
         with open_parquet(path, KIND) as file:
@@ -436,16 +429,16 @@ def read_predictions(paths: Sequence[str | Path]) -> list[PredictionFile]:
     """
     if not paths:
         raise GenezipError("no prediction file was given; name at least one")
-    # a file that names no task holds neither rows nor notes, so it takes nothing from the others
+    # a file that names no task has neither rows nor notes
     files = [file for file in map(PredictionFile.open, paths) if file.task is not None]
     if not files:
         raise GenezipError(f"{paths[0]} has no predictions; predict again")
-    first, place = files[0], _place(files[0])
+    first, task = files[0], _task_name(files[0])
     seen: dict[Method, Path] = {}
     for file in files:
-        if _place(file) != place or file.kind != first.kind:
+        if _task_name(file) != task or file.kind != first.kind:
             raise GenezipError(
-                f"{first.path} is of {place} and {file.path} of {_place(file)}; score them apart"
+                f"{first.path} is of {task} and {file.path} of {_task_name(file)}; score them apart"
             )
         for method in file.methods:
             if method in seen:
@@ -458,10 +451,10 @@ def read_predictions(paths: Sequence[str | Path]) -> list[PredictionFile]:
     return files
 
 
-def _place(file: PredictionFile) -> str:
-    """Task and subset of a file; methods of another are an error.
+def _task_name(file: PredictionFile) -> str:
+    """Task and subset of a file in words; a method of another is an error.
 
-    A file of the subset ``all`` may hold parts of it under their own names.
+    A file of the subset ``all`` may hold methods of single subsets.
     """
     assert file.task is not None
     own = ((m.task, m.subset if file.task[1] != ALL else ALL) for m in file.methods)
@@ -479,18 +472,18 @@ def _no_example_twice(file: PredictionFile) -> None:
         method = method_of(row[METHOD_COLUMNS].tolist())
         raise GenezipError(
             f"{file.path} has {row['split']} example {row['example']} of {method.label} twice "
-            f"under the rule {row['rule']}; predict again"
+            f"under the split scheme {row['rule']}; predict again"
         )
 
 
-class Gathers(Protocol):
-    """Takes in the rows of one method, rule and split."""
+class Accumulator(Protocol):
+    """Accumulator of the rows of one method, split scheme and split."""
 
     def add(self, row: ArrayRow) -> None:
-        """Take in a row."""
+        """Add a row."""
 
 
-G = TypeVar("G", bound=Gathers)
+G = TypeVar("G", bound=Accumulator)
 R = TypeVar("R")
 
 
@@ -499,10 +492,10 @@ def gathered(
     make: Callable[[], G],
     finish: Callable[[Method, str, str, G], Iterable[R]],
 ) -> Iterator[R]:
-    """What is made of the rows of each method, rule and split of an ``array`` file.
+    """Results of ``finish`` for each method, split scheme and split of an ``array`` file.
 
-    ``finish`` is called after the last of them; what they were gathered into, which may fill the
-    memory, is dropped before the next one's.
+    ``finish`` is called after the last row of a group, whose accumulator, which may be large, is
+    then dropped.
     """
     keys = file.keys[[*METHOD_COLUMNS, "rule", "split"]].itertuples(index=False)
     left = Counter((method_of(cells), rule, split) for *cells, rule, split in keys)
@@ -516,6 +509,6 @@ def gathered(
 
 
 def method_of(cells: Sequence[Any]) -> Method:
-    """A method of cells in order of ``METHOD_COLUMNS``."""
+    """The method of cells in the order of ``METHOD_COLUMNS``."""
     task, subset, model, seed, fed, mode = cells
     return Method(task, subset, model, None if pd.isna(seed) else int(seed), fed, mode)

@@ -1,7 +1,7 @@
 """The verbs of every task: prepare, features, predict, baselines, score.
 
-What a task finds is written here, and so is what all tasks have in common: which data, features,
-model and method belong together, what an interrupted call may go on from, and where files go.
+This module writes what a task yields and holds what all tasks share: which data, features,
+model and method belong together, what an interrupted call may resume from, and file paths.
 """
 
 import logging
@@ -50,15 +50,10 @@ def prepare(
     Parameters
     ----------
     name : of the task
-    subset : name in the deposit; ``all``, or the name of any subset, where all subsets read one
-        folder; None for ``all``, or the only subset
+    subset : name in the deposit; ``all``, or any name, where all subsets read one folder; None
+        for ``all``, or the only subset
     genome : FASTA, or ``source.json``
     manifest : ``FOLDER/manifest.json`` to write
-
-    Raises
-    ------
-    GenezipError
-        For an unknown task or subset, or files that are missing, wrong or damaged.
     """
     task = TASKS[name]
     subset = subset or (ALL if task.one_folder else task.own_subset)
@@ -81,15 +76,9 @@ def features(
     settings: Any,
     manifest: Path,
 ) -> None:
-    """Cache what a frozen model makes of prepared examples; an interrupted call goes on.
+    """Cache the features of prepared examples by a frozen model; an interrupted call resumes.
 
-    Of a system without vectors they are counts of its token ids.
-
-    Raises
-    ------
-    GenezipError
-        For a task whose features are not cached, another input, or a system with neither vectors
-        nor token ids.
+    The features of a system without vectors are counts of its token ids.
     """
     from genezip.models.token_counts import with_vectors
 
@@ -98,11 +87,11 @@ def features(
         raise GenezipError(f"there are no features of the input {input}; use authors or full")
     compressor = with_vectors(compressor)
     Prepared.load(data, task.name)
-    reading = task.features(compressor, task.open(data, genome), input, settings)
-    plan = reading.plan
+    extraction = task.features(compressor, task.open(data, genome), input, settings)
+    plan = extraction.plan
     kind = plan.model.get("vectors", plan.layer)
     logger.info(f"{name} {plan.subset}: {kind} of {compressor.name}, input {input}")
-    write_store(manifest, reading)
+    write_store(manifest, extraction)
 
 
 def predict(
@@ -117,25 +106,19 @@ def predict(
     store: Path | None = None,
     model: Path | None = None,
 ) -> None:
-    """Learn a task and write predictions of its validation and test examples.
+    """Train on a task and write predictions of its validation and test examples.
 
     Parameters
     ----------
     data : ``manifest.json`` of the prepared data
     genome : FASTA (or ``source.json``) that they were prepared with
-    method : the model ``cnn`` is the one-hot CNN; the mode ``frozen`` reads ``store``, or the model
-        in the folder ``model`` where a task caches nothing; the others train that model
+    method : its model ``cnn`` is the one-hot CNN; its mode ``frozen`` reads ``store``, or the model
+        in the folder ``model`` where a task caches nothing; other modes train that model
     official : name of the subset in the deposit
     seed : of initial weights, dropout, adapters and the order of examples
-    out : prediction file, written atomically. Checkpoints lie in a hidden folder beside it: an
-        interrupted call goes on from there, and removes them at the end.
+    out : prediction file, written atomically. Checkpoints lie in a hidden folder beside it, from
+        which an interrupted call resumes; they are removed at the end.
     store : ``manifest.json`` of cached features
-
-    Raises
-    ------
-    GenezipError
-        If the task has no such mode, data, features and method do not belong together, and
-        whatever loading and training raise.
     """
     from genezip.training.checkpoint import discard
 
@@ -185,7 +168,7 @@ def _frozen(
 
 
 def fit_store(task: Task[Any], store: FeatureStore, job: Job[Any]) -> Iterator[Found]:
-    """Predictions of a head on cached features, which a checkpoint is tied to."""
+    """Predictions of a head on cached features; checkpoints are tied to these features."""
     files = {entry["path"]: entry["sha256"] for entry in store.facts["files"]}
     identity = {**job.identity, "features": files[FEATURES]}
     return task.fit(store, replace(job, identity=identity))
@@ -199,7 +182,7 @@ def _refuse_other(store: FeatureStore, table: pd.DataFrame, method: Method) -> N
         "input": (store.facts["input"], "full" if method.input == "contrast" else method.input),
         "model": (model.get("name"), method.model),
     }
-    if model.get("seed") is not None:  # comparators have none; there the method's is the head's
+    if model.get("seed") is not None:  # a comparator has none: the method's seed is the head's
         wanted["training seed"] = (model["seed"], method.seed)
     for key, (held, value) in wanted.items():
         if held != value:
@@ -214,7 +197,7 @@ def _refuse_other(store: FeatureStore, table: pd.DataFrame, method: Method) -> N
 
 
 def _uncached(task: Task[Any], job: Job[Any], model: str | Path | None) -> Iterator[Found]:
-    """Predictions of a head on vectors of a frozen model that are not cached."""
+    """Predictions of a head on uncached vectors of a frozen model."""
     from genezip.models import load
     from genezip.models.token_counts import with_vectors
 
@@ -227,7 +210,7 @@ def _uncached(task: Task[Any], job: Job[Any], model: str | Path | None) -> Itera
 
 
 def _live(task: Task[Any], job: Job[Any], folder: Path | None) -> Iterator[Found]:
-    """Predictions with the network in the graph, set up as the mode wants it."""
+    """Predictions of a network that is fine-tuned as the mode sets it up."""
     from genezip.models.device import choose_device
     from genezip.models.pretrained import WEIGHTS, load_network
     from genezip.training.trainable import set_mode
@@ -240,7 +223,7 @@ def _live(task: Task[Any], job: Job[Any], folder: Path | None) -> Iterator[Found
     network, card = load_network(folder)
     if job.method.input == "full" and network.bound == "sequence":
         network.set_bound("causal", list(card.target_bpt.values()))
-        logger.info("input full: the bound of the whole sequence gives way to the causal one")
+        logger.info("input full: the causal bound replaces that of the whole sequence")
     network.to(device)
     set_mode(network, job.method.mode, job.settings, job.seed)
     network.checkpoint_activations(True)
@@ -251,7 +234,7 @@ def _live(task: Task[Any], job: Job[Any], folder: Path | None) -> Iterator[Found
 def write_predictions(task: Task[Any], out: Path, method: Method, found: Iterable[Found]) -> None:
     """Write a prediction file, whole or not at all.
 
-    ``method`` names task and subset alone where what was found names its model (baselines).
+    ``method`` names task and subset alone where each result names its own model (baselines).
     """
     one = method if method.model else None
     with PredictionWriter(out, task.layout, one, (method.task, method.subset)) as writer:
@@ -270,18 +253,13 @@ def baselines(
     out: Path,
     tss: pd.DataFrame | None = None,
 ) -> None:
-    """Write the predictions of a task's baselines: what a score is worth without a model.
+    """Write the predictions of a task's baselines, which use no model.
 
     Parameters
     ----------
     subset, official : short name, as in result paths, and name in the deposit
-    seed : of the little that is random: which TSSs are taken for a profile
-    tss : annotated TSSs (:func:`annotated_tss`), which profiles read
-
-    Raises
-    ------
-    GenezipError
-        If the prepared folder or genome is missing, wrong, or lacks the subset.
+    seed : of the TSSs drawn for a profile, the only random choice
+    tss : annotated TSSs (:func:`annotated_tss`) for profiles
     """
     task = TASKS[name]
     prepared = Prepared.load(data, task.name)
@@ -318,7 +296,7 @@ def score(
     control: str | None = None,
     task: Task[Any] | None = None,
 ) -> pd.DataFrame:
-    """Every score of some prediction files of one task and subset.
+    """All scores of prediction files of one task and subset.
 
     Parameters
     ----------
@@ -326,18 +304,13 @@ def score(
     bootstrap : number of resamples of genes, loci or blocks behind each 95 % interval
     seed : of the resamples
     scale : full, demo or test; goes into every row
-    control : model that the others are compared with, in tasks that have such rows
-    task : of the files; without it that of :data:`~genezip.tasks.REGISTRY`
+    control : model that the others are compared with, where the task has paired differences
+    task : of the files; None for that of :data:`~genezip.tasks.REGISTRY`
 
     Returns
     -------
     DataFrame, columns of :data:`genezip.artifacts.scores.TASK_SCORES`
         A score that is undefined, or does not apply, has an empty value and a note.
-
-    Raises
-    ------
-    GenezipError
-        If a file is no prediction file, or they do not belong together.
     """
     files = read_predictions(paths)
     assert files[0].task is not None
@@ -352,7 +325,7 @@ def score(
 
 
 def _check_layout(file: PredictionFile, task: Task[Any]) -> None:
-    """Refuse predictions that cannot be of the task; an axis of -1 is looked at row by row."""
+    """Refuse predictions that cannot be of the task; axes of -1 are checked row by row later."""
     layout = task.layout
     if file.kind != layout.kind:
         raise GenezipError(
@@ -370,9 +343,10 @@ _NOTHING = "the file holds no prediction of it, and no reason; predict again"
 
 
 def _noted(rows: list[Row], files: Sequence[PredictionFile], task: Task[Any]) -> list[Row]:
-    """Apply the notes: cells of metrics that do not apply to a method are emptied, and say why.
+    """Rows with the notes applied: the cell of a metric that does not apply is emptied.
 
-    A method without rows and notes has empty cells too. Rows that already give the reason stay.
+    Its note holds the reason; rows that already hold it stay. A method with neither rows nor
+    notes gets empty cells.
     """
     for file in files:
         methods = {(method.label, method.subset): method for method in file.methods}
@@ -380,11 +354,11 @@ def _noted(rows: list[Row], files: Sequence[PredictionFile], task: Task[Any]) ->
             named = [m for (label, _), m in methods.items() if label == note["arm"]]
             method = methods.get((note["arm"], note.get("subset", "")), named[0])
             reason = note["reason"]
-            place = {key: note[key] for key in ("rule", "split", "metric")}
-            own = _own(method) | place
+            key = {name: note[name] for name in ("rule", "split", "metric")}
+            own = _own(method) | key
             mine = [each for each in rows if own.items() <= each.items()]
             if not mine:
-                rows.append(row(method, note=reason, **place))
+                rows.append(row(method, note=reason, **key))
             for each in mine:
                 if reason in str(each["note"]) and (note["value_stands"] or each["value"] is None):
                     continue

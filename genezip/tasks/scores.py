@@ -1,8 +1,8 @@
 """Score rows: cells that name the method, a statistic with its interval, and sheets of methods.
 
-A :class:`Sheet` holds the scores of all methods on one set of examples. All of them are taken
-without the same unit each time, so a difference of two of them is a paired one.
-:func:`compared` reads such sets, with the notes about them, from prediction files.
+A :class:`Sheet` holds the scores of all methods on one set of examples. Each resample leaves out
+the same unit for all methods, so the difference of two scores is a paired one.
+:func:`compared` reads such sets, with their notes, from prediction files.
 """
 
 from collections import defaultdict
@@ -36,7 +36,7 @@ from genezip.tasks.predictions import METHOD_COLUMNS, ArrayRow, PredictionFile, 
 
 
 def row(method: Method, **cells: Any) -> Row:
-    """A row of a method with every column; unknown names raise, absent ones stay empty."""
+    """A row of a method with every column; unknown names raise, omitted ones stay empty."""
     own = {
         "model": method.model,
         "task": method.task,
@@ -69,9 +69,9 @@ def estimated(
     bootstrap : BlockBootstrap
     values : float array, shape (1 + B,)
         Row 0 is the sample itself, the others leave one unit out; NaN where undefined.
-    unit : str, plural of what is resampled
-    scale : what values the statistic can take
-    support : bool array, shape (B,), units that hold what is measured; None for all
+    unit : str, plural of the resampled unit
+    scale : range of the statistic
+    support : bool array, shape (B,), units that contribute to the statistic; None for all
     """
     found = bootstrap.summarise(np.asarray(values, dtype=np.float64), support, scale)
     return {
@@ -85,28 +85,28 @@ def estimated(
 
 
 def ranked_support(
-    bootstrap: BlockBootstrap, labels: np.ndarray, ranked: np.ndarray | bool = True
+    bootstrap: BlockBootstrap, targets: np.ndarray, ranked: np.ndarray | bool = True
 ) -> np.ndarray:
-    """Units with a positive, or those with a negative where these are fewer; bool, (B,).
+    """Units with a positive, or with a negative where these are fewer; bool, (B,).
 
     Parameters
     ----------
-    labels : array, shape (n,), 1 or True for a positive
-    ranked : bool array, shape (n,), examples that are compared with another; True for all
+    targets : array, shape (n,), 1 or True for a positive
+    ranked : bool array, shape (n,), examples that are compared with others; True for all
     """
-    positive = np.asarray(labels) == 1
+    positive = np.asarray(targets) == 1
     return scarcer(bootstrap.support(positive & ranked), bootstrap.support(~positive & ranked))
 
 
 def fact_rows(files: Sequence[PredictionFile]) -> list[Row]:
-    """The facts of prediction files: about the examples, or about a method where it is named."""
+    """Rows of the facts of prediction files, about the examples or about a named method."""
     found = []
     for file in files:
         assert file.task is not None
         methods = {(method.label, method.subset): method for method in file.methods}
         for fact in file.facts:
             task, subset = file.task
-            # files of earlier versions name no subset, as they have one
+            # files of earlier versions have one subset and do not name it
             method = Method(task, fact.get("subset") or subset, EXAMPLES, None, "", "")
             if "arm" in fact:
                 method = methods[fact["arm"], fact["subset"]]
@@ -122,13 +122,13 @@ class Entry:
 
     Attributes
     ----------
-    method, metric, note : what was measured
+    method, metric, note : as in the columns
     values : float64 array, shape (1 + B,), of the sample (row 0) and without each unit
     n, positives : numbers of examples
-    scale, support : what values the metric can take, and units that hold what it measures, as of
+    scale, support : range of the metric and units that contribute to it, as of
         :meth:`genezip.metrics.bootstrap.BlockBootstrap.summarise`
-    units : float64 array, scores of the units whose mean ``values`` is, NaN where undefined; None
-        where it is no such mean
+    units : float64 array, scores of the units, NaN where undefined, where ``values`` is their
+        mean; None elsewhere
     """
 
     method: Method
@@ -149,10 +149,10 @@ class Sheet:
     Attributes
     ----------
     bootstrap : resamples of the units
-    unit : what is resampled (blocks, maps, loci, genes)
+    unit : plural of the resampled unit (blocks, maps, loci, genes)
     rule, split : as in the columns
     notes : (label of a method, metric) -> its note in a prediction file
-    shown : names of baselines that are shown, and that no model is compared with
+    shown : names of baselines that are shown, but that no model is compared with
     """
 
     bootstrap: BlockBootstrap
@@ -174,12 +174,12 @@ class Sheet:
         scale: Scale = "share",
         support: np.ndarray | None = None,
     ) -> None:
-        """Add a metric; ``values`` is None where it is undefined, which ``note`` explains."""
+        """Add a metric; ``values`` is None where it is undefined, and ``note`` has the reason."""
         found = np.full(1, np.nan) if values is None else values
         self._add(Entry(method, metric, found, n, positives, note, None, scale, support))
 
     def add_mean(self, method: Method, metric: str, scores: np.ndarray) -> None:
-        """Add the mean of one correlation per unit; units without a finite score are left out.
+        """Add the mean of one correlation per unit, over units with a finite score.
 
         Parameters
         ----------
@@ -193,19 +193,19 @@ class Sheet:
         self._add(Entry(method, metric, values, n, None, note, units, "correlation", held))
 
     def _add(self, entry: Entry) -> None:
-        """Add an entry, empty where a note says that its metric does not apply."""
+        """Add an entry, emptied where a note states that its metric does not apply."""
         noted = self.notes.get((entry.method.label, entry.metric))
         if noted is not None:
             reason = noted["reason"]
             if noted["value_stands"]:
                 entry = replace(entry, note=joined(reason, entry.note))
             else:
-                n = entry.n if entry.units is None else 0  # units with a score: none has one
+                n = entry.n if entry.units is None else 0  # no unit has a score
                 entry = Entry(entry.method, entry.metric, np.full(1, np.nan), n, None, reason)
         self.entries.append(entry)
 
     def rows(self, control: str | None = None) -> list[Row]:
-        """Every value, then the paired differences of the models.
+        """Rows of every value, then of the paired differences of the models.
 
         Each model is compared with the candidate among the baselines whose value of that metric
         is highest (``<metric>_minus_best_baseline``), and with the model named ``control``
@@ -251,7 +251,7 @@ class Sheet:
         return max(known, key=lambda entry: float(entry.values[0]), default=None)
 
     def _control(self, of: Entry, name: str | None) -> Entry | None:
-        """The run of the control that a model is compared with; none for the control itself."""
+        """The run of the control that a model is compared with; None for the control itself."""
         known = [
             entry
             for entry in self.entries
@@ -281,7 +281,7 @@ class Sheet:
 
 
 def mean_values(scores: np.ndarray, bootstrap: BlockBootstrap) -> tuple[np.ndarray, int]:
-    """Mean of the finite scores with and without each unit, and their number.
+    """Mean of the finite scores with and without each unit, and the number of finite scores.
 
     Parameters
     ----------
@@ -298,7 +298,7 @@ def mean_values(scores: np.ndarray, bootstrap: BlockBootstrap) -> tuple[np.ndarr
 
 @dataclass(frozen=True)
 class Examples:
-    """What a method predicted under one rule and split, by number of the example.
+    """Predictions of a method under one split scheme and split, in order of the example number.
 
     Attributes
     ----------
@@ -316,12 +316,12 @@ class Examples:
 
 @dataclass(frozen=True)
 class Compared:
-    """Methods that predicted the same examples: those of one rule and split of a subset.
+    """Methods that predicted the same examples: those of one split scheme and split of a subset.
 
     Attributes
     ----------
     subset, rule, split : as in the columns
-    methods : what each predicted; None where it has nothing but notes
+    methods : predictions of each; None where it has only notes
     notes : as of :class:`Sheet`
     """
 
@@ -332,7 +332,7 @@ class Compared:
     notes: Mapping[tuple[str, str], Mapping[str, Any]]
 
     def of(self, model: str) -> Examples | None:
-        """What the first method with this name predicted; None without one."""
+        """Predictions of the first method with this model; None without one."""
         return next((each for key, each in self.methods.items() if key.model == model), None)
 
     def rows(
@@ -345,14 +345,14 @@ class Compared:
         shown: frozenset[str] = frozenset(),
         least_spread: float = NO_SPREAD,
     ) -> list[Row]:
-        """Every value, then the paired differences, as of :meth:`Sheet.rows`.
+        """Rows of every value, then of the paired differences, as of :meth:`Sheet.rows`.
 
         Parameters
         ----------
-        fill : adds the metrics of a method; those whose notes say why become empty
-        unit : plural of what is resampled
+        fill : adds the metrics of a method; those with a note become empty
+        unit : plural of the resampled unit
         draws : number of resamples, and their seed
-        resampled : whether examples are resampled or groups of them
+        resampled : whether groups of examples or single examples are resampled
         shown : as of :class:`Sheet`
         least_spread : as of :class:`genezip.metrics.bootstrap.BlockBootstrap`
         """
@@ -372,10 +372,7 @@ class Compared:
 def compared(files: Sequence[PredictionFile]) -> list[Compared]:
     """Sets of examples in the order of the files, with every method that predicted them.
 
-    Raises
-    ------
-    GenezipError
-        If two methods predicted different examples of one rule and split.
+    Two methods that predicted different examples of one split scheme and split are an error.
     """
     found: dict[tuple[Method, str, str], Examples] = {}
     for file in files:
@@ -430,7 +427,7 @@ def _arrays(file: PredictionFile) -> dict[tuple[Method, str, str], Examples]:
 
 
 def _refuse_others(methods: Mapping[Method, Examples | None], where: str) -> None:
-    """Refuse methods whose examples differ: their differences would not be paired."""
+    """Refuse methods whose examples differ, as their differences would not be paired."""
     held = [(method, each) for method, each in methods.items() if each is not None]
     for method, each in held[1:]:
         if not np.array_equal(each.example, held[0][1].example):

@@ -1,4 +1,4 @@
-"""A task's table: every subset as measured, with the published numbers beside them.
+"""The table of a task: the measured scores of all subsets beside the published numbers.
 
 One row per value. Published rows come from copies of the paper's tables
 (arXiv 2602.17739v1, Tables 2, 3 and 7) and are marked ``paper``; ours are marked ``measured``.
@@ -23,7 +23,7 @@ ALIASES = {
     "unet-70m": ("UNet",),
     CNN: ("CNN-one-hot", "CNN"),
 }
-"""Our names of models that the paper's tables have under others."""
+"""Our name of a model -> its names in the paper's tables."""
 
 NOT_RECOVERED = "the published value could not be had"
 
@@ -36,12 +36,7 @@ def published_rows(
     Parameters
     ----------
     paper : CSV of the published table; None where there is none
-    subsets : short name -> official name, which the CSV has
-
-    Raises
-    ------
-    GenezipError
-        If the CSV is missing, cannot be read, or lacks a column of a subset.
+    subsets : short name -> name in the CSV
     """
     published = task.published
     common = {"task": task.name, "origin": PAPER, "rule": "paper", "split": "test"}
@@ -69,7 +64,7 @@ _GROUP = ["task", "model", "seed", "input", "mode", "rule", "split", "metric", "
 
 
 def mean_rows(measured: pd.DataFrame, subsets: Sequence[str]) -> pd.DataFrame:
-    """Mean over the subsets, where every one has a value; it has no interval of its own."""
+    """Means over the subsets, without intervals; empty where a subset has no value."""
     if len(subsets) < 2:
         return measured.iloc[:0]
     rows = []
@@ -101,9 +96,9 @@ def task_table(
     """Rows of all subsets, their means, and the published values.
 
     A measured value has the columns ``paper`` and ``difference`` (ours minus the paper's) where
-    the paper has one of the same model, subset and metric, and what was measured can be compared:
-    scale ``full``, the deposit's split scheme, the authors' input, and split and mode of
-    :class:`~genezip.tasks.base.Published`. The paper's CNN always learned in full.
+    the paper has one of the same model, subset and metric, and both can be compared: scale
+    ``full``, the deposit's split scheme, the release input, and split and mode of
+    :class:`~genezip.tasks.base.Published`. The paper always trained all of its CNN.
 
     Parameters
     ----------
@@ -149,13 +144,7 @@ def write_table(
     scale: str,
     out: Path,
 ) -> None:
-    """Read result files, write the table as TSV (floats with 6 significant digits).
-
-    Raises
-    ------
-    GenezipError
-        If a result file is of another task or lacks a column.
-    """
+    """Write the table of result files as TSV (floats with 6 significant digits)."""
     tables = []
     for path in scores:
         found = TASK_SCORES.read(path)

@@ -49,7 +49,7 @@ def test_a_journal_that_cannot_be_read_begins_anew_with_a_warning(tmp_path, cont
     path = tmp_path / "done.json"
     path.write_bytes(content)
     assert Journal(path, JOB).done == {}
-    assert messages() == [f"{path} is damaged or of an older version; the job begins anew"]
+    assert messages() == [f"{path} is damaged or of an older version; the job starts over"]
 
 
 def test_a_part_that_is_made_again_is_not_done_meanwhile(tmp_path, data):

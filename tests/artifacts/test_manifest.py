@@ -23,8 +23,8 @@ def test_read_gives_what_was_written(tmp_path):
         (None, "does not exist; pick some first"),
         (b"{", "is not valid JSON .*; pick again"),
         (b"\xff", "is not valid JSON .*; pick again"),
-        (b"[1]", "is no list of fruit; pick again"),
-        (b"{}", "is no list of fruit; pick again"),
+        (b"[1]", "is not a list of fruit; pick again"),
+        (b"{}", "is not a list of fruit; pick again"),
         (b'{"schema_version": 1}', "has schema_version 1, this genezip reads 2; pick again"),
         (b'{"schema_version": 2, "pears": 1}', "lacks apples; pick again"),
     ],
@@ -41,7 +41,7 @@ def test_files_without_a_version_are_known_by_their_keys(tmp_path):
     path = tmp_path / "fruit.json"
     kind = Kind("list of fruit", None, "pick some first", "pick again", keys=("apples", "pears"))
     assert kind.checked(path, kind.head(apples=1, pears=2)) == {"apples": 1, "pears": 2}
-    with pytest.raises(GenezipError, match="is no list of fruit; pick again"):
+    with pytest.raises(GenezipError, match="is not a list of fruit; pick again"):
         kind.checked(path, {"schema_version": 1})
     with pytest.raises(GenezipError, match="lacks pears; pick again"):
         kind.checked(path, {"apples": 1})
@@ -64,7 +64,7 @@ def test_listed_files_are_compared_by_size(tmp_path):
     assert (entry["path"], entry["bytes"]) == ("a", 3)
     KIND.check_files(tmp_path / "fruit.json", entries)
     (tmp_path / "a").write_bytes(b"ab")
-    with pytest.raises(GenezipError, match=r"a has 2 bytes, fruit.json says 3; pick again"):
+    with pytest.raises(GenezipError, match=r"a has 2 bytes, fruit.json lists 3; pick again"):
         KIND.check_files(tmp_path / "fruit.json", entries)
     (tmp_path / "a").unlink()
     with pytest.raises(GenezipError, match="a is missing; pick again"):

@@ -82,7 +82,7 @@ def test_another_run_is_refused_and_free_keys_are_not(state: Path) -> None:
     assert found is not None
     refuse_other_run(state, "a run", found["identity"], {**IDENTITY, "settings": {
         "rate": [1, 4], "device": "cuda"}}, ["settings.device"])  # fmt: skip
-    sentence = rf"{state} holds a run with seed 1, not 2; set it back to go on, or delete {state}"
+    sentence = rf"{state} holds a run with seed 1, not 2; restore it to continue, or delete {state}"
     with pytest.raises(GenezipError, match=sentence):
         refuse_other_run(state, "a run", found["identity"], {**IDENTITY, "seed": 2})
 

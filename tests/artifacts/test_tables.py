@@ -68,7 +68,7 @@ def test_wrong_files_are_one_sentence(tmp_path):
     with pytest.raises(GenezipError, match=r"cannot be read .*; pick again"):
         read_head(path, KIND)
     pq.write_table(TABLE, path)
-    with pytest.raises(GenezipError, match="is no table of fruit; pick again"):
+    with pytest.raises(GenezipError, match="is not a table of fruit; pick again"):
         read_head(path, KIND)
     write_parquet(path, TABLE, {"schema_version": 7})
     with pytest.raises(GenezipError, match="has schema_version 7, this genezip reads 1"):

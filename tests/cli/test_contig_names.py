@@ -212,7 +212,7 @@ def test_a_pipe_is_refused_in_one_sentence(tmp_path: Path, capsys) -> None:
             "genome.test names b, of which this run has no DNA",
         ),
         ({"chromosomes": ["a"], "valid": ["b:0-9"]}, "genome.valid names b:0-9, of which this run"),
-        ({"test": ["a:0-100", "a:0-9000"]}, "genome.test names a:0-9000, which is no part of a"),
+        ({"test": ["a:0-100", "a:0-9000"]}, "genome.test names a:0-9000, which is not part of a"),
     ],
 )
 def test_a_name_that_selects_nothing_is_refused(

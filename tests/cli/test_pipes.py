@@ -89,8 +89,8 @@ def test_own_classes_and_region_maps_come_from_pipes(folder: Path) -> None:
     [
         (
             build("<(sed 's/31/thirty/' own.gtf)", "own.sizes", "bad.bed") + " --format gtf",
-            "line 4 of /dev/fd/63 is malformed: start 'thirty' (column 4) is no whole number of "
-            "at most 18 digits; mend or remove it",
+            "line 4 of /dev/fd/63 is malformed: start 'thirty' (column 4) is not a whole number of "
+            "at most 18 digits; fix or remove it",
         ),
         (
             build("-", "own.sizes", "bad.bed") + " --format gtf < /dev/null",
@@ -102,7 +102,8 @@ def test_own_classes_and_region_maps_come_from_pipes(folder: Path) -> None:
         ),
         (
             build("<(cat own.gtf)", "own.sizes", "bad.bed"),
-            "/dev/fd/63 is a pipe, whose name tells no format; add --format gtf, gff3 or bed12",
+            "/dev/fd/63 is a pipe, so its format cannot be inferred; add --format gtf, gff3 or "
+            "bed12",
         ),
         (
             f"mkfifo named; {GENEZIP} corpus build --source none.json --regions named --out c",

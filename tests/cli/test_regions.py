@@ -122,7 +122,7 @@ def test_a_map_from_annotation_and_lengths_equals_that_of_the_source(source, two
         (["--source", "s", "--annotation", "a"], "give either --source or --annotation"),
         (["--annotation", "a.gtf"], "--annotation needs --chrom-sizes"),
         (["--source", "s", "--chrom-sizes", "c"], "belong to --annotation; leave them out"),
-        (["--annotation", "a.txt", "--chrom-sizes", "{sizes}"], "the format of a.txt is not known"),
+        (["--annotation", "a.txt", "--chrom-sizes", "{sizes}"], "a.txt does not show its format"),
         (["--annotation", "{gtf}", "--chrom-sizes", "absent"], "absent does not exist"),
         (["--annotation", "{gtf}", "--chrom-sizes", "{other}"], "have no contig in common"),
         (["--annotation", "{gtf}", "--chrom-sizes", "{short}"], "c has 40 bases: wrong build?"),

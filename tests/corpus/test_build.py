@@ -335,7 +335,7 @@ def test_a_plan_leaves_foreign_files_alone(world, settings, tmp_path) -> None:
     plan = tmp_path / "corpus" / "plan.parquet"
     (tmp_path / "corpus" / "train").mkdir(parents=True)
     (tmp_path / "corpus" / "train" / "mine.txt").write_text("mine")
-    with pytest.raises(GenezipError, match=r"train/mine\.txt is no shard of a corpus"):
+    with pytest.raises(GenezipError, match=r"train/mine\.txt is not a shard of a corpus"):
         plan_corpus(world, settings, plan)
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "mine.txt").write_text("mine")

@@ -117,7 +117,7 @@ def test_the_table_of_published_numbers(repo, tmp_path):
     with pytest.raises(GenezipError, match=r"lacks the columns .*, promoter_bp_M, "):
         read_table5(tmp_path / "b.csv")
     (tmp_path / "c.csv").write_text("")
-    with pytest.raises(GenezipError, match="is not a readable table"):
+    with pytest.raises(GenezipError, match="is empty; give --paper the right file"):
         read_table5(tmp_path / "c.csv")
 
 

@@ -105,7 +105,7 @@ def test_bases_and_classes_of_another_place(corpus, world) -> None:
 
 def test_a_wrong_share_of_n(corpus) -> None:
     rewrite(corpus, lambda table: replace(table, "n_fraction", 0, 0.5))
-    with pytest.raises(GenezipError, match=r"has 0\.000000 of N, n_fraction says 0\.5"):
+    with pytest.raises(GenezipError, match=r"has 0\.000000 of N, but n_fraction is 0\.5"):
         check(corpus)
 
 
@@ -126,7 +126,7 @@ def test_an_altered_table(corpus) -> None:
 
 def test_a_missing_row(corpus) -> None:
     rewrite(corpus, lambda table: table.slice(0, 15))
-    with pytest.raises(GenezipError, match=r"shard-00001\.parquet has 15 rows, .* says 16"):
+    with pytest.raises(GenezipError, match=r"shard-00001\.parquet has 15 rows, .* lists 16"):
         check(corpus)
 
 
@@ -134,7 +134,7 @@ def test_a_missing_entry(corpus) -> None:
     manifest = json.loads((corpus / "manifest.json").read_text())
     manifest["files"] = [f for f in manifest["files"] if f["path"] != SHARD]
     (corpus / "manifest.json").write_text(json.dumps(manifest))
-    with pytest.raises(GenezipError, match="announces 40 train windows, its shards hold 24"):
+    with pytest.raises(GenezipError, match="lists 40 train windows, its shards hold 24"):
         check(corpus)
 
 
@@ -170,7 +170,7 @@ def test_files_that_are_no_shards(corpus) -> None:
     with pytest.raises(GenezipError, match=r"shard-00001\.parquet cannot be read"):
         reader_of(corpus).load("train")
     pq.write_table(pa.table({"a": [1]}), corpus / SHARD)
-    with pytest.raises(GenezipError, match=r"shard-00001\.parquet is no corpus shard"):
+    with pytest.raises(GenezipError, match=r"shard-00001\.parquet is not a corpus shard"):
         reader_of(corpus).load("train")
 
 
@@ -183,7 +183,7 @@ def test_manifests_that_cannot_be_read(corpus) -> None:
     other.write_text('{"schema_version": 2}')
     with pytest.raises(GenezipError, match="lacks files"):
         CorpusReader(other).load("train")
-    for text, sentence in (("{", "is not valid JSON"), ("[]", "is no corpus manifest")):
+    for text, sentence in (("{", "is not valid JSON"), ("[]", "is not a corpus manifest")):
         other.write_text(text)
         with pytest.raises(GenezipError, match=f"{sentence}.*; build the corpus again"):
             CorpusReader(other)

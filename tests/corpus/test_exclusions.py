@@ -93,9 +93,9 @@ def test_initiation_takes_whole_chromosomes(tmp_path: Path, collect: Collect) ->
 def test_other_names_of_chromosomes_are_converted(listed: Write, collect: Collect) -> None:
     folder = listed("cmp", {"contact_map_prediction/sequences.bed": CMP})
     sizes = {name.removeprefix("chr"): bp for name, bp in HG38.items()}
-    table, _, said = collect(folder, "cmp", "tisp", sizes=sizes)
+    table, _, logged = collect(folder, "cmp", "tisp", sizes=sizes)
     assert set(table["chrom"]) == {"2", "21", "8", "9", "10"}
-    assert any("converted (chr2 -> 2" in line for line in said)
+    assert any("converted (chr2 -> 2" in line for line in logged)
 
 
 def test_chromosomes_that_the_genome_lacks_are_counted(listed: Write, collect: Collect) -> None:
@@ -151,16 +151,16 @@ def test_missing_files_are_one_sentence(listed: Write, tmp_path: Path, collect: 
     with pytest.raises(GenezipError, match=r"lists no file human/sequences\.bed"):
         collect(folder, "rsap")
     (listed("cmp", {"x/sequences.bed": CMP}) / "x" / "sequences.bed").unlink()
-    with pytest.raises(GenezipError, match=r"which .* lists, does not exist"):
+    with pytest.raises(GenezipError, match=r"listed in .*, does not exist"):
         collect(folder, "cmp")
 
 
 def test_own_files_are_excluded_too(tmp_path: Path, collect: Collect) -> None:
     (tmp_path / "own.bed").write_text("track x\n1\t5\t9\tname\n3\t0\t2\tname\n")
-    table, summary, said = collect(tmp_path, sizes={"chr1": 9, "chr2": 5}, beds=("own.bed",))
+    table, summary, logged = collect(tmp_path, sizes={"chr1": 9, "chr2": 5}, beds=("own.bed",))
     assert table.iloc[0].tolist() == ["chr1", 5, 9, "bed", "all", "in own.bed"]
     assert total(summary, "bed", "all", "absent") == 1
-    assert any("converted (1 -> chr1" in line for line in said)
+    assert any("converted (1 -> chr1" in line for line in logged)
     with pytest.raises(GenezipError, match="no contig in common"):
         collect(tmp_path, sizes={"sim1": 9}, beds=("own.bed",))
     with pytest.raises(GenezipError, match="ends at chr1:9, but chr1 has 8 bases"):
@@ -185,7 +185,7 @@ def test_what_is_written_is_read_back(listed: Write, tmp_path: Path, collect: Co
     before = out.read_bytes()
     write_exclusions(out, table)
     assert out.read_bytes() == before
-    with pytest.raises(GenezipError, match="no interval of this genome"):
+    with pytest.raises(GenezipError, match="not an interval of this genome"):
         read_exclusions(out, {"chr2": 160})
 
 
@@ -200,7 +200,7 @@ def test_without_tasks_the_table_is_empty_and_has_its_columns(
     assert again.empty
     assert tuple(again.columns) == EXCLUSION_COLUMNS
     (tmp_path / "other.txt").write_text("# some text\n")
-    with pytest.raises(GenezipError, match="no table of exclusions"):
+    with pytest.raises(GenezipError, match="not a table of exclusions"):
         read_exclusions(tmp_path / "other.txt")
 
 

@@ -42,5 +42,5 @@ def test_files_that_are_no_plan(tmp_path) -> None:
     with pytest.raises(GenezipError, match="text cannot be read"):
         read_plan(tmp_path / "text")
     pq.write_table(pa.table({"a": [1]}), tmp_path / "other")
-    with pytest.raises(GenezipError, match="other is no corpus plan"):
+    with pytest.raises(GenezipError, match="other is not a corpus plan"):
         read_plan(tmp_path / "other")

@@ -192,7 +192,7 @@ def test_distinct_windows_come_once_and_all_come() -> None:
     for count in (5, len(every)):
         found = spans(draw(of, count, distinct=True, uniform=1.0))
         assert len(set(found)) == count and set(found) <= every
-    with pytest.raises(GenezipError, match=r"asks for 27 windows .* but only 26 distinct ones"):
+    with pytest.raises(GenezipError, match=r"needs 27 windows .* but only 26 distinct ones"):
         draw(of, 27, distinct=True, uniform=1.0)
 
 

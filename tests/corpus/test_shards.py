@@ -198,7 +198,7 @@ def test_files_that_are_no_shards(tmp_path: Path) -> None:
         SHARD_SCHEMA.with_metadata(head_metadata(head | {"classes": wrong} if wrong else {}))
         for wrong in ([{"name": 3}], None)
     )
-    foreign = "is no corpus shard; build the corpus again"
+    foreign = "is not a corpus shard; build the corpus again"
     for table, sentence in (
         (pa.table(WINDOWS, schema=old), "has schema_version 1, this genezip reads 2; build"),
         (pa.table(WINDOWS, schema=classless), foreign),

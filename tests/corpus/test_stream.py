@@ -287,14 +287,14 @@ def test_a_checkpoint_of_other_windows(reader: CorpusReader) -> None:
 
 def test_a_shard_of_another_corpus(tmp_path: Path) -> None:
     path = write_corpus(tmp_path)
-    for change, says in (
-        ({"rows": 5}, "7 rows, the manifest says 5"),
-        ({"row_group_rows": 2}, "3 rows in a row group, the manifest says 2"),
+    for change, message in (
+        ({"rows": 5}, "7 rows, the manifest lists 5"),
+        ({"row_group_rows": 2}, "3 rows in a row group, the manifest lists 2"),
     ):
         manifest = json.loads(path.read_text())
         manifest["files"][0] |= change
         (tmp_path / "other.json").write_text(json.dumps(manifest))
-        with pytest.raises(GenezipError, match=rf"shard-0\.parquet has {says}"):
+        with pytest.raises(GenezipError, match=rf"shard-0\.parquet has {message}"):
             WindowStream(CorpusReader(tmp_path / "other.json"), 14).next_batch()
     (tmp_path / "other.json").write_text(path.read_text().replace('"plan"', '"plan": "b", "x"', 1))
     with pytest.raises(GenezipError, match=r"shard-\d\.parquet was written from another plan"):

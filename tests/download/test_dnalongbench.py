@@ -193,8 +193,8 @@ def test_the_interval_files_of_eqtl_in_the_repository(repo: Path, tmp_path: Path
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        (b"<html>", "is no file list"),
-        (b'{"status": "ERROR"}', "is no file list"),
+        (b"<html>", "is not a file list"),
+        (b'{"status": "ERROR"}', "is not a file list"),
         (answer(entry(1, "../x", b"", filename="f")), "leaves its folder"),
         (answer(entry(1, "", b"", filename="/etc/f")), "leaves its folder"),
         (answer(TABLE, TABLE), "lists a file twice"),
@@ -322,15 +322,15 @@ def test_the_command(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     out = tmp_path / "bench"
-    options = ["--out", str(out), "--sources", str(table)]  # the intervals, unless told otherwise
+    options = ["--out", str(out), "--sources", str(table)]  # the intervals, by default
     for arguments in (["etgp", "--plan"], ["etgp"]):
         with pytest.raises(SystemExit) as ended:
             cli.main(["dnalongbench", "fetch", *arguments, *options])
         assert ended.value.code == 0
         assert (out / "etgp.intervals.json").exists() == (arguments == ["etgp"])
-    said = capsys.readouterr()
-    assert said.out.splitlines()[-1].endswith("etgp.intervals.json")
-    assert said.err.count("licence: doi:10.7910/DVN/CTEQXX v1.2: CC0 1.0; cite: us") == 1
+    printed = capsys.readouterr()
+    assert printed.out.splitlines()[-1].endswith("etgp.intervals.json")
+    assert printed.err.count("licence: doi:10.7910/DVN/CTEQXX v1.2: CC0 1.0; cite: us") == 1
     monkeypatch.setenv("GENEZIP_FETCHED", str(tmp_path / "nowhere"))
     with pytest.raises(SystemExit) as ended:
         cli.main(["dnalongbench", "fetch", "cmp", *options])

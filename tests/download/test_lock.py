@@ -29,7 +29,7 @@ def locked(files: dict[str, Any], listings: dict[str, Any] | None = None) -> str
     ("text", "reason"),
     [
         ("{", "is not valid JSON"),
-        ("{}", "is no lock of downloads"),
+        ("{}", "is not a lock of downloads"),
         ('{"schema_version": 2}', "schema_version 2, this genezip reads 1"),
         ('{"schema_version": 1}', "lacks files, listings"),
         (locked({"x | r": {"sha256": "0", "bytes": "many", "url": "u"}}), "malformed"),

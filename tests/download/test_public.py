@@ -129,7 +129,7 @@ def test_an_answer_without_bases_is_one_sentence(
     shutil.rmtree(tmp_path / "out" / "downloads")
     server.files["null"] = json.dumps({"dna": dna}).encode()
     table.write_text(table.read_text().replace("getData?", "null?"))
-    with pytest.raises(GenezipError, match="something else than the sequence of chr20:"):
+    with pytest.raises(GenezipError, match="did not send the sequence of chr20:"):
         fetch(settings, tmp_path / "out", table=table, http=HTTP)
 
 
@@ -212,7 +212,7 @@ def test_offline_falls_back_to_the_next_source(
         assert "download: offline (127.0.0.1" in message
         assert not (tmp_path / "out" / "downloads").exists()
         only = settings.model_copy(update={"sources": ["mirror", "download"]})
-        with pytest.raises(GenezipError, match=r"no source .* could be had; mirror: .*offline"):
+        with pytest.raises(GenezipError, match=r"no source .* is available; mirror: .*offline"):
             fetch(only, tmp_path / "out2", None, tmp_path, tmp_path / "s.tsv")
         assert not (tmp_path / "out2").exists()
 
@@ -333,6 +333,6 @@ def test_the_command_takes_a_folder_from_the_environment(
         assert ended.value.code == 0
         assert (tmp_path / "out").exists() == (not more)
     assert server.requests() == 0
-    said = capsys.readouterr()
-    assert said.err.splitlines()[-1].startswith("source download: ")
-    assert said.err.count("licence: 1: open; cite: us") == 1
+    printed = capsys.readouterr()
+    assert printed.err.splitlines()[-1].startswith("source download: ")
+    assert printed.err.count("licence: 1: open; cite: us") == 1

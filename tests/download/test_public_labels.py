@@ -128,20 +128,20 @@ def test_elements_are_those_inside_the_segments_with_their_bases(
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("id,start,end\n0,1,2\n", "lacks the columns region"),
         ("id,region,start,end,strand\n0,c,1,2,\n1,c,x,9,\n", "line 3 of .* is no interval"),
         ("id,region,start,end,strand\n0,c,5,5,\n", "line 2 of .* is no interval"),
         ("id,region,start,end,strand\n0,c,-5,5,\n", "line 2 of .* is no interval"),
         ("id,region,start,end,strand\n0,,1,5,\n", "line 2 of .* is no interval"),
-        ("", "is not a readable table"),
+        ("", "train.ocr.csv is empty; fetch the labels again"),
     ],
 )
-def test_a_damaged_interval_file_is_one_sentence(tmp_path: Path, text: str, told: str) -> None:
+def test_a_damaged_interval_file_is_one_sentence(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "train.ocr.csv"
     path.write_text(text)
-    with pytest.raises(GenezipError, match=told):
+    with pytest.raises(GenezipError, match=message):
         elements_inside({("train", "ocr"): path}, None)  # type: ignore[arg-type]
 
 
@@ -163,7 +163,7 @@ def test_a_part_whose_server_has_nothing_is_left_out_alone(
     assert missing(listing, "enhancer_gene") is None
     reason = str(missing(listing, "contacts"))
     assert "GENEZIP_MIRROR is not set" in reason and "404" in reason
-    assert "none for contacts" in messages()[-1] and "the report goes without" in messages()[-1]
+    assert "none for contacts" in messages()[-1] and "the report leaves them out" in messages()[-1]
 
 
 def test_offline_is_a_reason_and_no_failure(

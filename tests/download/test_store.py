@@ -47,10 +47,10 @@ def test_a_changed_file_is_refused_although_the_first_was_deleted(
     server.files[second] = b"changed" + DATA[7:]
     with pytest.raises(GenezipError, match="is another file than at the first") as error:
         at(f"x f {second} r1 - -")
-    said = str(error.value)
+    message = str(error.value)
     assert not isinstance(error.value, SourceUnavailable)
-    assert str(tmp_path / "downloads.lock.json") in said
-    assert "take the entry 'x | r1' out of that file and run again" in said
+    assert str(tmp_path / "downloads.lock.json") in message
+    assert "remove the entry 'x | r1' from the lock and run again" in message
     assert list((tmp_path / "downloads").iterdir()) == []
     assert at(f"x f {second} r2 - -") == server.files[second]  # a new release is a new file
 

@@ -178,8 +178,8 @@ def test_an_interrupted_command_goes_on_where_it_stopped(server: Any, tmp_path: 
     while not (part.exists() and part.stat().st_size == 5000) and time.monotonic() < deadline:
         time.sleep(0.02)
     child.send_signal(signal.SIGINT)
-    said = child.communicate(timeout=20)[1]
-    assert (child.returncode, said) == (130, "")
+    printed = child.communicate(timeout=20)[1]
+    assert (child.returncode, printed) == (130, "")
     assert part.stat().st_size == 5000
     server.hold.set()
     subprocess.run(command, check=True, capture_output=True, timeout=20)
@@ -192,12 +192,12 @@ def test_offline_is_one_sentence(server: Any) -> None:
         unused.bind(("127.0.0.1", 0))
         closed = f"http://127.0.0.1:{unused.getsockname()[1]}/x"
         began = time.monotonic()
-        said = first_byte([closed, server.url("silent")], timeout_s=0.2)
+        printed = first_byte([closed, server.url("silent")], timeout_s=0.2)
         asked = r"127\.0\.0\.1:\d+"
         # Either clock may run out first: that of the socket or that of all questions.
         silent = r"(no byte in time|no first byte within 0\.2 s)"
-        assert said is not None
-        assert re.fullmatch(f"{asked}: Connection refused; {asked}: {silent}", said)
+        assert printed is not None
+        assert re.fullmatch(f"{asked}: Connection refused; {asked}: {silent}", printed)
         assert time.monotonic() - began < 0.9
         assert first_byte([closed, server.url("plain")], timeout_s=2) is None
         assert first_byte([server.url("missing")], timeout_s=2) is None  # it did answer

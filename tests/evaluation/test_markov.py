@@ -155,5 +155,5 @@ def test_sums_per_window_go_to_a_file_and_back(toy, settings, tmp_path):
     with pytest.raises(GenezipError, match="holds test windows, not valid windows"):
         read_markov_windows(path, replace(facts, split="valid"))
     pq.write_table(pa.table({"x": [1]}), path)
-    with pytest.raises(GenezipError, match="is no table of Markov models by window"):
+    with pytest.raises(GenezipError, match="is not a table of Markov models by window"):
         read_markov_windows(path, facts)

@@ -69,7 +69,11 @@ def test_columns_that_have_no_name_are_not_read(tmp_path):
         ("c\t5\t5\ttrain", {}, r"start and end are both 5 \(columns 2 and 3\)"),
         ("c\t5\t9\ttrain", {"length": 5}, r"its window is not 5 bp long \(columns 2 and 3\)"),
         ("c\t5\t9\tdev", {"choices": {"split": ("train",)}}, r"split 'dev' \(column 4\) is none"),
-        ("c\tx\t9\tdev", {"choices": {"split": ("train",)}}, r"start 'x' \(column 2\) is no whole"),
+        (
+            "c\tx\t9\tdev",
+            {"choices": {"split": ("train",)}},
+            r"start 'x' \(column 2\) is not a whole",
+        ),
     ],
 )
 def test_a_malformed_interval_is_named_by_line_and_column(tmp_path, row, options, sentence):

@@ -106,7 +106,7 @@ def test_what_comes_too_late_or_too_far(tmp_path: Path) -> None:
     with BigWigWriter(tmp_path / "x.bw", {"a": 10, "b": 10}) as writer:
         writer.add_values("b", 2, np.ones(3))
         for chrom, start, length in (("a", 0, 1), ("b", 4, 1), ("b", 8, 3)):
-            with pytest.raises(ValueError, match="comes too late or ends too far"):
+            with pytest.raises(ValueError, match="is out of order or ends beyond the chromosome"):
                 writer.add_values(chrom, start, np.ones(length))
         writer.add_values("b", 5, np.ones(5))
 

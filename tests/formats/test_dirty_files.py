@@ -140,8 +140,8 @@ def test_dirt_changes_nothing(
     wanted = read(clean)
     assert messages() == []
     assert same(read(dirty), wanted)
-    told = f"line 1 of {dirty} is not UTF-8; such lines are read as Latin-1"
-    assert messages() == ([told] if dirt == "Latin-1" else [])
+    expected = f"line 1 of {dirty} is not UTF-8; such lines are read as Latin-1"
+    assert messages() == ([expected] if dirt == "Latin-1" else [])
 
 
 @pytest.mark.parametrize("kind", ["gtf", "gff3"])

@@ -113,7 +113,7 @@ def test_an_old_index_does_not_stay(tmp_path: Path) -> None:
     ("content", "sentence"),
     [
         (gz(TEXT)[:-12], "is a truncated or broken gzip file"),
-        (gz(b"ACGT\n"), "is no FASTA: it does not begin with '>'"),
+        (gz(b"ACGT\n"), "is not a FASTA: it does not begin with '>'"),
         (gz(b""), "has no record"),
         (gz(b">a\nA\n>a\nC\n"), "has the record a twice"),
         (b">a\nAC\nACG\nA\n", r"hg38.fa.gz cannot be indexed"),
@@ -129,9 +129,9 @@ def test_a_damaged_file_leaves_what_was_there(
     unpack_fasta(packed(tmp_path / "good.gz", "gzip"), out)
     before = {path.name: path.read_bytes() for path in out.parent.iterdir()}
     source.write_bytes(content)
-    with pytest.raises(GenezipError, match=sentence) as told:
+    with pytest.raises(GenezipError, match=sentence) as caught:
         unpack_fasta(source, out)
-    assert str(out) not in str(told.value) and ".part" not in str(told.value)
+    assert str(out) not in str(caught.value) and ".part" not in str(caught.value)
     assert {path.name: path.read_bytes() for path in out.parent.iterdir()} == before
 
 

@@ -125,8 +125,8 @@ def test_a_folder_that_cannot_keep_a_pipe(tmp_path: Path, monkeypatch: pytest.Mo
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(tempfile, "TemporaryFile", full)
-    said = (
+    message = (
         rf"/dev/null cannot be kept in {tmp_path} \(No space .*; write it .* choose a folder with"
     )
-    with pytest.raises(GenezipError, match=said):
+    with pytest.raises(GenezipError, match=message):
         InputFile("/dev/null", folder=tmp_path)

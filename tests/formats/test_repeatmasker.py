@@ -48,7 +48,7 @@ def test_trf(tmp_path):
 def test_malformed_and_empty_tables(tmp_path):
     path = tmp_path / "a.bed"
     path.write_text(TRF + TRF.replace("\t77.2", "\tmany"))
-    with pytest.raises(GenezipError, match=r"line 2 .* copies 'many' \(column 6\) is no number"):
+    with pytest.raises(GenezipError, match=r"line 2 .* copies 'many' \(column 6\) is not a number"):
         read_trf(path)
     path.write_text(TRF + TRF.replace("10468", "9000"))
     with pytest.raises(GenezipError, match=r"line 2 .* end 9000 lies before start 10000"):

@@ -14,7 +14,7 @@ TYPES = {"chrom": pa.string(), "start": pa.int64(), "score": pa.float64(), "note
 
 
 def wrong(fields: list[str]) -> str | None:
-    return "chrom '?' (column 1) is no name" if fields[0] == "?" else None
+    return "chrom '?' (column 1) is not a name" if fields[0] == "?" else None
 
 
 FORMAT = TabularFormat(TYPES, wrong)
@@ -31,11 +31,11 @@ def small_blocks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize(
     ("row", "sentence"),
     [
-        ("a\t5.0\t1\tx", "start '5.0' (column 2) is no whole number of at most 18 digits"),
-        ("a\t5\tmany\tx", "score 'many' (column 3) is no number"),
-        ("a\t5\tnan\tx", "score 'nan' (column 3) is no number"),
-        ("a\t5\t-inf\tx", "score '-inf' (column 3) is no number"),
-        ("a\t5\t\tx", "score '' (column 3) is no number"),
+        ("a\t5.0\t1\tx", "start '5.0' (column 2) is not a whole number of at most 18 digits"),
+        ("a\t5\tmany\tx", "score 'many' (column 3) is not a number"),
+        ("a\t5\tnan\tx", "score 'nan' (column 3) is not a number"),
+        ("a\t5\t-inf\tx", "score '-inf' (column 3) is not a number"),
+        ("a\t5\t\tx", "score '' (column 3) is not a number"),
         ("a\t5\t1", "it has 3 tab-separated columns instead of 4"),
         ("a\t5\t1\tx\t", "it has 5 tab-separated columns instead of 4"),
         ("a", "it has 1 tab-separated columns instead of 4"),
@@ -48,7 +48,7 @@ def test_a_malformed_row_is_named_by_line_and_column(
     path.write_text(f"# head\nb\t1\t2.5\t\n\n#a\t?\t?\t?\n{row}\nb\t1\n")
     with pytest.raises(GenezipError) as caught:
         FORMAT.read(path)
-    assert str(caught.value) == f"line 5 of {path} is malformed: {sentence}; mend or remove it"
+    assert str(caught.value) == f"line 5 of {path} is malformed: {sentence}; fix or remove it"
 
 
 @pytest.mark.usefixtures("small_blocks")
@@ -88,5 +88,5 @@ def test_a_row_longer_than_a_block_is_read(tmp_path: Path, monkeypatch: pytest.M
 
 def test_explain_says_what_only_the_check_knows(tmp_path: Path) -> None:
     (tmp_path / "a.tsv").write_text("a\t5\t1\t\n#?\t5\t1\t\n?\t5\t1\t\n")
-    with pytest.raises(GenezipError, match=r"line 3 of .* chrom '\?' \(column 1\) is no name"):
+    with pytest.raises(GenezipError, match=r"line 3 of .* chrom '\?' \(column 1\) is not a name"):
         FORMAT.explain(tmp_path / "a.tsv")

@@ -143,7 +143,7 @@ def test_records_before_the_damage_are_given(tmp_path: Path) -> None:
         (b"", "record 0: the file is empty"),
         (zlib.compress(frames())[:200], "record 2: the compressed file is cut short"),
         (zlib.compress(frames())[:-3], "record 3: the compressed file is cut short"),
-        (zlib.compress(frames()) + b"\n", "record 3: the file goes on after the end"),
+        (zlib.compress(frames()) + b"\n", "record 3: the file continues after the end"),
         (
             flipped(zlib.compress(frames()), len(zlib.compress(frames())) - 1),
             "record 0 or later: the compressed data are damaged",
@@ -223,15 +223,15 @@ def test_fields_that_nobody_knows_are_skipped() -> None:
 @pytest.mark.parametrize(
     ("payload", "reason"),
     [
-        (b"\x0a\x05ab", "field 1 goes on after the end"),
-        (b"\x0a", "a number goes on after the end"),
+        (b"\x0a\x05ab", "field 1 continues after the end"),
+        (b"\x0a", "a number continues after the end"),
         (b"\xff" * 11, "a number has more than ten bytes"),
         (b"\x0b", "wire type 3"),
         (b"\x08\x01", "field 1 is a number"),
-        (by_hand.example({"a": b""})[:-1], "goes on after the end"),
+        (by_hand.example({"a": b""})[:-1], "continues after the end"),
         (by_hand.example({"a": by_hand.int64_feature(1)}).replace(b"a", b"\xff"), "can't decode"),
     ],
 )
 def test_a_payload_that_is_no_example_is_refused(payload: bytes, reason: str) -> None:
-    with pytest.raises(GenezipError, match=f"record 7 of x is no TensorFlow Example .*{reason}"):
+    with pytest.raises(GenezipError, match=f"record 7 of x is not a TensorFlow Example .*{reason}"):
         parse_example(payload, "record 7 of x")

@@ -66,7 +66,7 @@ def test_fasta_cut_short_under_its_index(make_assembly, tmp_path):
     text = (tmp_path / "pieces.fa").read_text()
     (tmp_path / "pieces.fa").write_text(text[:-6])
     (tmp_path / "pieces.fa.fai").write_bytes(index)  # newer than the FASTA, so it is trusted
-    with pytest.raises(GenezipError, match=r"cut short, or .*record chr2:0-10 is not where"):
+    with pytest.raises(GenezipError, match=r"cut short, or .*record chr2:0-10 is not at"):
         reopen(tmp_path)
 
 
@@ -120,7 +120,7 @@ def test_record_missing_or_of_another_length(make_assembly, tmp_path):
     with pytest.raises(GenezipError, match="has no record chr1:twelve"):
         reopen(tmp_path)
     (tmp_path / "pieces.tsv").write_text(table.replace("\t12\t16\t", "\t12\t15\t"))
-    with pytest.raises(GenezipError, match=r"chr1:12-16 .* has 4 bases, .* says 3"):
+    with pytest.raises(GenezipError, match=r"chr1:12-16 .* has 4 bases, .* lists 3"):
         reopen(tmp_path)
 
 

@@ -131,7 +131,7 @@ def test_hull() -> None:
 
 
 def test_a_chain_of_the_other_direction_is_refused(chain_file: Path) -> None:
-    with pytest.raises(GenezipError, match="no chain file from new to old: its chr1 has 1,000 bp"):
+    with pytest.raises(GenezipError, match="not a chain file from new to old: its chr1 has 1,000"):
         Liftover(chain_file, NEW, OLD, "new to old")
 
 
@@ -159,7 +159,7 @@ def test_a_truncated_chain_file_is_one_sentence(tmp_path: Path, kept: int, packe
 def test_what_is_no_chain_file_is_one_sentence(tmp_path: Path, text: str) -> None:
     path = tmp_path / "other.bed"
     path.write_text(text)
-    with pytest.raises(GenezipError, match="is no chain file, or is cut short"):
+    with pytest.raises(GenezipError, match="is not a chain file, or is cut short"):
         Liftover(path, OLD, NEW)
     with pytest.raises(GenezipError, match="does not exist; name a chain file"):
         Liftover(tmp_path / "absent.chain", OLD, NEW)
@@ -169,8 +169,8 @@ def test_what_is_no_chain_file_is_one_sentence(tmp_path: Path, text: str) -> Non
     ("old", "new", "sentence"),
     [
         (CHAINS, "", "is empty; name a chain file"),
-        ("90 0 500", "90 zero 500", r"\(line 4: 'zero' \(column 2\) is no whole number\)"),
-        ("chain 500", "chain five", r"\(line 7: 'five' \(column 2\) is no whole number\)"),
+        ("90 0 500", "90 zero 500", r"\(line 4: 'zero' \(column 2\) is not a whole number\)"),
+        ("chain 500", "chain five", r"\(line 7: 'five' \(column 2\) is not a whole number\)"),
         ("chr3 300", "chr3 3", r"\(lines 13-15: it lies outside of chr3\)"),
         ("chr1 1000 + 400", "chr1 900 + 400", r"\(lines 10-11: chr1 has another length"),
         ("\n\nchain 400", "\n7 7 7\n\nchain 400", r"\(line 9: it does not begin with the word"),

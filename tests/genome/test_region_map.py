@@ -91,10 +91,10 @@ def test_a_map_of_the_seven_has_no_comment(tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "sentence"),
     [
-        ('"before"', '"after"', r"line 1 of .* does not name its region classes"),
-        ("[{", "[", r"line 1 of .* does not name its region classes"),
+        ('"before"', '"after"', r"line 1 of .* does not list region classes"),
+        ("[{", "[", r"line 1 of .* does not list region classes"),
         ('"before": "promoter"', '"before": "gene"', "is to come before 'gene', which is none of"),
-        ("#genezip-classes", "#other", "class 'enhancer'; a region map knows promoter"),
+        ("#genezip-classes", "#other", "class 'enhancer'; the region classes are promoter"),
     ],
 )
 def test_a_damaged_line_of_classes_is_named(tmp_path, old, new, sentence):
@@ -119,7 +119,7 @@ def test_totals_of_all_and_of_some_chromosomes():
 @pytest.mark.parametrize(
     ("old", "new", "sentence"),
     [
-        ("promoter", "enhancer", "class 'enhancer'; a region map knows promoter"),
+        ("promoter", "enhancer", "class 'enhancer'; the region classes are promoter"),
         ("c\t15\t20", "c\t14\t20", "overlapping runs, on c"),
         ("c\t15\t20", "c\tx\t20", "line 4 of .* is malformed"),
     ],

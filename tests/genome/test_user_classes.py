@@ -46,7 +46,10 @@ def test_no_classes_need_no_file(tmp_path):
         ("# nothing\n", "has no interval"),
         ("contig_7\t3\t5\n", r"a\.bed and the assembly have no contig in common"),
         ("chr1\t3\t5\nchr1\t3\t12345678901234567890123\n", "line 2 of .* of at most 18 digits"),
-        ("chr1\t3\t5\nchr1\t3\t1_0\n", r"line 2 of .* end '1_0' \(column 3\) is no whole number"),
+        (
+            "chr1\t3\t5\nchr1\t3\t1_0\n",
+            r"line 2 of .* end '1_0' \(column 3\) is not a whole number",
+        ),
         ("chr1\t3\t61\n", "ends at chr1:61, but chr1 has 60 bases: wrong build"),
     ],
 )

@@ -594,7 +594,7 @@ def test_parts_of_another_run_are_refused(
         arguments["fasta"].write_bytes(options["fasta"])
     with pytest.raises(GenezipError, match=f"unfinished run with {key}") as refused:
         compress_fasta(**arguments)
-    assert f"delete {parts[0].parent} to start anew" in str(refused.value)
+    assert f"delete {parts[0].parent} to start over" in str(refused.value)
     assert [path.read_bytes() for path in parts] == before
 
 

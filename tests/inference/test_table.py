@@ -91,5 +91,5 @@ def test_wrong_files(tmp_path: Path) -> None:
     ):
         read_compressed(tmp_path / "text.parquet")
     pq.write_table(pa.table({"a": [1]}), tmp_path / "other.parquet")
-    with pytest.raises(GenezipError, match="is no file of compressed windows"):
+    with pytest.raises(GenezipError, match="is not a file of compressed windows"):
         read_compressed(tmp_path / "other.parquet")

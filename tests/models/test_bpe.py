@@ -185,7 +185,7 @@ def test_a_damaged_folder_is_one_sentence(model: BPE, tmp_path: Path) -> None:
         load(tmp_path)
     del config["block_bp"]
     (tmp_path / "config.json").write_text(json.dumps(config))
-    with pytest.raises(GenezipError, match="is no genezip model configuration"):
+    with pytest.raises(GenezipError, match="is not a genezip model configuration"):
         load(tmp_path)
 
 

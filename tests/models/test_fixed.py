@@ -67,7 +67,7 @@ def test_a_folder(tmp_path: Path) -> None:
     assert model.metadata == {"model": "ruler", "seed": 0, "stride": 16, "scale": "test"}
     config = json.loads((tmp_path / "config.json").read_text())
     (tmp_path / "config.json").write_text(json.dumps({**config, "stride": "x"}))
-    with pytest.raises(GenezipError, match="is no genezip model configuration"):
+    with pytest.raises(GenezipError, match="is not a genezip model configuration"):
         load(tmp_path)
 
 

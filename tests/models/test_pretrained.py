@@ -85,8 +85,8 @@ def test_other_format_version(folder: Path) -> None:
     [
         ("", "is not valid JSON"),
         ("{", "is not valid JSON"),
-        ("[1]", "is no genezip model configuration"),
-        ('{"a": 1}', "is no genezip model configuration"),
+        ("[1]", "is not a genezip model configuration"),
+        ('{"a": 1}', "is not a genezip model configuration"),
         ('{"format_version": 1}', "lacks name, seed, architecture, target_bpt, sha256, training"),
     ],
 )
@@ -99,7 +99,7 @@ def test_no_configuration(folder: Path, text: str, sentence: str) -> None:
 def test_configuration_with_values_of_another_kind(folder: Path, key: str) -> None:
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, key: [1]}))
-    assert "is no genezip model configuration" in refused(folder)
+    assert "is not a genezip model configuration" in refused(folder)
 
 
 def test_flipped_byte(folder: Path) -> None:

@@ -13,7 +13,7 @@ from genezip.artifacts.scores import DNA_SCORES
 from genezip.config import Report
 from genezip.report import claims, summary
 from genezip.report.chapters.claims import held_sentence, origin
-from genezip.report.chapters.compression import telling_orders
+from genezip.report.chapters.compression import named_orders
 from genezip.report.claims import Claim
 from genezip.report.results import Results, load
 from genezip.report.scores import HeldOut, Number
@@ -151,7 +151,7 @@ def test_without_markov_models_the_claim_is_open(make_results: Callable[..., Pat
 
 
 def test_telling_orders(make_results: Callable[..., Path]) -> None:
-    assert telling_orders(loaded(make_results())) == [0, 4, 9, 11]
+    assert named_orders(loaded(make_results())) == [0, 4, 9, 11]
 
 
 def test_claims_and_summary_need_the_score_tables_alone(results: Results) -> None:

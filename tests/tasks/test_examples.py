@@ -36,7 +36,7 @@ def test_rows_of_several_gzip_members_are_merged_under_the_names_of_the_fasta(
     ("row", "sentence"),
     [
         ("1\t5\n", "line 2 of .* has 2 tab-separated columns instead of 3"),
-        ("1\tx\t7\n", r"line 2 of .* start 'x' \(column 2\) is no whole number"),
+        ("1\tx\t7\n", r"line 2 of .* start 'x' \(column 2\) is not a whole number"),
         ("1\t7\t5\n", "line 2 of .* end 5 lies before start 7"),
     ],
 )

@@ -177,7 +177,7 @@ def test_a_chain_of_the_other_direction_is_refused(listed: Write, collect: Colle
         f"chr21 {HG19['chr21']} + 1000000 1100000 1\n100000\n"
     )
     folder = listed("etgp", enhancer_files([WHOLE, ENDS], back))
-    with pytest.raises(GenezipError, match="is no chain file from hg19 to hg38: its chr21 has"):
+    with pytest.raises(GenezipError, match="is not a chain file from hg19 to hg38: its chr21 has"):
         collect(folder, "etgp")
 
 

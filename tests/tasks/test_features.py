@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from genezip.errors import GenezipError
-from genezip.tasks.features import FeatureStore, Reading, StorePlan, write_store
+from genezip.tasks.features import Extraction, FeatureStore, StorePlan, write_store
 
 N = 10
 
@@ -45,7 +45,7 @@ def test_a_store_gives_back_what_was_written(
     tmp_path: Path, messages: Callable[[], list[str]]
 ) -> None:
     manifest = tmp_path / "store" / "manifest.json"
-    write_store(manifest, Reading(plan(tmp_path), Counter(), 4))
+    write_store(manifest, Extraction(plan(tmp_path), Counter(), 4))
     store = FeatureStore.load(manifest, tmp_path / "prepared.json")
     assert store.array.shape == (N, 5) and store.array.dtype == np.float32
     assert store.examples.tolist() == (np.arange(N) * 3).tolist()
@@ -62,14 +62,14 @@ def test_a_store_may_be_as_precise_as_its_task_needs(tmp_path: Path) -> None:
     manifest = tmp_path / "store" / "manifest.json"
     values = np.random.default_rng(0).normal(size=(N, 5))
     precise = plan(tmp_path, dtype="<f8")
-    write_store(manifest, Reading(precise, lambda rows: (values[rows.start : rows.stop], 1), 4))
+    write_store(manifest, Extraction(precise, lambda rows: (values[rows.start : rows.stop], 1), 4))
     np.testing.assert_array_equal(FeatureStore.load(manifest).array, values)
 
 
 def test_features_of_windows_have_an_axis_of_bins(tmp_path: Path) -> None:
     manifest = tmp_path / "store" / "manifest.json"
     windows = plan(tmp_path, inner=(3,), blocks={"forward": 2})
-    write_store(manifest, Reading(windows, Counter((3, 2)), 4))
+    write_store(manifest, Extraction(windows, Counter((3, 2)), 4))
     store = FeatureStore.load(manifest)
     assert store.array.shape == (N, 3, 2)
     assert store.block("forward")[1].tolist() == [[10, 11], [12, 13], [14, 15]]
@@ -81,14 +81,14 @@ def test_an_interrupted_call_goes_on_where_it_stopped(
     manifest = tmp_path / "store" / "manifest.json"
     first = Counter(stop_at=8)
     with pytest.raises(KeyboardInterrupt):
-        write_store(manifest, Reading(plan(tmp_path), first, 4))
+        write_store(manifest, Extraction(plan(tmp_path), first, 4))
     assert not manifest.exists()
     second = Counter()
-    write_store(manifest, Reading(plan(tmp_path), second, 4))
+    write_store(manifest, Extraction(plan(tmp_path), second, 4))
     assert first.asked == [range(4), range(4, 8)] and second.asked == [range(8, 10)]
     assert messages()[-3:-1] == [
         "features of 10 examples take 200 bytes on disk",  # 10 rows of 5 numbers of 4 bytes
-        "taken up after 8 of 10 examples",
+        "resumed after 8 of 10 examples",
     ]
     store = FeatureStore.load(manifest)
     assert store.array[:, 0].tolist() == [10.0 * r for r in range(N)]
@@ -108,27 +108,27 @@ def test_an_interrupted_call_goes_on_where_it_stopped(
 def test_parts_of_another_store_are_discarded(tmp_path: Path, change: dict) -> None:
     manifest = tmp_path / "store" / "manifest.json"
     with pytest.raises(KeyboardInterrupt):
-        write_store(manifest, Reading(plan(tmp_path), Counter(stop_at=8), 4))
+        write_store(manifest, Extraction(plan(tmp_path), Counter(stop_at=8), 4))
     if "data" in change:
         (tmp_path / "prepared.json").write_text(change.pop("data"))
     compute = Counter()
-    write_store(manifest, Reading(plan(tmp_path, **change), compute, 4))
+    write_store(manifest, Extraction(plan(tmp_path, **change), compute, 4))
     assert compute.asked[0] == range(4)
 
 
 def test_a_progress_file_cut_short_is_a_new_beginning(tmp_path: Path) -> None:
     manifest = tmp_path / "store" / "manifest.json"
     with pytest.raises(KeyboardInterrupt):
-        write_store(manifest, Reading(plan(tmp_path), Counter(stop_at=8), 4))
+        write_store(manifest, Extraction(plan(tmp_path), Counter(stop_at=8), 4))
     (tmp_path / ".store.part" / "progress.json").write_text('{"key": ')
     compute = Counter()
-    write_store(manifest, Reading(plan(tmp_path), compute, 4))
+    write_store(manifest, Extraction(plan(tmp_path), compute, 4))
     assert compute.asked[0] == range(4)
 
 
 def test_a_failed_call_leaves_the_finished_store_alone(tmp_path: Path) -> None:
     manifest = tmp_path / "store" / "manifest.json"
-    write_store(manifest, Reading(plan(tmp_path), Counter(), 4))
+    write_store(manifest, Extraction(plan(tmp_path), Counter(), 4))
 
     def broken(rows: range) -> tuple[np.ndarray, int]:
         made, bases = Counter()(rows)
@@ -136,7 +136,7 @@ def test_a_failed_call_leaves_the_finished_store_alone(tmp_path: Path) -> None:
         return made, bases
 
     with pytest.raises(GenezipError, match="example 9 of eqtl blood are not finite"):
-        write_store(manifest, Reading(plan(tmp_path), broken, 4))
+        write_store(manifest, Extraction(plan(tmp_path), broken, 4))
     assert FeatureStore.load(manifest).array[3, 0] == 30
 
 
@@ -144,7 +144,7 @@ def test_what_is_wrong_with_a_store_is_said(tmp_path: Path) -> None:
     manifest = tmp_path / "store" / "manifest.json"
     with pytest.raises(GenezipError, match="does not exist; compute the features first"):
         FeatureStore.load(manifest)
-    write_store(manifest, Reading(plan(tmp_path), Counter(), 4))
+    write_store(manifest, Extraction(plan(tmp_path), Counter(), 4))
     store = FeatureStore.load(manifest)
     with pytest.raises(GenezipError, match="has no features left, only forward, reverse"):
         store.block("left")
@@ -164,7 +164,7 @@ def test_what_is_wrong_with_a_store_is_said(tmp_path: Path) -> None:
     manifest.write_text(json.dumps(raw))
     with open(manifest.parent / "features.npy", "ab") as file:
         file.write(b"x")
-    with pytest.raises(GenezipError, match=r"features.npy has .* bytes, manifest.json says"):
+    with pytest.raises(GenezipError, match=r"features.npy has .* bytes, manifest.json lists"):
         FeatureStore.load(manifest)
 
 
@@ -179,7 +179,7 @@ def test_what_is_wrong_with_a_store_is_said(tmp_path: Path) -> None:
 )
 def test_the_manifest_of_another_step_is_one_sentence(tmp_path: Path, facts: dict) -> None:
     (tmp_path / "manifest.json").write_text(json.dumps(facts))
-    with pytest.raises(GenezipError, match="is no manifest of features; compute the features"):
+    with pytest.raises(GenezipError, match="is not a manifest of features; compute the features"):
         FeatureStore.load(tmp_path / "manifest.json")
 
 
@@ -190,7 +190,7 @@ def test_a_store_larger_than_the_disk_is_refused_before_a_base_is_read(
     huge = plan(tmp_path, blocks={"forward": 10**15})
     compute = Counter((10**15,))
     with pytest.raises(GenezipError, match=r"cannot write .*40,000,000,000,000,000 bytes are"):
-        write_store(manifest, Reading(huge, compute, 4))
+        write_store(manifest, Extraction(huge, compute, 4))
     assert messages() == ["features of 10 examples take 40,000,000,000,000,000 bytes on disk"]
     assert compute.asked == [] and not manifest.exists()
 
@@ -200,4 +200,4 @@ def test_foreign_files_are_not_lost(tmp_path: Path) -> None:
     manifest.parent.mkdir()
     (manifest.parent / "notes.txt").write_text("mine")
     with pytest.raises(GenezipError, match=r"holds notes\.txt"):
-        write_store(manifest, Reading(plan(tmp_path), Counter(), 4))
+        write_store(manifest, Extraction(plan(tmp_path), Counter(), 4))

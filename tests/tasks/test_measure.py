@@ -16,7 +16,7 @@ from genezip.tasks import TASKS
 from genezip.tasks.base import Found, Job, Layout, NotMeasured, Predictions, Task
 from genezip.tasks.deposits import TaskFiles
 from genezip.tasks.examples import Prepared, preparing
-from genezip.tasks.features import FeatureStore, Reading, StorePlan
+from genezip.tasks.features import Extraction, FeatureStore, StorePlan
 from genezip.tasks.measure import measure
 from genezip.tasks.scores import row
 
@@ -49,13 +49,15 @@ class Toy(Task[Prepared]):
     def open(self, manifest: Path, genome: Path) -> Prepared:
         return Prepared.load(manifest)
 
-    def features(self, compressor: Any, examples: Prepared, input: Any, settings: Any) -> Reading:
+    def features(
+        self, compressor: Any, examples: Prepared, input: Any, settings: Any
+    ) -> Extraction:
         self.made.append(f"{compressor.name} {examples.subset}")
         plan = StorePlan(
             self.name, examples.subset, input, "states", compressor.facts,
             examples.folder / "manifest.json", np.arange(N), (), {"x": 1},
         )  # fmt: skip
-        return Reading(plan, lambda rows: (np.ones((len(rows), 1)), 1), N)
+        return Extraction(plan, lambda rows: (np.ones((len(rows), 1)), 1), N)
 
     def fit(self, features: FeatureStore, job: Job[Prepared]) -> Iterator[Found]:
         assert job.identity["features"] and job.identity["subset"] == job.method.subset

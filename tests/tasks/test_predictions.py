@@ -220,7 +220,9 @@ def test_files_that_are_no_prediction_files_are_refused(tmp_path):
         read_predictions([text])
     other = tmp_path / "other.parquet"
     pq.write_table(pa.table({"task": ["cmp"]}), other)
-    with pytest.raises(GenezipError, match=r"other.parquet is no prediction file; predict again"):
+    with pytest.raises(
+        GenezipError, match=r"other.parquet is not a prediction file; predict again"
+    ):
         read_predictions([other])
     with pytest.raises(GenezipError, match="no prediction file was given"):
         read_predictions([])
@@ -258,7 +260,7 @@ def test_files_that_do_not_belong_together_are_refused(tmp_path):
 
 def test_an_example_twice_and_an_empty_file_are_refused(tmp_path):
     twice = pairs_file(tmp_path / "a.parquet", examples=(4, 4))
-    with pytest.raises(GenezipError, match=r"has test example 4 of tiny.* twice under the rule"):
+    with pytest.raises(GenezipError, match=r"has test example 4 of tiny.* twice under the split"):
         read_predictions([twice])
     empty = tmp_path / "b.parquet"
     with PredictionWriter(empty, SCALAR):

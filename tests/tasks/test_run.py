@@ -19,7 +19,7 @@ from genezip.config.tasks import EQTL, ETGP, Activity, ContactMaps, Initiation
 from genezip.errors import GenezipError
 from genezip.tasks.base import Method
 from genezip.tasks.examples import preparing
-from genezip.tasks.features import Reading, StorePlan, write_store
+from genezip.tasks.features import Extraction, StorePlan, write_store
 from genezip.tasks.run import predict as run_predict
 from genezip.tasks.run import score
 
@@ -65,7 +65,7 @@ def prepare_windows(folder: Path, task: str) -> Path:
         }
     )
     files = tuple(f"targets.{split}.npy" for split in ("train", "valid", "test"))
-    with preparing(folder / "manifest.json", task, "all", {}, own=files) as draft:
+    with preparing(folder / "manifest.json", task, "all", {}, more=files) as draft:
         draft.write_examples(table)
         for split in ("train", "valid", "test"):
             count = WINDOWS.count(split)
@@ -100,8 +100,8 @@ def store(prepared: Path, folder: Path, task: str, input: str, **keys: Any) -> P
         dict.fromkeys(blocks, 3),
     )
     values = np.random.default_rng(6).normal(size=plan.shape).astype(np.float32)
-    reading = Reading(plan, lambda r: (values[r.start : r.stop], 1), 50)
-    write_store(folder / "manifest.json", reading)
+    extraction = Extraction(plan, lambda r: (values[r.start : r.stop], 1), 50)
+    write_store(folder / "manifest.json", extraction)
     return folder / "manifest.json"
 
 

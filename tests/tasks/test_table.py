@@ -150,7 +150,7 @@ def test_the_file_is_whole_or_absent(tmp_path: Path) -> None:
     with pytest.raises(GenezipError, match="holds scores of eqtl, not of cmp"):
         write_table("cmp", [path], None, {"artery": "x"}, "full", tmp_path / "other.tsv")
     pd.DataFrame({"task": ["eqtl"]}).to_csv(path, sep="\t", index=False)
-    with pytest.raises(GenezipError, match=r"lacks the columns .*model"):
+    with pytest.raises(GenezipError, match=r"needs .*model"):
         write_table("eqtl", [path], None, {"artery": "x"}, "full", tmp_path / "other.tsv")
     assert not (tmp_path / "other.tsv").exists()
 

@@ -256,7 +256,7 @@ def test_a_failure_between_checkpoints_costs_the_time_since_the_last_only(
 def test_a_checkpoint_of_other_settings_is_refused_and_stays(tmp_path: Path) -> None:
     train(module(), tmp_path)
     before = (tmp_path / STATE).read_bytes()
-    with pytest.raises(GenezipError, match=r"settings\.weight_decay 0\.0, not 0\.1; set it back"):
+    with pytest.raises(GenezipError, match=r"settings\.weight_decay 0\.0, not 0\.1; restore it"):
         train(module(), tmp_path, weight_decay=0.1)
     with pytest.raises(GenezipError, match='data "abc", not "xyz"'):
         train(module(), tmp_path, identity={"data": "xyz"})

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pandas as pd
+from toolkit.networks import save_toy, small_network
 
 from genezip.config import Genome
 from genezip.genome.sources.fetch import fetch
@@ -47,12 +48,10 @@ def snakemake(
 def test_without_the_folder_the_rules_end_well_and_say_why(repo: Path, tmp_path: Path) -> None:
     """A folder that is named later is then asked for."""
     (tmp_path / "own.yaml").write_text("labels: {tasks: [enhancer_gene]}\n")
-    models = [
-        f"results/pretrain/{name}.seed0/config.json" for name in ("genezip-tiny", "hnet-tiny")
-    ]
-    for name in models:  # never read where there are no labels
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text("{}")
+    for name in ("genezip-tiny", "hnet-tiny"):
+        save_toy(
+            tmp_path / "results" / "pretrain" / f"{name}.seed0", small_network(), seed=0, name=name
+        )
     (tmp_path / "fetched").mkdir()
     source = fetch(SIMULATED, tmp_path / "resources").folder / "source.json"
     raw = json.loads(source.read_text())

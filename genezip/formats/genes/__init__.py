@@ -1,8 +1,8 @@
-"""Gene annotation as files spell it: one reader per format, one shape (``rows.py``) for all.
+"""Readers of gene annotation, one per format, that all return the tables of ``rows.py``.
 
-Start at :data:`FORMATS`, then at ``gtf.py``; what GTF and GFF3 share stands in ``gff.py`` and
-``attributes.py``. A further format (GenBank, a table of CDS) is a file with a reader beside them
-and a line in the table. Readers complete nothing: :mod:`genezip.genome.gene_models` does.
+Start with :data:`FORMATS`, then ``gtf.py``; ``gff.py`` and ``attributes.py`` are shared by GTF and
+GFF3. To add a format (GenBank, a table of CDS), add a reader here and a line in the table. Readers
+return rows as they are in the file; :mod:`genezip.genome.gene_models` completes them.
 """
 
 import re
@@ -20,7 +20,7 @@ from genezip.formats.lines import Input
 
 @dataclass(frozen=True)
 class Format:
-    """A format of gene annotation: its reader, and the file names' endings."""
+    """A format of gene annotation: its reader and its file name suffixes."""
 
     read: Callable[[Input, Transcripts], Rows]
     suffixes: tuple[str, ...]
@@ -34,12 +34,11 @@ FORMATS: dict[str, Format] = {
 
 
 def annotation_format(path: str | Path) -> str:
-    """Format of an annotation file by its name: gtf, gff3 or bed12 (packed or not)."""
+    """Format of an annotation file by its name: gtf, gff3 or bed12 (compressed or not)."""
     suffix = re.sub(r"\.(gz|bgz)$", "", Path(path).name.lower()).rpartition(".")[2]
     for name, form in FORMATS.items():
         if suffix in form.suffixes:
             return name
     raise GenezipError(
-        f"the format of {path} is not known by its name; use .gtf, .gff, .gff3 or .bed "
-        "(.gz allowed)"
+        f"the name of {path} does not show its format; use .gtf, .gff, .gff3 or .bed (.gz allowed)"
     )

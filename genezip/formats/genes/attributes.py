@@ -1,10 +1,10 @@
 """The ninth column of GTF and GFF3: values by key.
 
-A value in quotes may hold anything: ``;``, ``=``, spaces, the names of keys. A key counts only
-where an attribute begins, the first of several counts, and what is empty counts as absent.
-:func:`pairs` takes an attribute list apart letter by letter and is the rule in full.
-:class:`Attributes` gives the same values for whole columns with regular expressions: a short one
-for rows in which no quoted value can mislead it, a longer one for the others.
+A quoted value may contain anything: ``;``, ``=``, spaces, names of keys. A key counts only at the
+beginning of an attribute, the first of several counts, and an empty value counts as absent.
+:func:`pairs` is the reference: it parses one attribute list letter by letter. :class:`Attributes`
+gives the same values for whole columns with regular expressions: a short one for rows whose
+quotes cannot mislead it, a longer one for the others.
 """
 
 import re
@@ -20,7 +20,7 @@ Dialect = Literal["gtf", "gff3"]
 
 _QUOTED = r'"(?:[^"\\]|\\.)*"'
 _BARE = r"^\s*(?P<value>[^\s;=\"]+)\s*;?\s*$"
-# Rows of which the short expressions can be sure.
+# Rows for which the short expressions are exact.
 _PLAIN = {"gtf": r'^[^"\\]*(?:"[^";\\]*"[^"\\]*)*$', "gff3": r'^[^"]*$'}
 # One attribute of the other rows, without the semicolon that ends it.
 _ITEM = {
@@ -33,7 +33,7 @@ _SIMPLE = {
     "gff3": r"(?P<value>(?:[^;]*[^;\s])?)",
 }
 _UNQUOTED = {"gtf": r'[^";]*', "gff3": r'[^";][^;]*|'}
-# How rows of a GTF begin; Ensembl writes gene_version in between.
+# Beginning of most GTF rows; Ensembl writes gene_version in between.
 _ID = r'[^";\\\s]+'
 _BOTH_IDS = (
     rf'^gene_id "(?P<gene_id>{_ID})"; (?:gene_[a-z]+ "[^";\\]*"; )*'
@@ -58,12 +58,12 @@ class Attributes:
 
     @cached_property
     def _odd(self) -> np.ndarray:
-        """True for rows of which the short expressions cannot be sure."""
+        """True for rows for which the short expressions may be wrong."""
         odd = ~_bools(pc.match_substring_regex(self.column, _PLAIN[self.dialect]))
         if odd.any():
             item = _ITEM[self.dialect]
             rows = self.column.filter(pa.array(odd))
-            # quotes that do not pair are letters like any other
+            # unpaired quotes are ordinary letters
             odd[odd] = _bools(pc.match_substring_regex(rows, rf"^(?:{item};)*{item}$"))
         return odd
 
@@ -72,23 +72,13 @@ class Attributes:
         return self.column.filter(pa.array(self._odd))
 
     def where(self, rows: np.ndarray) -> "Attributes":
-        """The lists of some rows.
-
-        Parameters
-        ----------
-        rows : bool array, shape (rows,)
-        """
+        """The lists of the rows selected by a bool array, shape (rows,)."""
         return Attributes(self.column.filter(pa.array(rows)), self.dialect)
 
     def may_have(self, *keys: str) -> np.ndarray:
-        """False for rows that surely have none of these keys: a quick look before a slow one.
-
-        Returns
-        -------
-        bool array, shape (rows,)
-        """
+        """False for rows that certainly have none of the keys (fast filter; shape (rows,))."""
         found = np.zeros(len(self.column), dtype=bool)
-        for key in keys:  # one word at a time is found many times faster than several
+        for key in keys:  # searching single words is many times faster than alternatives
             found |= _bools(pc.match_substring_regex(self.column, rf"{key}[ \t=]"))
         if found.any():
             rows = self.column.filter(pa.array(found))
@@ -99,7 +89,7 @@ class Attributes:
     def ids(self) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
         """gene_id and transcript_id of every row of a GTF, as :meth:`first` gives them.
 
-        Nearly all rows begin with the two, and what begins a row cannot be misled by the rest.
+        Nearly all rows begin with the two, which one expression at the row's start reads safely.
         """
         both = pc.extract_regex(self.column, _BOTH_IDS)
         gene, transcript = (pc.struct_field(both, key) for key in ("gene_id", "transcript_id"))
@@ -111,7 +101,7 @@ class Attributes:
         return gene, transcript
 
     def first(self, key: str) -> pa.ChunkedArray:
-        """Value of a key in every row, without quotes; empty where a row has none."""
+        """Value of a key in every row, without quotes; empty if a row has none."""
         assign = _ASSIGN[self.dialect]
         found = _extract(self.column, rf"(?:^|;)\s*{key}{assign}{_SIMPLE[self.dialect]}")
         if not self._odd.any():
@@ -122,17 +112,14 @@ class Attributes:
         return _replaced(found, self._odd, pa.chunked_array([values], pa.string()))
 
     def bare(self) -> pa.ChunkedArray:
-        """The whole column where it is one word instead of a list; empty elsewhere."""
+        """The whole attribute column of rows in which it is one word; empty for other rows."""
         found = _extract(self.column, _BARE)
         return pc.if_else(pc.equal(found, "."), "", found)
 
     def any_of(self, key: str, wanted: Iterable[str]) -> np.ndarray:
-        """True for rows in which one of the values of a key, which may be repeated or a list
-        with commas, is one of those wanted.
+        """True for rows in which a key has a wanted value (bool array, shape (rows,)).
 
-        Returns
-        -------
-        bool array, shape (rows,)
+        The key may be repeated, or have a list of values with commas.
         """
         names = "|".join(re.escape(name) for name in wanted)
         inside = rf'(?:[^";]*,)?[ \t]*(?:{names})[ \t]*(?:,[^";]*)?'
@@ -149,18 +136,9 @@ class Attributes:
 
 
 def pairs(text: str, dialect: Dialect) -> list[tuple[str, str]]:
-    """All keys and values of one attribute list, letter by letter.
+    """All (key, value) of one attribute list in order, parsed letter by letter.
 
-    Parameters
-    ----------
-    text : str
-        Column 9 of one row.
-    dialect : {"gtf", "gff3"}
-
-    Returns
-    -------
-    list of (key, value)
-        In order; values without quotes and outer spaces, possibly empty.
+    Values are without quotes and outer spaces, and may be empty.
     """
     found = []
     for item in _split(text, dialect):
@@ -184,13 +162,13 @@ def _split(text: str, dialect: Dialect) -> list[str]:
     """Attributes between the semicolons that are not inside quotes."""
     items, begin, position = [], 0, 0
     while position < len(text):
-        # GFF3 knows quotes only around a whole value
+        # GFF3 allows quotes only around a whole value
         opens = text[position] == '"' and (
             dialect == "gtf" or text[begin:position].rstrip(" \t").endswith("=")
         )
         if opens:
             quoted = re.match(_QUOTED, text[position:])
-            if quoted is None:  # quotes that do not pair are letters like any other
+            if quoted is None:  # unpaired quotes are ordinary letters
                 return text.split(";")
             position += len(quoted[0])
         elif text[position] == ";":
@@ -206,19 +184,19 @@ def _unquoted(value: str) -> str:
 
 
 def _bools(column: pa.ChunkedArray) -> np.ndarray:
-    """A bool array that may be written to."""
+    """A writable bool array."""
     return np.array(column, dtype=bool)
 
 
 def _replaced(
     values: pa.ChunkedArray, where: np.ndarray, others: pa.ChunkedArray
 ) -> pa.ChunkedArray:
-    """The values, those of some rows replaced by others."""
+    """The values, with those of some rows replaced."""
     mixed = pc.replace_with_mask(values.combine_chunks(), pa.array(where), others.combine_chunks())
     return pa.chunked_array([mixed])
 
 
 def _extract(column: pa.ChunkedArray, pattern: str) -> pa.ChunkedArray:
-    """First match of a pattern with one group named ``value``; empty where there is none."""
+    """First match of a pattern with one group named ``value``; empty if there is none."""
     found = pc.struct_field(pc.extract_regex(column, pattern), "value")
     return pc.fill_null(found, "")

@@ -33,22 +33,15 @@ _TYPES = {
 def read_bed12(given: Input, transcripts: Transcripts = "basic") -> Rows:
     """Rows of a BED12 file (plain or gzip).
 
-    Blocks are exons, the thick part of the blocks is CDS. BED12 knows no genes, so the name of
-    the transcript stands in; its type is ``protein_coding`` (it has a thick part) or
-    ``noncoding``. Every row is a transcript; a name used twice (a transcript aligned to several
-    loci) gets ``_dup1``, ``_dup2``, ..., as far as these names are free.
+    Blocks are exons, the thick part of the blocks is CDS. BED12 has no genes, so the name of the
+    transcript is used for its gene; the type is ``protein_coding`` (with a thick part) or
+    ``noncoding``. Every row is a transcript; repeats of a name (a transcript aligned to several
+    loci) become ``_dup1``, ``_dup2``, ..., skipping names in use.
 
     Parameters
     ----------
-    given : str, Path or TextFile
     transcripts : basic, all or canonical
-        BED12 has no tags: the first two take all, the first with a warning, the last is refused.
-
-    Raises
-    ------
-    GenezipError
-        For a missing, truncated, empty or malformed file, the last with its line number, or
-        ``canonical``.
+        BED12 has no tags: basic and all take every row, basic with a warning; canonical raises.
     """
     with opened(given) as file:
         return _read(file, transcripts)
@@ -132,7 +125,8 @@ def _wrong(fields: list[str]) -> str | None:
     except ValueError:
         return "columns 7, 8 and 10 to 12 must be whole numbers"
     if not count == len(sizes) == len(offsets):
-        return f"it announces {count} blocks but lists {len(sizes)} sizes, {len(offsets)} starts"
+        found = f"{len(sizes)} sizes and {len(offsets)} starts"
+        return f"column 10 is {count}, but columns 11 and 12 have {found}"
     if int(fields[6]) > int(fields[7]):
         return f"its thick part ends at {fields[7]}, before it starts at {fields[6]}"
     end = 0

@@ -15,13 +15,13 @@ from genezip.formats.lines import Input, opened
 from genezip.formats.tabular import LINE, TabularFormat, wrong_interval
 
 Role = Literal["gene", "transcript", "exon", "cds", "utr", ""]
-"""What a row is to a gene model; empty for what is no part of one."""
+"""Role of a row in a gene model; empty for a row that has none."""
 
 PARTS: dict[str, Role] = {
     "cds": "cds",
     "stop_codon": "cds",
 }
-"""Roles of parts by feature type in small letters; those of many spellings by the next two."""
+"""Roles of parts by lower-case feature type; the next two expressions match other spellings."""
 # exon, noncoding_exon (SGD), pseudogenic_exon, coding_exon, single-exon, ...
 _EXON = re.compile(r"(?:.*[_-])?exon")
 # UTR, five_prime_UTR, 5UTR, 5'-UTR (AUGUSTUS), 3_prime_utr, UTR5, ...
@@ -47,7 +47,7 @@ _STRANDS = ("+", "-", ".", "?")
 
 
 def role(feature: str) -> Role:
-    """Role of a feature type: parts by name, genes and transcripts by how their names end."""
+    """Role of a feature type: parts by name, genes and transcripts by the end of their names."""
     small = feature.lower()
     if small in PARTS:
         return PARTS[small]
@@ -65,21 +65,14 @@ def read_features(given: Input, wanted: Callable[[str], bool] | None) -> pa.Tabl
 
     Parameters
     ----------
-    given : str, Path or TextFile
-        Plain or gzip; a file or a pipe.
-    wanted : callable or None
-        Whether the rows of a feature type are kept; None keeps all.
+    given : plain or gzip; a file or a pipe
+    wanted : whether the rows of a feature type are kept; None keeps all
 
     Returns
     -------
     Table
         chrom, feature, start, end, strand, attributes, line (int64, the row's line in the file,
-        from 1). An unknown strand (``.``, ``?``) reads ``.``.
-
-    Raises
-    ------
-    GenezipError
-        For a missing, truncated, empty or malformed file, the last with line and column.
+        from 1). An unknown strand (``.``, ``?``) becomes ``.``.
     """
 
     def keep(batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -114,7 +107,7 @@ def read_features(given: Input, wanted: Callable[[str], bool] | None) -> pa.Tabl
 
 
 def to_frame(table: pa.Table, **columns: Any) -> pd.DataFrame:
-    """chrom, start, end, strand of rows and further columns, as a DataFrame."""
+    """A DataFrame of chrom, start, end, strand and the given columns."""
     kept = table.select(["chrom", "start", "end", "strand"])
     for name, values in columns.items():
         kept = kept.append_column(name, values if len(values) else pa.array([], pa.string()))
@@ -122,12 +115,7 @@ def to_frame(table: pa.Table, **columns: Any) -> pd.DataFrame:
 
 
 def whole_numbers(values: pa.ChunkedArray, missing: int) -> np.ndarray:
-    """Whole numbers of texts (``3``, or ``1/2`` for 1), and ``missing`` where there is none.
-
-    Returns
-    -------
-    int64 array, shape (rows,)
-    """
+    """Integers from texts (``3``, or ``1/2`` for 1), else ``missing`` (int64, shape (rows,))."""
     digits = pc.struct_field(
         pc.extract_regex(values, r"^(?P<value>[0-9]{1,9})(?:/[0-9]+)?$"), "value"
     )
@@ -135,7 +123,7 @@ def whole_numbers(values: pa.ChunkedArray, missing: int) -> np.ndarray:
 
 
 def declared(attributes: Attributes) -> tuple[np.ndarray, np.ndarray]:
-    """Which rows declare trans-splicing, and the number of the part that they are.
+    """Rows that declare trans-splicing, and their part numbers.
 
     Returns
     -------
@@ -156,25 +144,16 @@ def declared(attributes: Attributes) -> tuple[np.ndarray, np.ndarray]:
 
 
 def hulls(rows: pd.DataFrame) -> pd.DataFrame:
-    """One stretch per transcript_id, contig and strand: chrom, start, end, strand."""
+    """One interval per transcript_id, contig and strand, from the first to the last base."""
     grouped = rows.groupby(["transcript_id", "chrom", "strand"], as_index=False, observed=True)
     return grouped.agg(start=("start", "min"), end=("end", "max"))
 
 
 def without_orphans_inside(genes: pd.DataFrame, orphans: pd.DataFrame) -> np.ndarray:
-    """Genes in which no transcript of unknown gene lies.
+    """True for genes that contain no transcript of unknown gene (bool array, shape (genes,)).
 
-    A gene row to which no row belongs is a transcript itself, unless the transcript is there
-    and only the link between them is missing.
-
-    Parameters
-    ----------
-    genes, orphans : DataFrame
-        chrom, start, end, strand.
-
-    Returns
-    -------
-    bool array, shape (genes,)
+    A gene without rows of its own is a transcript itself, unless a transcript inside it lacks only
+    the link to its gene. Both tables have chrom, start, end and strand.
     """
     free = np.ones(len(genes), dtype=bool)
     by_chrom = orphans.groupby("chrom").indices
@@ -187,7 +166,7 @@ def without_orphans_inside(genes: pd.DataFrame, orphans: pd.DataFrame) -> np.nda
             asked = (mine["strand"] == strand).to_numpy()
             if some.empty or not asked.any():
                 continue
-            # the orphan that ends first among those that begin inside or behind
+            # first end among the orphans that begin at or after the start of the gene
             ends = np.minimum.accumulate(some["end"].to_numpy()[::-1])[::-1]
             first = np.searchsorted(some["start"].to_numpy(), mine["start"].to_numpy()[asked])
             ends = np.append(ends, np.iinfo(np.int64).max)[first]

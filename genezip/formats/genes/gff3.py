@@ -1,9 +1,9 @@
-"""GFF3, where rows form a tree by ID and Parent.
+"""GFF3, in which rows form a tree by ID and Parent.
 
-What a row is follows from its position in the tree: a part belongs to what it names as Parent, and
-that is a transcript whatever its type, unless it is a gene or a protein. The type counts only for
-rows without parts (mRNA, tRNA, SRP_RNA, V_gene_segment and dozens more), and bacteria hang CDS
-rows on genes. The rules of who is a transcript stand in ``docs/annotation.md``.
+The role of a row follows from its position in the tree: a part belongs to its Parent, which is a
+transcript whatever its type, unless it is a gene or a protein. The type counts only for rows
+without parts (mRNA, tRNA, SRP_RNA, V_gene_segment and dozens more); bacterial files attach CDS
+rows to genes. ``docs/annotation.md`` defines which rows are transcripts.
 """
 
 from urllib.parse import unquote
@@ -48,7 +48,7 @@ PROTEINS = frozenset(
         "transit_peptide",
     }
 )
-"""Types of rows that are made from a transcript and never are one."""
+"""Types of rows for products of a transcript, which are never transcripts."""
 
 _PARTS = ("exon", "cds", "utr")
 _OTHER_KEYS = r"(?i)(?:^|;)\s*(?:id|parent|transcript_?id)[ \t]*=[ \t]*[^;\s]"
@@ -57,23 +57,16 @@ _OTHER_KEYS = r"(?i)(?:^|;)\s*(?:id|parent|transcript_?id)[ \t]*=[ \t]*[^;\s]"
 def read_gff3(given: Input, transcripts: Transcripts = "basic") -> Rows:
     """Rows of a GFF3 file (plain or gzip).
 
-    A transcript is what exon, CDS or UTR rows name as Parent, or a row of a transcript type below
-    a gene or below nothing; a gene is one only where it has none. Parts that name no parent stand
-    for themselves, grouped by ID. The type of a gene is its ``gene_type``, ``gene_biotype`` or
+    A transcript is the Parent of exon, CDS or UTR rows, or a row of a transcript type below a gene
+    or at the top level; a gene without transcripts is a transcript itself. Parts without a parent
+    form transcripts by ID. The type of a gene is its ``gene_type``, ``gene_biotype`` or
     ``biotype``.
 
     Parameters
     ----------
-    given : str, Path or TextFile
     transcripts : basic, all or canonical
-        Keep only transcripts tagged ``basic`` or ``gencode_basic``; everything; or transcripts
-        tagged ``Ensembl_canonical`` or ``MANE_Select``.
-
-    Raises
-    ------
-    GenezipError
-        For a missing, truncated, empty or malformed file, or a tag that is asked for and that
-        the file lacks.
+        Keep only transcripts tagged ``basic`` or ``gencode_basic``; all; or those tagged
+        ``Ensembl_canonical`` or ``MANE_Select``. A file without the tag is refused.
     """
     rows = read_features(given, None)
     attributes = Attributes(rows["attributes"], "gff3")
@@ -129,28 +122,28 @@ class _Tree:
         self._of_parts = dict(zip(some["id"], some["parent"], strict=True))
 
     def is_gene(self, name: str) -> bool:
-        """True for a gene row that does not itself lie below a gene."""
+        """True for a gene row that is not itself below a gene."""
         above = self._parents.get(name, [])
         return self._role.get(name) == "gene" and not any(
             self._role.get(parent) == "gene" for parent in above
         )
 
     def is_product(self, name: str) -> bool:
-        """True for a protein, and for whatever but a gene is derived from something else."""
+        """True for a protein, and for any row but a gene that is derived from another row."""
         if self._role.get(name) == "gene":  # TAIR derives genes from transposons
             return False
         return name in self._derives or self._feature.get(name) in PROTEINS
 
     def owners(self, listed: str) -> list[tuple[str, str]]:
-        """Owners of a part with these parents: pairs (transcript, gene), one of them empty.
+        """Owners of a part with these parents: pairs (transcript, gene), one of the two empty.
 
-        Genes count only where no transcript is named.
+        Genes count only if none of the parents is a transcript.
         """
         found: dict[tuple[str, str], None] = {}
         names = _listed(listed)
         for name in names:
             found.update(dict.fromkeys(self._owners(name, set())))
-        # the parts of a protein that nothing else holds stay together
+        # the parts of a protein without any other owner form one transcript
         pairs_ = list(found) or [(name, "") for name in names[:1]]
         transcripts = [pair for pair in pairs_ if pair[0]]
         return transcripts or pairs_
@@ -184,7 +177,7 @@ class _Tree:
         )
 
     def _above(self, name: str) -> list[str]:
-        """Genes above a row, nearest first; where a parent has no row, that name."""
+        """Genes above a row, nearest first; a parent without a row counts as a gene."""
         found: dict[str, None] = {}
         level, seen = [name], {name}
         while level:
@@ -199,7 +192,7 @@ class _Tree:
         return list(found)
 
     def genes_of(self, names: pd.Series) -> list[str]:
-        """Gene of every transcript; its own id where it has none."""
+        """Gene of every transcript; the id of the transcript if it has none."""
         return [min(self._above(name), default=name) for name in names]
 
     def with_transcripts(self, names: pd.Series) -> list[str]:
@@ -248,26 +241,26 @@ def _frame(rows: pa.Table, attributes: Attributes, path: Input) -> pd.DataFrame:
 
 
 def _refuse_other_formats(rows: pa.Table, frame: pd.DataFrame, path: Input) -> None:
-    """Refuse parts whose column 9 is no list of GFF3: each would become a transcript."""
+    """Refuse parts whose column 9 is not in GFF3 form, as each would become a transcript."""
     lost = frame["role"].isin(_PARTS) & (frame["id"] == "") & (frame["parent"] == "")
     if not lost.any():
         return
     texts = frame.loc[lost, "attributes"]
     other = ~texts.str.contains("=", regex=False) & (texts.str.strip() != ".")
     for wrong, advice in (
-        (other, "if it is GTF, name that format"),
-        (texts.str.contains(_OTHER_KEYS), "GFF3 spells these two keys so, in these letters"),
+        (other, "if the file is GTF, name that format"),
+        (texts.str.contains(_OTHER_KEYS), "in GFF3 these two keys are spelled exactly so"),
     ):
         if wrong.any():
             row = rows.slice(int(wrong.index[wrong][0]), 1).to_pylist()[0]
             raise GenezipError(
-                f"line {row['line']} of {path}, column 9 (attributes): a {row['feature']} row "
-                f"without ID and Parent, {row['attributes'][:60]!r}; {advice}"
+                f"line {row['line']} of {path}, column 9 (attributes): the {row['feature']} row "
+                f"has neither ID nor Parent, {row['attributes'][:60]!r}; {advice}"
             )
 
 
 def _one_role(nodes: pd.DataFrame) -> pd.DataFrame:
-    """Drop genes that have the ID of a transcript, and other rows that have the ID of either."""
+    """Drop genes that share the ID of a transcript, and other rows that share either's ID."""
     rank = nodes["role"].map({"transcript": 0, "gene": 1, "": 2})
     again = nodes["id"].duplicated(keep=False)
     best = rank[again].groupby(nodes["id"][again]).transform("min")
@@ -295,13 +288,13 @@ def _parts(rows: pd.DataFrame, tree: _Tree) -> pd.DataFrame:
 
 
 def _listed(text: str) -> list[str]:
-    """Names of a list with commas, which names themselves write as %2C."""
+    """Names of a list with commas; commas inside names are escaped as %2C."""
     names = (name.strip() for name in text.split(","))
     return [unquote(name) if "%" in name else name for name in names if name]
 
 
 def _circular(rows: pa.Table, attributes: Attributes) -> dict[str, int]:
-    """Circular contigs and their lengths: the ends of the rows that carry ``Is_circular``."""
+    """Circular contigs and their lengths, from the rows with ``Is_circular=true``."""
     some = attributes.may_have("Is_circular")
     stated = pc.utf8_lower(attributes.where(some).first("Is_circular"))
     found = rows.filter(pa.array(some))
@@ -326,7 +319,7 @@ def _described(genes: pd.DataFrame) -> pd.DataFrame:
 
 
 def _models(rows: pd.DataFrame, described: pd.DataFrame) -> pd.DataFrame:
-    """Transcript table; name and type are those of the gene row."""
+    """Transcript table with name and type of the gene rows."""
     name, kind = (rows["gene_id"].map(described[key].to_dict()) for key in ("name", "kind"))
     name, kind = (column.astype(object).fillna("") for column in (name, kind))
     return rows.assign(
@@ -336,7 +329,7 @@ def _models(rows: pd.DataFrame, described: pd.DataFrame) -> pd.DataFrame:
 
 
 def _first_of(attributes: Attributes, *keys: str) -> np.ndarray:
-    """The first of several attributes that a row has, else an empty string."""
+    """Value of the first of several attributes that a row has, else an empty string."""
     found = np.full(len(attributes.column), "", dtype=object)
     for key in reversed(keys):
         value = attributes.first(key).to_numpy(zero_copy_only=False)

@@ -1,6 +1,6 @@
-"""GTF: GENCODE, Ensembl, RefSeq, FlyBase and what gene finders write.
+"""GTF of GENCODE, Ensembl, RefSeq, FlyBase and gene finders.
 
-The rules of who is a transcript stand in ``docs/annotation.md``.
+``docs/annotation.md`` defines which rows are transcripts.
 """
 
 import numpy as np
@@ -26,24 +26,17 @@ from genezip.formats.lines import Input
 def read_gtf(given: Input, transcripts: Transcripts = "basic") -> Rows:
     """Rows of a GTF file (plain or gzip).
 
-    A transcript is a row of a transcript type (``transcript``, ``mRNA``, ``tRNA``, ...) or what
-    parts with a ``transcript_id`` of their own make up; a gene is one only where it has none. Stop
-    codons count as CDS. GENCODE names of UTR rows (``UTR``) and Ensembl names
-    (``five_prime_utr``, ``three_prime_utr``) are understood. The type of a gene is its
-    ``gene_type`` or ``gene_biotype``.
+    A transcript is a row of a transcript type (``transcript``, ``mRNA``, ``tRNA``, ...), or is
+    formed by parts whose ``transcript_id`` has no such row; a gene without transcripts is a
+    transcript itself. Stop codons count as CDS. UTR rows may be named as by GENCODE (``UTR``) or
+    Ensembl (``five_prime_utr``, ``three_prime_utr``). The type of a gene is its ``gene_type`` or
+    ``gene_biotype``.
 
     Parameters
     ----------
-    given : str, Path or TextFile
     transcripts : basic, all or canonical
-        Keep transcripts with a row tagged ``basic`` or ``gencode_basic``; everything; or those
-        tagged ``Ensembl_canonical`` or ``MANE_Select``.
-
-    Raises
-    ------
-    GenezipError
-        For a missing, truncated or malformed file, rows without any id, or a tag that is asked
-        for and that the file lacks.
+        Keep transcripts with a row tagged ``basic`` or ``gencode_basic``; all; or those tagged
+        ``Ensembl_canonical`` or ``MANE_Select``. A file without the tag is refused.
     """
     rows, attributes = _read(given)
     spliced, part = declared(attributes)
@@ -51,7 +44,7 @@ def read_gtf(given: Input, transcripts: Transcripts = "basic") -> Rows:
     frame = to_frame(rows, kind=rows["role"], **ids).assign(part=part)
     is_gene, is_transcript = _is(rows["role"], "gene"), _is(rows["role"], "transcript")
     is_part = ~(is_gene | is_transcript)
-    # decided before the filter: a gene whose transcripts are all left out stays out
+    # decided before the filter, so that a gene whose transcripts are all dropped is dropped
     alone = _stand_alone(rows, frame, is_gene)
     kept = np.ones(len(frame), dtype=bool)
     if transcripts != "all":
@@ -66,7 +59,7 @@ def read_gtf(given: Input, transcripts: Transcripts = "basic") -> Rows:
     parts = frame[is_part]
     without_row = ~among(parts["transcript_id"], models["transcript_id"])
     of_spliced = owner[is_part].isin(named) | parts["gene_id"].isin(named)
-    # numbers of exons matter where a transcript has no row or is spliced
+    # exon numbers matter only for transcripts that have no row or are trans-spliced
     numbers = _numbers(attributes, is_part, without_row | of_spliced.to_numpy())
     untyped = [table["gene_id"][table["gene_type"] == ""] for table in (models, genes)]
     return Rows(
@@ -79,7 +72,7 @@ def read_gtf(given: Input, transcripts: Transcripts = "basic") -> Rows:
 
 
 def gtf_rows(path: Input) -> pa.Table:
-    """Rows that gene models are made of, with their role and ids.
+    """Rows of gene models, with their roles and ids.
 
     Returns
     -------
@@ -88,11 +81,6 @@ def gtf_rows(path: Input) -> pa.Table:
         (:data:`genezip.formats.genes.gff.Role`), gene_id, transcript_id (empty on genes, and on
         parts that name only a gene), gene_known (bool; else gene_id is transcript_id), bare (bool:
         column 9 is the id and nothing else).
-
-    Raises
-    ------
-    GenezipError
-        For a file that cannot be read, or a row without any id.
     """
     return _read(path)[0]
 
@@ -113,8 +101,8 @@ def _read(path: Input) -> tuple[pa.Table, Attributes]:
         gene = pc.if_else(pc.and_(bare, of_gene), word, gene)
         transcript = pc.if_else(pc.and_(bare, pc.invert(of_gene)), word, transcript)
         _refuse_nameless(rows, pc.and_(pc.equal(gene, ""), pc.equal(transcript, "")), path)
-    # old GENCODE repeats the gene's id as transcript_id of its row; a pseudogene of FlyBase has
-    # another one and is a transcript, and a transcript that has none is a gene
+    # In old GENCODE a gene row repeats its gene_id as transcript_id. A FlyBase pseudogene with
+    # another transcript_id is a transcript, and a transcript without one is a gene.
     has_other_id = pc.and_(pc.not_equal(transcript, ""), pc.not_equal(transcript, gene))
     named = pc.and_(pc.equal(roles, "gene"), pc.not_equal(rows["feature"], "gene"))
     roles = pc.if_else(pc.and_(named, has_other_id), "transcript", roles)
@@ -141,16 +129,16 @@ def _refuse_nameless(rows: pa.Table, nameless: pa.ChunkedArray, path: Input) -> 
     if first >= 0:
         row = rows.slice(first, 1).to_pylist()[0]
         raise GenezipError(
-            f"line {row['line']} of {path}, column 9 (attributes): a {row['feature']} row at "
-            f"{row['chrom']}:{row['start'] + 1}-{row['end']} without transcript_id and gene_id; "
-            "if it is GFF3, name that format"
+            f"line {row['line']} of {path}, column 9 (attributes): the {row['feature']} row at "
+            f"{row['chrom']}:{row['start'] + 1}-{row['end']} has neither transcript_id nor "
+            "gene_id; if the file is GFF3, name that format"
         )
 
 
 def _genes_of(
     gene: pa.ChunkedArray, transcript: pa.ChunkedArray
 ) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
-    """Genes of rows that name none: that of other rows of the transcript, else its id."""
+    """Genes of rows without one: that of other rows of the transcript, else the transcript id."""
     both = pc.and_(pc.not_equal(gene, ""), pc.not_equal(transcript, ""))
     ids = transcript.filter(both).combine_chunks()
     found = pc.index_in(transcript, value_set=ids)  # the first row that names one
@@ -173,7 +161,7 @@ def _stand_alone(rows: pa.Table, frame: pd.DataFrame, is_gene: np.ndarray) -> np
     unknown = ~np.asarray(rows["gene_known"], dtype=bool)
     for asked, others in (
         (alone, named[unknown[names_transcript]]),
-        # gene finders write bare genes beside full transcripts
+        # gene finders write bare gene rows beside complete transcripts
         (alone & np.asarray(rows["bare"], dtype=bool), named),
     ):
         if asked.any() and len(others):
@@ -182,7 +170,7 @@ def _stand_alone(rows: pa.Table, frame: pd.DataFrame, is_gene: np.ndarray) -> np
 
 
 def _kept(frame: pd.DataFrame, tagged: np.ndarray) -> np.ndarray:
-    """Rows of transcripts of which any row is tagged, and tagged rows that name only a gene."""
+    """True for rows of transcripts with any tagged row, and tagged rows that have only a gene."""
     with_transcript = (frame["transcript_id"] != "").to_numpy()
     ids = frame.loc[tagged & with_transcript, "transcript_id"]
     chosen = among(frame["transcript_id"], ids) & with_transcript
@@ -192,7 +180,7 @@ def _kept(frame: pd.DataFrame, tagged: np.ndarray) -> np.ndarray:
 
 
 def _numbers(attributes: Attributes, is_part: np.ndarray, asked: np.ndarray) -> np.ndarray:
-    """Exon numbers of parts, -1 where a part has none or is not asked for."""
+    """Exon numbers of parts; -1 if a part has none or is not in ``asked``."""
     numbers = np.full(len(asked), -1, dtype=np.int64)
     if asked.any():
         wanted = is_part.copy()
@@ -221,7 +209,7 @@ def _types(attributes: Attributes) -> pa.ChunkedArray:
 
 
 def _types_of(genes: pd.Series, rows: pa.Table) -> dict[str, str]:
-    """Types of genes whose transcript rows are missing or name none (NCBI), from other rows."""
+    """Types of genes from their other rows, if transcript rows are missing or untyped (NCBI)."""
     if genes.empty:
         return {}
     asked = pc.unique(pa.array(genes).cast(pa.string()))

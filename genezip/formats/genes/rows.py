@@ -1,7 +1,7 @@
-"""The rows of an annotation file in one shape for all formats.
+"""The rows of an annotation file, in the same tables for all formats.
 
-Readers fill :class:`Rows` and complete nothing: what a file leaves out, and what follows from it
-for a genome, is decided in :mod:`genezip.genome.gene_models`.
+Readers fill :class:`Rows` from the file alone; :mod:`genezip.genome.gene_models` infers what the
+file leaves out.
 """
 
 from collections.abc import Iterable, Mapping
@@ -25,30 +25,24 @@ TAGS: dict[str, tuple[str, ...]] = {
     "basic": ("basic", "gencode_basic"),
     "canonical": ("Ensembl_canonical", "MANE_Select", "MANE Select"),
 }
-"""Tags that mark a choice, in the spellings of GENCODE, Ensembl (since release 113) and NCBI."""
+"""Tags of a choice, as spelled by GENCODE, Ensembl (since release 113) and NCBI."""
 
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows of an annotation file, the same for all formats.
+    """The rows of an annotation file.
 
     Attributes
     ----------
-    transcripts : DataFrame
-        :data:`TRANSCRIPT_COLUMNS` and ``part`` (number of a trans-spliced part, else 0); ids may
-        repeat, a strand may be ``.``.
-    genes : DataFrame
-        The same columns: genes that have no transcript in the file and stand for themselves;
-        ``transcript_id`` is ``gene_id``.
-    parts : DataFrame
-        :data:`PART_COLUMNS`, gene_id, kind (exon, cds, utr), number (of the exon, else -1),
+    transcripts : :data:`TRANSCRIPT_COLUMNS` and ``part`` (number of a trans-spliced part, else 0);
+        ids may repeat, a strand may be ``.``
+    genes : the same columns for genes without transcripts, which are transcripts themselves;
+        ``transcript_id`` is ``gene_id``
+    parts : :data:`PART_COLUMNS`, gene_id, kind (exon, cds, utr), number (of the exon, else -1),
         part. ``transcript_id`` is empty where a part names only a gene. Stop codons are cds.
-    spliced : frozenset of str
-        Transcript and gene ids that are declared to be trans-spliced.
-    circular : mapping
-        Circular contig -> its length (bp).
-    types : mapping
-        Gene -> its type, for transcripts whose rows state none.
+    spliced : transcript and gene ids that the file declares to be trans-spliced
+    circular : circular contig -> its length (bp)
+    types : gene -> its type, for transcripts whose rows have none
     """
 
     transcripts: pd.DataFrame
@@ -60,7 +54,7 @@ class Rows:
 
 
 def lacks_tag(name: object, transcripts: str) -> GenezipError:
-    """The error for a file in which nothing is tagged as asked."""
+    """The error for a file without the requested tag."""
     tags = '"basic"' if transcripts == "basic" else '"Ensembl_canonical" or "MANE_Select"'
     return GenezipError(
         f"{name} has no row with tag {tags}; set regions.transcripts: all to use all transcripts"
@@ -70,8 +64,7 @@ def lacks_tag(name: object, transcripts: str) -> GenezipError:
 def among(ids: pd.Series, known: pd.Series) -> np.ndarray:
     """True where an id is one of the known ones.
 
-    Arrow does it, because pandas' ``isin`` of strings goes through Python objects: 10 s on
-    a genome.
+    Arrow is used because ``isin`` of pandas converts strings to Python objects: 10 s per genome.
     """
     values = pc.unique(pa.array(known).cast(pa.large_string()))
     found = pc.is_in(pa.array(ids).cast(pa.large_string()), value_set=values)
@@ -79,7 +72,7 @@ def among(ids: pd.Series, known: pd.Series) -> np.ndarray:
 
 
 def unique_names(names: Iterable[str]) -> list[str]:
-    """Names that are all different: a second ``x`` becomes ``x_dup1`` if that name is free."""
+    """Unique names: a second ``x`` becomes ``x_dup1``, or the next such name that is free."""
     names = list(names)
     taken, used = set(names), dict.fromkeys(names, 0)
     found = []
@@ -90,7 +83,7 @@ def unique_names(names: Iterable[str]) -> list[str]:
 
 
 def free_name(name: str, suffix: str, number: int, taken: set[str]) -> str:
-    """The first free name of ``x_dup1``, ``x_dup2``, ... from a number on; it is taken then."""
+    """The first free name of ``x_dup1``, ``x_dup2``, ... from a number on, added to ``taken``."""
     while f"{name}{suffix}{number}" in taken:
         number += 1
     taken.add(f"{name}{suffix}{number}")

@@ -1,4 +1,4 @@
-"""Choose a source of DNA in the configured order and lay it out."""
+"""Fetch DNA from the first available source in the configured order."""
 
 import logging
 from collections.abc import Callable
@@ -30,31 +30,22 @@ def fetch(
 ) -> Source:
     """Get DNA, annotation and repeats into ``out``; ``out/source.json`` is written last.
 
-    The source that was used, and why others were not, is logged.
+    The log names the source that is used, and why earlier ones are not.
 
     Parameters
     ----------
-    settings : Genome
-        ``settings.sources`` are tried in order.
-    mirror : Path, optional
-        Folder of the source `mirror`.
-    root : Path
-        Base of relative paths in the settings.
-    table : Path
-        Table of public files.
-    fetched : Path, optional
-        Folder of files fetched elsewhere; the source `download` then asks nothing from the
-        network, and a file that is missing there stops the run.
-
-    Returns
-    -------
-    Source
+    settings : ``settings.sources`` are tried in order
+    mirror : folder of the source `mirror`
+    root : base of relative paths in the settings
+    table : table of public files
+    fetched : folder of files fetched elsewhere; the source `download` then does not use the
+        network, and a file that is missing there stops the run
 
     Raises
     ------
     GenezipError
-        No source could be had (with the reason of each), or one is damaged. A source that
-        is there but damaged stops the run: another one would hide it.
+        No source is available (with all reasons), or one is damaged, which stops the run because
+        the next source would hide the damage.
     """
     methods: dict[str, Callable[[Draft], None]] = {
         "mirror": lambda draft: fetch_mirror(draft, mirror, settings),
@@ -75,22 +66,18 @@ def fetch(
         logger.info("source %s: %s%s", name, source.description, skipped)
         return source
     tried = " | ".join(reasons) or "genome.sources is empty"
-    raise GenezipError(f"no source of DNA could be had; {tried}")
+    raise GenezipError(f"no source of DNA is available; {tried}")
 
 
 def _simulate(draft: Draft, settings: Genome) -> None:
-    """Lay out the simulated genome, whose splits have other keys.
+    """Write the simulated genome, whose splits have keys of their own.
 
-    As a stand-in for real DNA it leaves names of real chromosomes alone.
-
-    Raises
-    ------
-    GenezipError
-        If it is the only source and the config names chromosomes where it does not look.
+    Chromosomes in the keys of real genomes raise if the simulation is the only source; as a
+    fallback for real DNA it ignores them.
     """
     if settings.sources == ["simulated"]:
         for key in ("chromosomes", "valid", "test"):
-            # the workflow fills in defaults, which nobody chose
+            # the workflow fills in defaults, which count as unset
             if getattr(settings, key) not in (None, [], Genome.model_fields[key].default):
                 instead = "chromosome_bp" if key == "chromosomes" else key
                 raise GenezipError(
@@ -107,15 +94,12 @@ def plan_download(
     http: Http = PATIENT,
     fetched: Path | None = None,
 ) -> list[str]:
-    """What the source `download` would bring, as lines of text; nothing is written.
-
-    Parameters are those of :func:`fetch`.
-    """
+    """The files that the source `download` would fetch, as lines of text (see :func:`fetch`)."""
     sources = ", ".join(settings.sources)
     if "download" not in settings.sources:
         return [f"nothing is downloaded: genome.sources is {sources}"]
     lines = plan_public(out, table, settings, http, fetched).lines()
     before = settings.sources[: settings.sources.index("download")]
     if before:
-        lines.insert(0, f"only if the source {', '.join(before)} cannot be had:")
+        lines.insert(0, f"only if the source {', '.join(before)} is not available:")
     return lines

@@ -1,7 +1,7 @@
-"""Writing a source: every source lays its files out in the same way.
+"""Write a source in the layout that all sources share.
 
-Files are written into a hidden folder first and moved to ``out`` at the end, ``source.json``
-last. Whatever goes wrong on the way, the folder asked for stays as it was.
+Files are written into a hidden folder and moved to ``out`` at the end, ``source.json`` last. If
+anything fails, ``out`` is unchanged.
 """
 
 import errno
@@ -31,10 +31,8 @@ class Draft:
 
     Attributes
     ----------
-    folder : Path
-        Where the files are written for now.
-    segments : list of Segment
-        What :meth:`write_segments` wrote.
+    folder : temporary folder of the files
+    segments : segments that :meth:`write_segments` wrote
     """
 
     folder: Path
@@ -71,19 +69,12 @@ class Draft:
         ----------
         segments : iterable of (Segment, bytes)
             Sequence of each segment as ASCII, case as in the source.
-        chrom_sizes : mapping
-            True length of every chromosome (bp).
-
-        Raises
-        ------
-        GenezipError
-            A segment whose sequence has another length or letters that are no bases, that
-            lies outside its chromosome, or that overlaps another segment.
+        chrom_sizes : true length of every chromosome (bp)
         """
 
         def checked() -> Iterator[tuple[str, bytes]]:
             for segment, sequence in segments:
-                encode(sequence, segment.name)  # a letter that is no base ends here
+                encode(sequence, segment.name)  # raises for an invalid letter
                 if len(sequence) != segment.end - segment.start:
                     raise GenezipError(
                         f"the sequence of {segment.name} has {len(sequence)} bases instead of "
@@ -113,7 +104,7 @@ class Draft:
             self.record(name, origin, release, licence)
 
     def copy(self, source: Path, name: str, origin: str, release: str, licence: str) -> str:
-        """Copy a file as it is; returns its name in the source."""
+        """Copy a file unchanged; return its name in the source."""
         shutil.copyfile(source, self.folder / name)
         self.record(name, origin, release, licence)
         return name
@@ -121,9 +112,7 @@ class Draft:
     def write_gzip(
         self, name: str, lines: Iterable[bytes], origin: str, release: str, licence: str
     ) -> str:
-        """Write lines (with their line ends) as gzip without a date, so equal lines give
-        equal files; returns the name in the source.
-        """
+        """Write lines (with line ends) as gzip without a date, which makes it reproducible."""
         with (
             open(self.folder / name, "wb") as raw,
             gzip.GzipFile("", "wb", compresslevel=6, fileobj=raw, mtime=0) as packed,
@@ -134,7 +123,7 @@ class Draft:
         return name
 
     def finish(self, kind: str, description: str, build: str) -> None:
-        """Write ``source.json``: the source is complete."""
+        """Write ``source.json``, which completes the source."""
         write_json(
             self.folder / "source.json",
             SOURCE.head(
@@ -158,7 +147,7 @@ def _cell(value: object) -> str:
 def segment_of(
     region: Region, settings: Genome, annotation: str, name: str | None = None, **marks: bool
 ) -> Segment:
-    """The segment of an interval; ``marks`` are its soft_masked, rmsk and trf."""
+    """The segment of an interval; ``marks`` are soft_masked, rmsk and trf."""
     return Segment(
         name=name or region.name,
         chrom=region.chrom,
@@ -177,10 +166,9 @@ def is_soft_masked(sequence: bytes) -> bool:
 
 @contextmanager
 def staged(out: str | Path) -> Iterator[Draft]:
-    """A draft whose files move into ``out`` when all went well.
+    """Yield a draft; its files are moved into ``out`` when the block succeeds.
 
-    Files of an earlier ``source.json`` in ``out`` that the new one does not list are
-    removed; anything else in ``out`` is left alone.
+    Files that only an earlier ``source.json`` in ``out`` lists are removed; all others stay.
     """
     out = folder_target(out)
     parent = out
@@ -208,7 +196,7 @@ def staged(out: str | Path) -> Iterator[Draft]:
 def _move(draft: Draft, out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     old = _listed(out / "source.json")
-    # no moment with old table and new files
+    # removed first, so that an old table never lists new files
     file_target(out / "source.json").unlink(missing_ok=True)
     new = [entry["path"] for entry in draft.files]
     for name in [*new, "source.json"]:
@@ -218,7 +206,7 @@ def _move(draft: Draft, out: Path) -> None:
 
 
 def _listed(source_json: Path) -> set[str]:
-    """Names of the files of an earlier source; none if it is missing or unreadable."""
+    """Names of the files of an earlier source; empty if it is missing or unreadable."""
     try:
         raw = json.loads(source_json.read_text(encoding="utf-8"))
         names = {entry["path"] for entry in raw["files"]}

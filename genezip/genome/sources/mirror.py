@@ -1,8 +1,8 @@
-"""Source `mirror`: real GRCh38 slices and windows that lie in a local folder.
+"""Source `mirror`: real GRCh38 slices and windows in a local folder.
 
-The folder holds the slices of ``demo/`` (true coordinates: base i of record chr9 is base i
+The folder contains the slices of ``demo/`` (true coordinates: base i of record chr9 is base i
 of the chromosome) and 65 windows of 131,072 bp as records ``chrom:start-end``. Every file
-is compared with the checksum table of its README.md before a byte of it is used.
+is compared with the checksum table of its README.md before it is used.
 """
 
 import gzip
@@ -48,15 +48,15 @@ _TABLE_ROW = re.compile(r"^\|\s*`([^`]+)`\s*\|.*\|\s*([\d,]+)\s*\|\s*`([0-9a-f]{
 
 
 def fetch_mirror(draft: Draft, mirror: Path | None, settings: Genome) -> None:
-    """Lay out the slices and windows of a mirror folder as a source.
+    """Write the slices and windows of a mirror folder as a source.
 
     Raises
     ------
     SourceUnavailable
-        No folder was named, it is missing, or whole chromosomes are asked for.
+        No folder is configured, it is missing, or whole chromosomes are requested.
     GenezipError
-        A file of the folder is missing, truncated or altered, or a chromosome that the config
-        names selects nothing.
+        A file of the folder is missing, truncated or altered, or a configured chromosome selects
+        nothing.
     """
     if mirror is None:
         raise SourceUnavailable("no folder named (GENEZIP_MIRROR is not set)")
@@ -160,13 +160,7 @@ def _merged_trf(*paths: Path) -> list[bytes]:
 
 
 def verify(mirror: Path) -> None:
-    """Compare every file that is used with the checksum tables of the folder.
-
-    Raises
-    ------
-    GenezipError
-        Naming the first file that is missing, truncated, altered or not in a table.
-    """
+    """Compare every file that the source uses with the checksum tables of the folder."""
     table, demo = checksums(mirror / "README.md"), checksums(mirror / "demo" / "README.md")
     for name in USED:
         if name.startswith("demo/"):
@@ -176,13 +170,7 @@ def verify(mirror: Path) -> None:
 
 
 def check_file(folder: Path, name: str, table: Mapping[str, tuple[int, str]]) -> None:
-    """Compare one file of a folder with the checksum table of its README.md.
-
-    Raises
-    ------
-    GenezipError
-        If it is missing, truncated, altered or not in the table.
-    """
+    """Compare one file of a folder with the checksum table of its README.md."""
     path, expected = folder / name, table.get(name)
     if expected is None:
         raise GenezipError(

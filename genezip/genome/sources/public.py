@@ -1,8 +1,7 @@
 """Source `download`: GRCh38 from public servers, or from files fetched elsewhere.
 
-``genezip/download/sources.tsv`` names the servers; several rows of one name are alternatives,
-tried in order. What was downloaded stays in ``<out>/downloads``; its checksums stay in
-``<out>/downloads.lock.json``.
+``genezip/download/sources.tsv`` lists the servers; rows of one name are alternatives, tried in
+order. Downloads stay in ``<out>/downloads``, their checksums in ``<out>/downloads.lock.json``.
 """
 
 import hashlib
@@ -38,17 +37,16 @@ _NEEDED = {
     "demo": ("region", "annotation", "rmsk", "trf"),
     "full": ("genome", "annotation", "rmsk", "trf"),
 }
-_ANSWER_BYTES = 300  # of a sequence answer, besides its bases
+_ANSWER_BYTES = 300  # of a JSON answer besides the bases
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """The files that a source `download` needs.
+    """The files that the source `download` needs.
 
     Attributes
     ----------
-    files : dict
-        genome (full runs only), annotation, rmsk, trf.
+    files : genome (full runs only), annotation, rmsk, trf
     regions : list of (Region, Item)
         Sequence by region (demo only).
     """
@@ -57,18 +55,12 @@ class Wanted:
     regions: list[tuple[Region, Item]]
 
     def items(self) -> list[Item]:
-        """All of them."""
+        """Sequence of the regions, then the other files."""
         return [*(found for _, found in self.regions), *self.files.values()]
 
 
 def wanted_files(table: Path, settings: Genome) -> Wanted:
-    """The files that the settings need, from the table of sources.
-
-    Raises
-    ------
-    GenezipError
-        The table lacks a row, or a chromosome that the settings name has no region (demo only).
-    """
+    """The files that the settings need, with their rows in the table of sources."""
     sources = read_sources(table)
     needed = _NEEDED[settings.selection]
     missing = [name for name in needed if name not in sources]
@@ -86,7 +78,7 @@ def wanted_files(table: Path, settings: Genome) -> Wanted:
 def plan_public(
     out: Path, table: Path, settings: Genome, http: Http, fetched: Path | None = None
 ) -> Plan:
-    """What :func:`fetch_public` would download; nothing is written."""
+    """Plan of :func:`fetch_public`, without downloading."""
     store = _store(out, http, fetched)
     found = wanted_files(table, settings)
     return plan(store, found.items(), _sequence_bytes(found, settings))
@@ -98,7 +90,7 @@ def _store(out: Path, http: Http, fetched: Path | None) -> Store:
 
 
 def _sequence_bytes(found: Wanted, settings: Genome) -> int:
-    """About the size of ``pieces.fa``: one byte a base and a line end every 60."""
+    """Approximate size of ``pieces.fa``: one byte per base and a line end every 60."""
     if found.regions:
         bases = sum(region.end - region.start for region, _ in found.regions)
     else:
@@ -115,15 +107,15 @@ def fetch_public(
     http: Http,
     fetched: Path | None = None,
 ) -> None:
-    """Lay out the public GRCh38 as a source.
+    """Write the public GRCh38 as a source.
 
     Raises
     ------
     SourceUnavailable
-        Offline while a file is missing, or a server keeps failing.
+        A file is missing and no server answers, or a server keeps failing.
     GenezipError
-        A wrong checksum, a file that differs from the lock, a file that ``fetched`` lacks, no
-        room on the disk, or a genome that is not GRCh38.
+        A wrong checksum, a file that differs from the lock or that ``fetched`` lacks, a full
+        disk, or a genome other than GRCh38.
     """
     found = wanted_files(table, settings)
     store = _store(out, http, fetched)
@@ -150,7 +142,7 @@ def fetch_public(
 
 
 def _two_servers(absent: list[Item]) -> list[str]:
-    """One URL of each of the first two servers that are needed."""
+    """One URL of each of the first two servers of the missing files."""
     urls: dict[str, str] = {}
     for wish in absent:
         for row in wish.rows:
@@ -159,7 +151,7 @@ def _two_servers(absent: list[Item]) -> list[str]:
 
 
 def _region_item(rows: list[Row], region: Region) -> Item:
-    """The sequence of one region: a JSON answer with the time of asking, and ``dna``."""
+    """Item of the sequence of one region: a JSON answer with a time stamp and ``dna``."""
     where: dict[str, object] = {"chrom": region.chrom, "start": region.start, "end": region.end}
     filled = tuple(
         replace(
@@ -179,7 +171,7 @@ def _region_item(rows: list[Row], region: Region) -> Item:
 
 
 def _dna_sha256(path: Path) -> str:
-    """SHA-256 of the bases alone: the rest of an answer differs each time."""
+    """SHA-256 of the bases alone, because the rest of an answer changes with time."""
     return hashlib.sha256(json.loads(path.read_text())["dna"].encode()).hexdigest()
 
 
@@ -189,9 +181,9 @@ def _write_regions(
     def segments() -> Iterator[tuple[Segment, bytes]]:
         logger.info("download: sequence of %d regions", len(regions))
         for region, wish in progress(regions, "regions", unit="region"):
-            before = store.asked
+            before = store.requests
             _, path = store.get(wish)
-            if store.asked > before:
+            if store.requests > before:
                 time.sleep(store.http.pause_s)
             sequence = json.loads(path.read_text())["dna"].encode()
             yield _segment(region, sequence, settings), sequence
@@ -210,7 +202,7 @@ def _wrong_region(path: Path, region: Region) -> str | None:
         length = len(answer["dna"])
         interval = [answer.get(key, getattr(region, key)) for key in ("chrom", "start", "end")]
     except (ValueError, KeyError, TypeError, AttributeError):
-        return f"sent something else than the sequence of {region.name}"
+        return f"did not send the sequence of {region.name}"
     if interval != [region.chrom, region.start, region.end]:
         return f"sent {interval[0]}:{interval[1]}-{interval[2]} for {region.name}"
     if length != region.end - region.start:
@@ -244,7 +236,7 @@ def _write_chromosomes(draft: Draft, store: Store, wish: Item, settings: Genome)
             region = Region(name, 0, len(sequence), "train")
             yield _segment(region, sequence, settings, name), sequence
 
-        check_names(settings, seen, sizes, row.url)  # before a split without DNA is noticed
+        check_names(settings, seen, sizes, row.url)  # before the check for empty splits
 
     draft.write_segments(segments(), sizes, row.url, row.release, row.licence)
 
@@ -270,7 +262,7 @@ def _write_annotation(draft: Draft, store: Store, files: Mapping[str, Item]) -> 
 
 
 def overlaps(segments: Iterable[Segment]) -> Inside:
-    """A test whether an interval (chrom, start, end) overlaps any segment."""
+    """A predicate: whether an interval (chrom, start, end) overlaps any segment."""
     ends: dict[bytes, list[int]] = {}
     starts: dict[bytes, list[int]] = {}
     for segment in sorted(segments, key=lambda segment: segment.start):  # segments do not overlap
@@ -280,7 +272,7 @@ def overlaps(segments: Iterable[Segment]) -> Inside:
     def inside(chrom: bytes, start: int, end: int) -> bool:
         if chrom not in starts:
             return False
-        before = bisect_left(starts[chrom], end)  # segments that begin before the end
+        before = bisect_left(starts[chrom], end)  # number of segments that begin before the end
         return before > 0 and ends[chrom][before - 1] > start
 
     return inside

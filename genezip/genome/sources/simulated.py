@@ -1,8 +1,8 @@
-"""Source `simulated`: a seeded genome whose truth is known.
+"""Source `simulated`: a seeded random genome with known annotation.
 
-It stands in where no real DNA can be had, and it serves the tests. It has what the method
-looks for (genes with codon usage, CpG-rich promoters, repeats, N gaps, a gene desert) and
-none of the history of a real genome; numbers from it mean nothing for biology.
+The simulation is for tests, and replaces real DNA where none is available. It has genes with
+codon usage, CpG-rich promoters, repeats, N gaps and a gene desert, but no evolutionary history, so
+results on it have no biological meaning.
 """
 
 from collections.abc import Iterator
@@ -42,7 +42,7 @@ _LETTERS = np.frombuffer(b"ACGTNacgtn", dtype=np.uint8)
 
 @dataclass(frozen=True)
 class Chromosome:
-    """A simulated chromosome with its truth."""
+    """A simulated chromosome with its annotation."""
 
     name: str
     sequence: bytes  # ASCII, repeats in lower case
@@ -52,22 +52,13 @@ class Chromosome:
 
 
 def default_splits(n_chromosomes: int) -> tuple[list[str], list[str]]:
-    """(valid, test) chromosomes when none are named: the last is held out, the one before
-    it validates, as long as one is left to train.
-    """
+    """Default valid and test chromosomes: second last and last, while one is left to train."""
     names = [f"sim{number + 1}" for number in range(n_chromosomes)]
     return names[-2:-1] if n_chromosomes > 2 else [], names[-1:] if n_chromosomes > 1 else []
 
 
 def simulate(draft: Draft, settings: Simulation) -> None:
-    """Write a simulated genome as a source.
-
-    Raises
-    ------
-    GenezipError
-        A chromosome too short to hold genes, or a split that names an unknown one or one of
-        the other split.
-    """
+    """Write a simulated genome as a source."""
     lengths = {f"sim{i + 1}": length for i, length in enumerate(settings.chromosome_bp)}
     for name, length in lengths.items():
         if length < MIN_CHROMOSOME_BP:
@@ -138,9 +129,9 @@ def _with_header(header: bytes, rows: Iterator[bytes]) -> Iterator[bytes]:
 def simulate_chromosome(
     name: str, length: int, first_gene: int, families: list[Family], rng: np.random.Generator
 ) -> Chromosome:
-    """One chromosome: background, then repeats where nothing else lies, then genes.
+    """One chromosome: background, then repeats in free sequence, then genes.
 
-    Every base is drawn by exactly one of them, so the truth tables hold base for base.
+    Each base belongs to only one of them, so the annotation is exact for every base.
     """
     scale = float(np.clip(length / 400_000, 0.1, 1.0))
     genome = _background(length, rng)
@@ -156,7 +147,7 @@ def simulate_chromosome(
         taken[low:high] = True
     for gene in genes:
         for low, high in gene.exons:
-            taken[max(0, low - 20) : high + 20] = True  # with the splice sites
+            taken[max(0, low - 20) : high + 20] = True  # including splice sites
     masked = np.zeros(length, dtype=bool)
     rmsk = insert_interspersed(name, genome, taken, masked, families, rng)
     trf = insert_tandem(name, genome, taken, masked, rng)
@@ -171,7 +162,7 @@ def simulate_chromosome(
 
 
 def _background(length: int, rng: np.random.Generator) -> np.ndarray:
-    """Bases with a GC content that changes every 20 kb, short of CpG (uint8 codes)."""
+    """Bases with a GC content that changes every 20 kb, depleted of CpG (uint8 codes)."""
     gc = np.clip(rng.normal(0.43, 0.05, size=length // 20_000 + 1), 0.34, 0.58)
     strong = rng.random(length, dtype=np.float32) < np.repeat(gc, 20_000)[:length]
     second = rng.integers(0, 2, size=length, dtype=np.uint8)
@@ -189,7 +180,7 @@ def _place_genes(
     desert: tuple[int, int],
     rng: np.random.Generator,
 ) -> list[Gene]:
-    """Genes one after another, none inside the desert, none within 500 bp of another."""
+    """Genes in order of position, outside the desert and at least 700 bp apart."""
     genes: list[Gene] = []
     at = margin + 1000
     misses = 0

@@ -1,6 +1,6 @@
-"""Genes of the simulated genome: structure, bases, and the truth as GTF.
+"""Genes of the simulated genome: structure, bases, and annotation as GTF.
 
-Bases are codes here: A, C, G, T = 0, 1, 2, 3, so that the complement of x is 3 - x.
+Bases have the codes A, C, G, T = 0, 1, 2, 3, so that the complement of x is 3 - x.
 """
 
 from collections.abc import Iterator
@@ -42,14 +42,12 @@ class Gene:
 
     Attributes
     ----------
-    start, end : int
-        0-based, half-open.
+    start, end : 0-based, half-open
     exons : tuple of (start, end)
         In transcript order: the first holds the TSS, on either strand.
     cds : (start, end) or None
         In transcript bases, stop codon included; None for a non-coding gene.
-    cpg_island : bool
-        Whether the promoter is a CpG island.
+    cpg_island : whether the promoter is a CpG island
     """
 
     number: int
@@ -97,7 +95,7 @@ class Gene:
 def draw_gene(
     number: int, chrom: str, start: int, scale: float, coding: bool, rng: np.random.Generator
 ) -> Gene:
-    """A gene that begins at ``start``; introns and UTRs shrink with ``scale``."""
+    """Draw a gene that begins at ``start``; introns and UTRs shrink with ``scale``."""
     if coding:
         n_codons = int(np.clip(rng.lognormal(5.7, 0.5), 60, 1200 * max(scale, 0.25)))
         utr5 = int(rng.integers(60, 260))
@@ -117,7 +115,7 @@ def draw_gene(
     gaps = np.clip(rng.lognormal(7.6, 1.1, size=lengths.size - 1) * scale, 80, 30_000 * scale + 80)
     steps = [value for pair in zip(lengths[:-1], gaps, strict=True) for value in pair]
     strand = "+" if rng.random() < 0.5 else "-"
-    # along the genome; on the minus strand the transcript reads it backwards
+    # in genome order; mirrored below for the minus strand
     edges = start + np.concatenate(
         [[0], np.cumsum(np.array([*steps, lengths[-1]], dtype=np.int64))]
     )
@@ -142,7 +140,7 @@ def promoter_span(gene: Gene, length: int, rng: np.random.Generator) -> tuple[in
 def paint_promoter(
     genome: np.ndarray, gene: Gene, span: tuple[int, int], rng: np.random.Generator
 ) -> None:
-    """Draw a CpG island (GC 0.66, CpG kept) or a plain promoter with a TATA box, in place."""
+    """Draw in place a CpG island (GC 0.66, CpG kept) or a promoter with a TATA box."""
     gc = 0.66 if gene.cpg_island else 0.48
     width = span[1] - span[0]
     shares = [(1 - gc) / 2, gc / 2, gc / 2, (1 - gc) / 2]
@@ -164,7 +162,7 @@ def _paint_upstream(genome: np.ndarray, gene: Gene, distance: int, word: np.ndar
 
 
 def paint_gene(genome: np.ndarray, gene: Gene, rng: np.random.Generator) -> None:
-    """Draw splice sites, coding sequence and polyadenylation signal, in place."""
+    """Draw in place splice sites, coding sequence and polyadenylation signal."""
     for low, high in gene.introns():
         donor = codes("GTAAGT") if rng.random() < 0.7 else codes("GTGAGT")
         tract = np.where(rng.random(14) < 0.85, rng.choice([C, T], 14), rng.choice(4, 14))
@@ -189,10 +187,7 @@ def _put(genome: np.ndarray, where: np.ndarray, sequence: np.ndarray, strand: st
 
 
 def gencode_rows(gene: Gene) -> Iterator[str]:
-    """GENCODE-style GTF rows of a gene.
-
-    As in GENCODE, CDS rows leave the stop codon out, and the UTR behind it holds it.
-    """
+    """GTF rows of a gene in GENCODE style: the stop codon is in the 3' UTR, not in the CDS."""
     kind = "lncRNA" if gene.cds is None else "protein_coding"
     gene_id, name = f"SIMG{gene.number:06d}.1", f"SIM{gene.number}"
     base = f'gene_id "{gene_id}"; '

@@ -12,10 +12,10 @@ class Family:
     """An interspersed repeat family; copies differ from ``consensus`` by substitutions."""
 
     name: str
-    kind: str  # class/family as RepeatMasker writes it
+    kind: str  # class/family as in RepeatMasker
     consensus: np.ndarray
     divergence: float
-    truncated: bool  # copies keep only their 3' end, as LINEs do
+    truncated: bool  # copies keep only their 3' end, like LINEs
     share: float  # of all copies
 
 
@@ -29,14 +29,14 @@ _FAMILIES = (
     ("simMER", "DNA/hAT-Charlie", 220, 0.38, 0.22, False, 0.08),
 )
 _CPG_LOST = 0.78
-_COVER = 0.45  # share of the free sequence that becomes interspersed repeat
+_COVER = 0.45  # share of the free sequence that becomes interspersed repeats
 _TRF_SPACING_BP = 2500
 _PERIODS = np.array([1, 2, 3, 4, 5, 6, 12, 24, 33, 60])
 _PERIOD_SHARES = np.array([0.25, 0.22, 0.06, 0.14, 0.08, 0.05, 0.06, 0.05, 0.05, 0.04])
 
 
 def draw_families(rng: np.random.Generator) -> list[Family]:
-    """The families with their consensus sequences."""
+    """Draw the consensus sequence of every family."""
     found = []
     for name, kind, length, gc, divergence, truncated, share in _FAMILIES:
         consensus = random_bases(length, gc, rng)
@@ -54,7 +54,7 @@ def random_bases(length: int, gc: float, rng: np.random.Generator) -> np.ndarray
 
 
 def decay_cpg(bases: np.ndarray, rng: np.random.Generator) -> None:
-    """Turn most CpG into TpG or CpA, as methylation has done outside CpG islands, in place."""
+    """Turn in place most CpG into TpG or CpA, as deamination does outside CpG islands."""
     cpg = np.flatnonzero((bases[:-1] == C) & (bases[1:] == G))
     lost = cpg[rng.random(cpg.size) < _CPG_LOST]
     on_plus = rng.random(lost.size) < 0.5
@@ -71,7 +71,7 @@ def _mutate(copy: np.ndarray, rate: float, rng: np.random.Generator) -> np.ndarr
 def _free_slots(
     lengths: np.ndarray, mean_gap: float, taken: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
-    """Starts of intervals of the given lengths, apart from each other; -1 where not free."""
+    """Starts of separate intervals of the given lengths; -1 for intervals on taken bases."""
     gaps = rng.exponential(mean_gap, size=lengths.size).astype(np.int64) + 2
     starts = np.cumsum(gaps + lengths) - lengths
     sums = np.concatenate([[0], np.cumsum(taken, dtype=np.int64)])
@@ -89,16 +89,16 @@ def insert_interspersed(
     families: list[Family],
     rng: np.random.Generator,
 ) -> list[str]:
-    """Paint copies over free sequence, in place; rows of a RepeatMasker ``.out``.
+    """Insert copies into free sequence, in place; return rows of a RepeatMasker ``.out``.
 
     Parameters
     ----------
     genome : uint8 array, shape (L,)
         Base codes.
     taken : bool array, shape (L,)
-        Where no repeat may lie; grows by the copies.
+        Bases where no repeat is allowed; the copies are added.
     masked : bool array, shape (L,)
-        Soft-masking; grows by the copies.
+        Soft-masked bases; the copies are added.
     """
     mean = sum(f.share * (1200 if f.truncated else f.consensus.size) for f in families)
     count = int(genome.size / mean) + 10
@@ -140,9 +140,9 @@ def insert_tandem(
     masked: np.ndarray,
     rng: np.random.Generator,
 ) -> list[str]:
-    """Paint tandem repeats over free sequence, in place; rows of UCSC simpleRepeat.
+    """Insert tandem repeats into free sequence, in place; return rows of UCSC simpleRepeat.
 
-    Periods up to 12 are soft-masked, as UCSC masks them.
+    Periods up to 12 are soft-masked, as by UCSC.
     """
     count = int(genome.size / _TRF_SPACING_BP) + 5
     periods = rng.choice(_PERIODS, size=count, p=_PERIOD_SHARES)
@@ -156,7 +156,7 @@ def insert_tandem(
         end, rate = int(start + length), float(rng.uniform(0, 0.1))
         unit = random_bases(int(period), 0.4, rng) if period > 1 else np.array([A], np.uint8)
         if period > 1 and (unit == unit[0]).all():
-            unit[0] = (unit[0] + 1) % 4  # else it would be a repeat of period 1
+            unit[0] = (unit[0] + 1) % 4  # else the period would be 1
         block = _mutate(np.resize(unit, length), rate, rng)
         genome[start:end] = block
         taken[start:end] = True

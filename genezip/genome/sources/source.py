@@ -1,8 +1,8 @@
-"""The one file that every later stage depends on: ``source.json``.
+"""``source.json``, the file through which later stages open a source of DNA.
 
-It names the source of DNA that was used (mirror, download, simulated, or files of the user) and
-lists the files of that source with size, SHA-256, origin, release and licence. Beside it
-lie the files, all in the same layout, so that no later stage asks where the DNA came from.
+It has the kind of source (mirror, download, simulated, or files of the user) and lists the files
+of the source with size, SHA-256, origin, release and licence. The files are beside it in the same
+layout for all sources, so later stages do not depend on the kind.
 """
 
 from collections.abc import Callable, Sequence
@@ -48,7 +48,7 @@ class Source:
     Attributes
     ----------
     kind : str
-        mirror, download, simulated or files; stamped into every result row.
+        mirror, download, simulated or files; part of every result row.
     description : str
         One line for the head of the report.
     build : str
@@ -67,21 +67,14 @@ class Source:
 
     @classmethod
     def load(cls, path: str | Path) -> "Source":
-        """Read ``source.json``; check its version and that every file is there in full size.
-
-        Raises
-        ------
-        GenezipError
-            The file is missing, of another version or incomplete, or one of the files it
-            lists is missing or of another size.
-        """
+        """Read ``source.json``; check its version, and that every file exists in its full size."""
         path = Path(path)
         raw = SOURCE.read(path)
         SOURCE.check_files(path, raw["files"])
         return cls(raw["source"], raw["description"], raw["build"], path.parent, raw)
 
     def verify(self) -> None:
-        """Compare the SHA-256 of every file with ``source.json`` (reads everything)."""
+        """Compare the SHA-256 of every file with ``source.json`` (reads all files)."""
         for entry in self.raw["files"]:
             path = self.folder / entry["path"]
             if sha256_file(path) != entry["sha256"]:
@@ -110,9 +103,9 @@ class Source:
         transcripts: "Transcripts" = "basic",
         gene_types: Sequence[str] | None = None,
     ) -> "Annotation":
-        """One annotation set by name, its contig names matched to the assembly.
+        """One annotation set by name, with the contig names of the assembly.
 
-        ``transcripts`` and ``gene_types`` are those of section ``regions``.
+        ``transcripts`` and ``gene_types`` are as in the section ``regions`` of the configuration.
         """
         from genezip.genome.gene_models import read_gene_models
         from genezip.genome.names import match_chrom_style
@@ -142,13 +135,13 @@ class Source:
         return self._repeats("rmsk", read_rmsk_out)
 
     def trf(self) -> "pd.DataFrame | None":
-        """Tandem repeats (TRF) on the contigs of the assembly; None where the source has none."""
+        """Tandem repeats (TRF) on the contigs of the assembly; None without any."""
         from genezip.formats.repeatmasker import read_trf
 
         return self._repeats("trf", read_trf)
 
     def _repeats(self, kind: str, read: "Callable[[Path], pd.DataFrame]") -> "pd.DataFrame | None":
-        """One of the two tables, its contig names matched as those of annotation are."""
+        """One of the two tables, with the contig names of the assembly."""
         from genezip.genome.names import match_repeats
 
         name = self.raw["repeats"].get(kind)

@@ -1,7 +1,7 @@
-"""Which intervals of the genome are used, and which split each belongs to.
+"""Intervals of the genome that are used, and the split of each.
 
-The text ``chrom:start-end`` is read by :func:`parse_interval` alone: contigs may themselves be
-called ``ctg:1-500``, so a text that is the whole name of a contig is that contig and no part.
+Only :func:`parse_interval` reads ``chrom:start-end``: a contig may itself be named ``ctg:1-500``,
+so a text that is the name of a contig stands for that contig.
 """
 
 import re
@@ -17,7 +17,7 @@ from genezip.formats.lines import Input
 from genezip.genome.names import translate
 
 SPLITS = ("train", "valid", "test")
-"""What the bases of a segment are for: training, choosing between trainings, measuring."""
+"""Uses of a segment: training, model selection, evaluation."""
 
 HELD_OUT_CHROMOSOMES = tuple(Genome.model_fields["test"].default)
 """Chromosomes that the paper holds out (GeneZip, section 4.1): the default of ``genome.test``."""
@@ -25,7 +25,7 @@ HELD_OUT_CHROMOSOMES = tuple(Genome.model_fields["test"].default)
 
 @dataclass(frozen=True)
 class Region:
-    """An interval to use, with the split that its table gives it."""
+    """An interval to use, with its split in the table of intervals."""
 
     chrom: str
     start: int
@@ -39,13 +39,13 @@ class Region:
 
 
 def read_regions(path: Input) -> list[Region]:
-    """Rows of a BED file with a split (train, valid, test) in the fourth column."""
+    """Read a BED file with a split (train, valid, test) in the fourth column."""
     table = read_bed(path, BED4_SPLIT, choices={"split": SPLITS}, more=True)
     return [Region(*row) for row in table.itertuples(index=False, name=None)]
 
 
 def demo_regions(settings: Genome) -> list[Region]:
-    """The slices and windows of the demo, on the chromosomes asked for."""
+    """The slices and windows of the demo on the configured chromosomes."""
     return wanted(read_regions(Path(__file__).with_name("demo_regions.tsv")), settings)
 
 
@@ -56,18 +56,10 @@ def wanted(regions: list[Region], settings: Genome) -> list[Region]:
 
 
 def split_of(chrom: str, marked: str, settings: Genome) -> str:
-    """Split of a segment: whole chromosomes are held out, whatever the table of intervals marks.
+    """Split of a segment with the split ``marked`` in the table of intervals.
 
-    Parameters
-    ----------
-    marked : str, one of SPLITS
-        The mark in the table of intervals. A segment marked test outside the held-out
-        chromosomes trains.
-
-    Raises
-    ------
-    GenezipError
-        For a chromosome that is to validate and to be held out.
+    Whole chromosomes are held out whatever is marked, and a segment that is marked test on another
+    chromosome is used for training.
     """
     if chrom in settings.test and chrom in settings.valid:
         raise GenezipError(f"genome.test and genome.valid both name {chrom}; name it in one")
@@ -77,22 +69,13 @@ def split_of(chrom: str, marked: str, settings: Genome) -> str:
 
 
 _PART = re.compile(r"(.+):([\d,]+)-([\d,]+)")
-_LISTED = 30  # names of contigs in a message
+_LISTED = 30  # contig names in a message
 
 
 def parse_interval(text: str, contigs: Collection[str] = ()) -> tuple[str, int, int] | None:
-    """Read ``chrom:start-end`` (0-based, half-open; thousands may be separated).
+    """Parse ``chrom:start-end`` (0-based, half-open; thousands may be separated).
 
-    Parameters
-    ----------
-    text : str
-    contigs : collection of str
-        Names of the genome. A text that is one of them whole is a contig and no part of one,
-        whatever it looks like.
-
-    Returns
-    -------
-    (chrom, start, end), or None where the text is no part of a contig
+    Returns None for another text, and for the name of one of the ``contigs``.
     """
     match = None if text in contigs else _PART.fullmatch(text)
     if match is None or not all(any(map(str.isdigit, match[k])) for k in (2, 3)):
@@ -101,7 +84,7 @@ def parse_interval(text: str, contigs: Collection[str] = ()) -> tuple[str, int, 
 
 
 def chrom_of(entry: str, contigs: Collection[str] = ()) -> str:
-    """Chromosome of an entry of ``genome.valid`` or ``genome.test``, a name or a part."""
+    """Chromosome of an entry of ``genome.valid`` or ``genome.test``, a name or an interval."""
     interval = parse_interval(entry, contigs)
     return interval[0] if interval else entry
 
@@ -109,30 +92,21 @@ def chrom_of(entry: str, contigs: Collection[str] = ()) -> str:
 def check_names(
     settings: Genome, contigs: Collection[str], used: Collection[str], where: str
 ) -> None:
-    """Refuse a name in ``genome.chromosomes``, ``valid`` or ``test`` that selects nothing.
+    """Raise for a name in ``genome.chromosomes``, ``valid`` or ``test`` that selects nothing.
 
-    Names are those of the assembly, letter by letter: ``chr8`` does not mean ``8`` here, because
-    the same names stand in every result. The message gives the assembly's name.
+    Names must be spelled as in the assembly: ``chr8`` does not match ``8``, because results use the
+    configured names. The message suggests the assembly's name.
 
     Parameters
     ----------
-    settings : Genome
-    contigs : collection of str
-        Every contig of the assembly.
-    used : collection of str
-        Those with DNA in this run. What ``valid`` and ``test`` name must be among them, except
-        where ``test`` was left at its default.
-    where : str
-        What the assembly is called in messages.
-
-    Raises
-    ------
-    GenezipError
-        With the key, the names, and the names that there are.
+    contigs : all contigs of the assembly
+    used : contigs with DNA in this run; ``valid`` and ``test`` must select among them, except
+        where ``test`` was left at its default
+    where : name of the assembly in messages
     """
     for key in ("chromosomes", "valid", "test"):
         entries = list(dict.fromkeys(getattr(settings, key) or []))
-        parts = key != "chromosomes"  # which takes whole ones only
+        parts = key != "chromosomes"  # `chromosomes` takes no intervals
         absent = [
             entry
             for entry in entries
@@ -154,7 +128,7 @@ def check_names(
 
 
 def _instead(entry: str, contigs: Collection[str]) -> str:
-    """The assembly's name of a contig that is named in another style, as advice."""
+    """Advice with the assembly's name, if a contig has it in another style; else empty."""
     chrom = chrom_of(entry, contigs)
     other = translate(chrom, dict.fromkeys(contigs, 0))
     if other == chrom:
@@ -171,27 +145,17 @@ def _listed(names: Collection[str]) -> str:
 def split_parts(
     chrom: str, length: int, settings: Genome, contigs: Collection[str] = ()
 ) -> list[tuple[int, int, str]]:
-    """Cut a chromosome where ``genome.valid`` and ``genome.test`` name parts of it.
+    """Cut a chromosome at the intervals of it in ``genome.valid`` and ``genome.test``.
 
     Parameters
     ----------
-    chrom : str
-    length : int
-        Its length (bp).
-    contigs : collection of str
-        All names of the genome; an entry that is one of them whole is no part.
+    length : length of the chromosome (bp)
+    contigs : all contig names of the genome, see :func:`parse_interval`
 
     Returns
     -------
     list of (start, end, split)
-        They tile the chromosome. What is not named trains; one part where the whole
-        chromosome has one split.
-
-    Raises
-    ------
-    GenezipError
-        For a part that ends before it begins or beyond the chromosome, or overlaps another
-        part or the whole chromosome, named too.
+        Parts that tile the chromosome; the rest of it is for training.
     """
     named: list[tuple[int, int, str]] = []
     for split, entries in (("test", settings.test), ("valid", settings.valid)):
@@ -205,7 +169,7 @@ def split_parts(
             _, start, end = interval
             if not 0 <= start < end <= length:
                 raise GenezipError(
-                    f"genome.{split} names {entry}, which is no part of {chrom} ({length:,} bp); "
+                    f"genome.{split} names {entry}, which is not part of {chrom} ({length:,} bp); "
                     "write it as chr4:1,000,000-2,000,000 (0-based, half-open)"
                 )
             named.append((start, end, split))

@@ -1,4 +1,4 @@
-"""Source `files`: another genome is only another config."""
+"""Source `files`: FASTA, annotation and repeats of the user."""
 
 import logging
 from collections.abc import Collection, Iterator, Mapping
@@ -14,7 +14,7 @@ from genezip.formats.input_file import is_packed, need_regular, open_bytes
 from genezip.formats.repeatmasker import read_rmsk_out, read_trf
 from genezip.genome.assembly import Segment
 from genezip.genome.gene_models import read_gene_models
-from genezip.genome.names import check_contig_name, match_chrom_style, match_repeats
+from genezip.genome.names import check_contig_name, first_names, match_chrom_style, match_repeats
 from genezip.genome.sources.layout import Draft, is_soft_masked
 from genezip.genome.sources.splits import check_names, split_parts
 
@@ -25,18 +25,11 @@ _AS_GIVEN = ("as given", "as given")  # release, licence
 
 
 def fetch_user_files(draft: Draft, root: Path, settings: Genome) -> None:
-    """Lay out the user's FASTA, annotation and repeats as a source: one segment per contig.
+    """Write the user's FASTA, annotation and repeats as a source: one segment per contig.
 
-    All of them are checked here, before anything is made of them. ``chrom.sizes`` lists every
-    contig of the FASTA, also those that ``genome.chromosomes`` leaves out: their rows belong to
-    this genome.
-
-    Raises
-    ------
-    GenezipError
-        A file is missing or damaged, a chromosome that the config names selects nothing, a
-        letter is no base, or FASTA and annotation, or FASTA and repeats, do not belong
-        together.
+    All files are checked here, also that annotation and repeats fit the FASTA. ``chrom.sizes`` has
+    every contig of the FASTA, even those outside ``genome.chromosomes``, because their annotation
+    rows belong to this genome.
     """
     if settings.fasta is None or settings.annotation is None:
         key = "genome.fasta" if settings.fasta is None else "genome.annotation"
@@ -71,32 +64,27 @@ def fetch_user_files(draft: Draft, root: Path, settings: Genome) -> None:
 
 
 def _warn_of_bare(name: str, table: pd.DataFrame, chosen: list[str]) -> None:
-    """Warn of contigs without a repeat: the table may be one of some chromosomes only."""
+    """Warn of contigs without a repeat, since the table may cover only some chromosomes."""
     there = set(table["chrom"])
     bare = [contig for contig in chosen if contig not in there]
     if bare and there:
-        shown = ", ".join(bare[:3]) + (", ..." if len(bare) > 3 else "")
         logger.warning(
-            "%s has no row on %d of %d contigs (%s); they count as searched and free of its "
-            "repeats",
-            name,
-            len(bare),
-            len(chosen),
-            shown,
+            f"{name} has no row on {len(bare)} of {len(chosen)} contigs ({first_names(bare)}); "
+            "they count as searched and free of its repeats"
         )
 
 
 def _chosen(settings: Genome, contigs: Collection[str]) -> list[str]:
-    """The contigs that are used, in the order of the FASTA."""
+    """The selected contigs, in the order of the FASTA."""
     wanted = settings.chromosomes
     return [contig for contig in contigs if wanted is None or contig in wanted]
 
 
 def _sizes(fasta: Path, settings: Genome) -> dict[str, int]:
-    """Length (bp) of every contig of a FASTA that has any base, once the names are checked.
+    """Length (bp) of every contig of a FASTA that has any base, after checking the names.
 
-    The FASTA is read twice, because what a name in the config means (``ctg:1-500``) is known
-    only when all names of contigs are.
+    This is a separate pass over the FASTA, because an entry of the config (``ctg:1-500``) can be
+    interpreted only when all contig names are known.
     """
     sizes = {name: len(sequence) for name, sequence in read_records(fasta)}
     chosen = _chosen(settings, sizes)
@@ -133,7 +121,7 @@ def _segments(
 
 
 def _new_name(name: str, taken: set[str]) -> str:
-    """A name for a part that no contig and no other part has; it is taken from then on."""
+    """A unique name for a part, which is added to ``taken``."""
     while name in taken:
         name += "/part"
     taken.add(name)
@@ -141,8 +129,8 @@ def _new_name(name: str, taken: set[str]) -> str:
 
 
 def _check_together(genes: Path, form: str, sizes: dict[str, int]) -> None:
-    """FASTA and annotation share contigs, and no row ends beyond its contig."""
-    with open_bytes(genes) as handle:  # names a truncated file before it is parsed
+    """Check that FASTA and annotation share contigs, and that no row ends beyond its contig."""
+    with open_bytes(genes) as handle:  # reports a truncated file before it is parsed
         while handle.read(1 << 20):
             pass
     match_chrom_style(read_gene_models(genes, form, transcripts="all"), sizes)

@@ -1,10 +1,9 @@
-"""The chapters of the page, each one file: its words, its table, its figure.
+"""The chapters of the page; each is one file with its text, its table and its figure.
 
-Begin with ``repeats``, which has all three. To add a chapter, copy it, let ``section`` say what
-the results say (None leaves the chapter out) and name its :class:`Chapter` in the list below,
-where it is to stand; its heading, its figures' places and files and the names that
-``genezip report --list`` prints follow from that. Files that it reads become fields of
-``results.Results``; its test is one file in ``tests/report``.
+Begin with ``repeats``, which has all three. To add a chapter, copy it, write ``section`` (None
+leaves the chapter out) and add its :class:`Chapter` to the list below at its position on the page;
+heading, figures, files and the names of ``genezip report --list`` follow from it. Files that it
+reads become fields of ``results.Results``; its test is one file in ``tests/report``.
 """
 
 from typing import Final

@@ -1,4 +1,4 @@
-"""DNALongBench: each task's table, measured beside published."""
+"""The chapter on DNALongBench: measured beside published numbers of each task."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -15,13 +15,13 @@ from genezip.report.words import fixed, measured, plain
 
 @dataclass(frozen=True)
 class View:
-    """One table of the page: a metric of a task under a split.
+    """One table of the page: metrics of a task under a split scheme and split.
 
     Attributes
     ----------
     metrics : metric -> heading; one metric has a column per subset, several have one each, and
         then a row is one model on one subset
-    split, rule : which rows
+    split, rule : split and split scheme of the rows
     """
 
     title: str
@@ -101,11 +101,11 @@ VIEWS: dict[str, tuple[View, ...]] = {
         ),
     ),
 }
-"""Table file -> what the page shows of it."""
+"""Table file -> its tables on the page."""
 
 
 def _who(row: dict[str, Any]) -> str:
-    """Model with seed, input and mode, as far as it has them."""
+    """Name of a row: model with input, mode and seed where it has them."""
     parts = [str(row["model"])]
     if row["origin"] == PAPER:
         return f"{row['model']} (paper)"
@@ -141,7 +141,7 @@ def _table(name: str, found: pd.DataFrame, view: View) -> Table | None:
     by_metric = len(view.metrics) > 1
     subsets = [subset for subset in dict.fromkeys(chosen["subset"]) if subset != MEAN]
     several = by_metric and len(subsets) > 1
-    if several:  # a mean over subsets has no row: it would hide which of them it is about
+    if several:  # a row is one subset here, so there are no means
         chosen = chosen[chosen["subset"] != MEAN]
     if chosen.empty:
         return None
@@ -156,7 +156,7 @@ def _table(name: str, found: pd.DataFrame, view: View) -> Table | None:
         if row[column] in own:
             raise GenezipError(
                 f"the table {name} has two values of {row['metric']} for {who}, split "
-                f"{row['split']}, rule {row['rule']}; build it again from one result file per "
+                f"{row['split']}, split scheme {row['rule']}; build it again from one file per "
                 "subset"
             )
         own[row[column]] = row
@@ -170,7 +170,7 @@ def _table(name: str, found: pd.DataFrame, view: View) -> Table | None:
 
 
 def _counts(chosen: pd.DataFrame, column: str, names: list[str]) -> str:
-    """How many examples, and positives, are behind the measured values."""
+    """Note on the numbers of examples and positives of the measured values."""
     ours = chosen[(chosen["origin"] == MEASURED) & chosen["n"].notna()]
     parts = []
     for name in names:
@@ -189,7 +189,7 @@ def _counts(chosen: pd.DataFrame, column: str, names: list[str]) -> str:
 
 
 def views_of(name: str, found: pd.DataFrame) -> tuple[View, ...]:
-    """What the page shows of a table; of one without views the first metric, split by split."""
+    """Views of a table; one without views shows its first metric by split scheme."""
     if name in VIEWS or found.empty:
         return VIEWS.get(name, ())
     metric = str(found["metric"].iloc[0])

@@ -1,15 +1,15 @@
-"""What was claimed, and what holds: each claim with its number, threshold and verdict."""
+"""The chapter on claims: each with its number, threshold and verdict."""
 
 from genezip.report import claims, summary
 from genezip.report.chapter import Cell, Chapter, Section, Table
 from genezip.report.results import Results
 from genezip.report.words import per_seed, seeds_named
 
-REAL_SOURCES = ("mirror", "download")  # the DNA on which the prototype had been measured
+REAL_SOURCES = ("mirror", "download")  # the DNA on which the prototype was measured
 
 
 def origin(results: Results) -> str:
-    """Where the thresholds (and the recipe of the demo) come from: not from outside this DNA."""
+    """Sentence on the origin of the thresholds (and of the recipe of the demo)."""
     if results.scale == "demo" and results.manifest.get("source") in REAL_SOURCES:
         return (
             "The recipe of the demo (model size, alpha, sampling anchored on genes, F taken before "
@@ -21,7 +21,7 @@ def origin(results: Results) -> str:
 
 
 def held_sentence(results: Results) -> str:
-    """How many claims hold, and for how many training seeds that was asked."""
+    """Sentence on the number of claims that hold, and on the training seeds."""
     found = claims.evaluate(results)
     seeds = results.seeds(results.reference)
     held = sum(claim.holds for claim in found)
@@ -49,7 +49,7 @@ def _claim_row(claim: claims.Claim) -> list[Cell]:
 
 
 def section(results: Results) -> Section:
-    """The claims, each with its number, threshold and verdict, and where thresholds come from."""
+    """Table of the claims with number, threshold and verdict, and the origin of thresholds."""
     rows = [_claim_row(claim) for claim in claims.evaluate(results)]
     note = (
         "Measured numbers are pooled over all windows and decide the verdict. The window mean, "

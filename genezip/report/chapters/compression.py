@@ -1,4 +1,4 @@
-"""Held-out compression: does it still know the sequence, and every number in full."""
+"""The chapters on held-out compression: perplexity, and all numbers in full."""
 
 from typing import Any
 
@@ -16,18 +16,18 @@ from genezip.report.drawing import (
     interval_words,
     name_rows,
     new_figure,
+    note_empty,
     record,
     region_rows,
     rule_rows,
-    say_empty,
 )
 from genezip.report.results import Results
 from genezip.report.scores import records
 from genezip.report.words import fixed, four, measured, plain, seeds_named, signed
 
 
-def telling_orders(results: Results) -> list[int]:
-    """Markov orders worth naming: 0, that of the claim, the best, the highest."""
+def named_orders(results: Results) -> list[int]:
+    """Markov orders of the page: 0, that of the claim, the best, the highest."""
     known = results.markov_by_order
     if not known:
         return []
@@ -36,13 +36,13 @@ def telling_orders(results: Results) -> list[int]:
 
 
 def perplexity_section(results: Results) -> Section:
-    """Perplexity beside the share of windows where a bound bit, with Markov baselines."""
+    """Table of perplexity and of the share of windows with an active bound, and Markov models."""
     rows: list[list[Cell]] = []
     for name, look in style.looks(results).items():
         ppl = results.number(Metric.PPL, name)
         if ppl is None:
             continue
-        # of exact likelihoods: under the causal bound where the model's own looked ahead
+        # of exact likelihoods: under the causal bound where the model's own bound looks ahead
         bits = results.number(Metric.BITS_PER_BASE, name) or results.causal(
             Metric.BITS_PER_BASE, name
         )
@@ -50,7 +50,7 @@ def perplexity_section(results: Results) -> Section:
         percent = "–" if share is None else f"{plain(100 * share.value)} %"
         causal = measured(results.causal(Metric.PPL, name), four)
         rows.append([look.label, measured(ppl, four), measured(bits, four), percent, causal])
-    for order in telling_orders(results):
+    for order in named_orders(results):
         ppl = results.markov_ppl(order)
         bits = results.markov_ppl(order, metric=Metric.BITS_PER_BASE)
         cells = [f"Markov, order {order}", measured(ppl, four), measured(bits, four)]
@@ -80,7 +80,7 @@ def perplexity_section(results: Results) -> Section:
 
 
 def against_markov(results: Results) -> str | None:
-    """Perplexity against the best Markov model."""
+    """Sentence on perplexity against the best Markov model."""
     markov = results.markov_by_order
     seeds = results.seeds(results.reference)
     own = results.by_seed(Metric.PPL, results.reference)
@@ -115,22 +115,22 @@ def against_markov(results: Results) -> str | None:
 
 
 def _ppl_by_region(axes: Axes, results: Results, orders: list[int]) -> list[dict[str, Any]]:
-    """Models as dots, Markov models as numbered ticks, one row per region."""
-    places = region_rows(axes, results, Metric.PPL)
-    rows = say_empty(axes, results, places, Metric.PPL)
+    """Draw models as dots and Markov models as their order, one row per region."""
+    y_of = region_rows(axes, results, Metric.PPL)
+    rows = note_empty(axes, results, y_of, Metric.PPL)
     for order in orders:
-        for region, y in places.items():
+        for region, y in y_of.items():
             if number := results.markov_ppl(order, region):
                 axes.text(
                     number.value, y, str(order), ha="center", va="center", fontsize=7.5,
                     color=style.SOFT, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.4},
                 )  # fmt: skip
-                axes.plot(number.value, y, alpha=0)  # text alone does not widen the axis
+                axes.plot(number.value, y, alpha=0)  # as text alone does not widen the axis
                 rows.append(
                     record(number, model=markov_name(order), region=region, metric=Metric.PPL)
                 )
     for offset, (name, look) in zip((0.17, -0.17), style.pair(results).items(), strict=True):
-        for region, y in places.items():
+        for region, y in y_of.items():
             if number := results.number(Metric.PPL, name, region=region):
                 style.dot(axes, number.value, y + offset, look, number.low, number.high)
                 rows.append(record(number, model=name, region=region, metric=Metric.PPL))
@@ -140,8 +140,8 @@ def _ppl_by_region(axes: Axes, results: Results, orders: list[int]) -> list[dict
 
 
 def _ppl_by_order(axes: Axes, results: Results) -> list[dict[str, Any]]:
-    """Markov perplexity against order, and the two models as level lines."""
-    orders = range(max(telling_orders(results), default=-1) + 1)
+    """Draw Markov perplexity against order, and the two models as horizontal lines."""
+    orders = range(max(named_orders(results), default=-1) + 1)
     found = [(order, number) for order in orders if (number := results.markov_ppl(order))]
     axes.plot([o for o, _ in found], [n.value for _, n in found], color=style.SOFT, zorder=2)
     axes.plot(
@@ -171,7 +171,7 @@ def _ppl_by_order(axes: Axes, results: Results) -> list[dict[str, Any]]:
 
 
 def _bound_share(axes: Axes, results: Results) -> list[dict[str, Any]]:
-    """Share of windows in which floor or ceiling changed the tokens of a stage."""
+    """Draw the share of windows in which floor or ceiling changed the tokens of a stage."""
     rows: list[dict[str, Any]] = []
     labels: list[str] = []
     shares = []
@@ -194,10 +194,10 @@ def _bound_share(axes: Axes, results: Results) -> list[dict[str, Any]]:
 
 
 def perplexity(results: Results) -> Drawing | None:
-    """Perplexity by region, against Markov models, beside how often a bound bit."""
+    """Figure of perplexity by region, of Markov models, and of windows with an active bound."""
     if results.number(Metric.PPL, results.reference) is None:
         return None
-    shown = telling_orders(results)
+    shown = named_orders(results)
     figure = new_figure(3.9 + REGION_IN * len(results.region_classes.user_classes))
     left, middle, right = figure.subplots(1, 3, width_ratios=[1.5, 1, 0.62])
     figure.subplots_adjust(left=0.135, right=0.985, bottom=0.125, top=0.84, wspace=0.3)
@@ -222,7 +222,7 @@ def perplexity(results: Results) -> Drawing | None:
 
 
 def numbers_section(results: Results) -> Section:
-    """All headline metrics of every model, with and without N-rich windows, per strand."""
+    """Table of all headline metrics of every model, with and without N-rich windows, by strand."""
     metrics = (Metric.BPT, Metric.EXPECTED_BPT, Metric.BPT_RATIO, Metric.MICRO_ERR)
     head = ["model", "seed", "windows", "strand", "bases per token", "expected", "ratio"]
     head += ["MicroErr", "promoter enr.", "genic enr.", "intergenic enr."]

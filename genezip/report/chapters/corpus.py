@@ -1,4 +1,4 @@
-"""The DNA: splits, leaks, what held-out DNA shares with training DNA, and what it consists of."""
+"""The chapter on the corpus: splits, leaks, DNA shared with training, and composition."""
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -22,9 +22,9 @@ SMALL_CLASSES = ("promoter", "cds", "utr", "exon")
 
 
 def section(results: Results) -> Section:
-    """Which DNA is which, and what the homology filter dropped."""
+    """Text on the splits and the homology filter, and the composition beside the paper's."""
     dropped = results.manifest.get("dropped") or {}
-    # a corpus made before the choice was recorded: pieces, if the map has any
+    # a corpus without a record of the choice: `pieces` where the map has validation segments
     on_pieces = "pieces" if "valid" in set(results.regions["split"]) else "paper"
     validation = (results.manifest.get("settings") or {}).get("validation") or on_pieces
     text = [
@@ -44,7 +44,7 @@ def section(results: Results) -> Section:
 
 
 def _leakage(results: Results) -> str | None:
-    """What the check of the written shards found."""
+    """Sentence on the leakage check of the written shards."""
     found = results.leakage
     if found.empty:
         return None
@@ -69,7 +69,7 @@ def _leakage(results: Results) -> str | None:
 
 
 def _homology(results: Results) -> str | None:
-    """How much of held-out DNA occurs in training DNA all the same."""
+    """Sentence on the share of held-out DNA that occurs in training DNA."""
     found = results.homology
     found = found[found["counting"] == "positions"] if len(found) else found
     if found.empty or found["kmers"].sum() == 0:
@@ -77,7 +77,7 @@ def _homology(results: Results) -> str | None:
     by_chrom = found.set_index("chrom")["share"]
     k, sample = int(found["k"].iloc[0]), int(found["sample"].iloc[0])
     parts = [f"{chrom} {100 * share:.3g} %" for chrom, share in by_chrom.items() if chrom != "all"]
-    notes = parts if parts[1:] else []  # one chromosome says what all of them say
+    notes = parts if parts[1:] else []  # with one chromosome the total is the same
     notes += [] if sample == 1 else [f"counted on one in {sample} of them"]
     noted = f" ({', '.join(notes)})" if notes else ""
     return (
@@ -87,7 +87,7 @@ def _homology(results: Results) -> str | None:
 
 
 def _table5(results: Results) -> Table | None:
-    """Composition beside the published one, of whole chromosomes."""
+    """Table of the composition of whole chromosomes beside the published one."""
     found = results.table5
     if results.scale != "full" or found.empty or found["paper_pct"].isna().all():
         return None
@@ -139,7 +139,7 @@ def _stack(
     label_from: float,
     colours: dict[str, str],
 ) -> None:
-    """Stacked horizontal bars, one per split, segments wide enough carry their percentage."""
+    """Draw stacked horizontal bars, one per split, with percentages where they fit."""
     splits = list(dict.fromkeys(shares["split"]))
     limit = shares[shares["region"].isin(names)].groupby("split")["share"].sum().max() * 100
     if not limit:
@@ -169,13 +169,13 @@ def _stack(
 
 
 def small_classes(region_classes: RegionClasses) -> tuple[str, ...]:
-    """The classes that are drawn once more, enlarged: those of genes and the user's."""
+    """The classes that are also drawn enlarged: those of genes and the user's."""
     large = set(CLASSES) - set(SMALL_CLASSES)
     return tuple(name for name in region_classes.priority if name not in large)
 
 
 def corpus(results: Results) -> Drawing | None:
-    """Region composition of every split, with the small classes enlarged."""
+    """Figure of the region composition of every split, with the small classes enlarged."""
     table, region_classes = corpus_table(results), results.region_classes
     if table.empty:
         return None

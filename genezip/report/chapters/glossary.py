@@ -1,4 +1,4 @@
-"""What the words of the page mean."""
+"""The glossary of the page."""
 
 from genezip.region_classes import GROUPS, RegionClasses
 from genezip.report import style
@@ -9,16 +9,16 @@ from genezip.report.scores import FEW, FEW_BLOCKS
 from genezip.report.words import listed
 
 
-def _own_in_groups(region_classes: RegionClasses) -> str:
-    """Which groups hold classes of the user; starts with a space, empty where none does."""
-    found = {group: style.own_labels(region_classes, group) for group in GROUPS}
+def _user_classes_in_groups(region_classes: RegionClasses) -> str:
+    """Sentences on groups with classes of the user; start with a space, may be empty."""
+    found = {group: style.user_labels(region_classes, group) for group in GROUPS}
     return "".join(
         f" In this run {group} also means {listed(own)}." for group, own in found.items() if own
     )
 
 
-def _own_classes(region_classes: RegionClasses) -> str:
-    """The user's classes; starts with a space, empty where there are none."""
+def _user_classes(region_classes: RegionClasses) -> str:
+    """Sentence on the user's classes; starts with a space, may be empty."""
     own = [found.label for found in region_classes.user_classes]
     if not own:
         return ""
@@ -27,7 +27,7 @@ def _own_classes(region_classes: RegionClasses) -> str:
 
 
 def section(results: Results) -> Section:
-    """Definitions, in plain words, with the paper's equation numbers."""
+    """Definitions with the paper's equation numbers."""
     curve = next((c for c in results.curves if c.model == results.reference), None)
     region_classes = results.region_classes
     order = " > ".join(region_classes.labels[name] for name in region_classes.priority)
@@ -48,7 +48,7 @@ def section(results: Results) -> Section:
          "A group's share of the tokens over its share of the bases (Eq. 17), pooled over "
          "windows unless it says window mean: then it is taken in each window that holds the "
          "group and averaged, as in the paper's Table 6. Genic means CDS, UTR and "
-         f"non-coding exon; intergenic includes introns.{_own_in_groups(region_classes)}"),
+         f"non-coding exon; intergenic includes introns.{_user_classes_in_groups(region_classes)}"),
         ("perplexity, bits per base",
          "e to the mean negative log likelihood (in nats) of each base given those before it, "
          "over A, C, G and T (Eq. 18); bits per base is its logarithm to base 2."),
@@ -61,7 +61,7 @@ def section(results: Results) -> Section:
          "or worst positions of the whole window are switched on or off (Eq. 10, 11)."),
         ("regions",
          f"Every base has one class, the first that applies of {order}. Near intergenic means "
-         f"within a set distance of a transcription start.{_own_classes(region_classes)}"),
+         f"within a set distance of a transcription start.{_user_classes(region_classes)}"),
         ("GC/CpG router",
          "Learned from the annotation of training DNA how finely DNA of each GC content and CpG "
          "ratio is to be cut; how wide it looks "

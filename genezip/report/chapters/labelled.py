@@ -1,4 +1,4 @@
-"""Labelled sequences: frozen models against rows zero and composition, a panel for each set."""
+"""The chapter on labelled sequences: frozen models against rows zero and composition."""
 
 import textwrap
 from typing import Any
@@ -55,8 +55,8 @@ def read_sets(results: Results) -> list[PartRows]:
         own = frame[names == name]
         rules = dict.fromkeys(own.loc[own["metric"] == METRIC, "rule"].sort_index())
         measures = tuple(
-            Measure(METRIC, f"MCC, {rule}" if place else "MCC", rule)
-            for place, rule in enumerate(rules)
+            Measure(METRIC, f"MCC, {rule}" if number else "MCC", rule)
+            for number, rule in enumerate(rules)
         )
         missing = own[own["model"] == LABELS]
         absent = None if measures else "the file has no MCC of it"
@@ -69,10 +69,10 @@ def read_sets(results: Results) -> list[PartRows]:
 
 
 def solved(results: Results, part: PartRows) -> list[tuple[str, str, str]]:
-    """Which rows zero solve a set: their names, the split scheme, and how well."""
+    """Rows zero that solve a set: their names, the split scheme, and their scores."""
     found = []
     for measure in part.part.measures:
-        row = part.row(part.models[0], measure)  # each row of a solved set says so
+        row = part.row(part.models[0], measure)  # each row of a solved set has the mark
         for mark in str(row["note"]).split("; ") if row else ():
             if mark.startswith(SOLVED):
                 name, how = mark.removeprefix(SOLVED).split(": ", 1)
@@ -85,7 +85,7 @@ def _solvers(marks: list[tuple[str, str, str]]) -> str:
 
 
 def _titled(results: Results, part: PartRows) -> str:
-    """Name of a set, and of the rows zero that solve it."""
+    """Title of a set, with the rows zero that solve it."""
     marks = solved(results, part)
     return f"{part.part.id} (solved by {_solvers(marks)})" if marks else part.part.id
 
@@ -96,14 +96,14 @@ def section(results: Results) -> Section | None:
     if not parts:
         return None
     there = [part for part in parts if part.absent is None]
-    told = [_sentence(results, part) for part in there]
-    text = [*([_opening(there)] if there else []), *told, *absences(parts)]
+    sentences = [_sentence(results, part) for part in there]
+    text = [*([_opening(there)] if there else []), *sentences, *absences(parts)]
     tables = [_table(results, there)] if there else []
     return Section(text, tables, illustrated=bool(there))
 
 
 def _opening(there: list[PartRows]) -> str:
-    """What is measured, beside what, and how the sets are split."""
+    """Sentences on probe, baselines and split schemes."""
     text = (
         "Short sequences with a class each (sets of GUE, Zhou et al. 2023). A frozen probe, which "
         "is a logistic regression, learns on the mean vector that a frozen model gives a sequence. "
@@ -114,12 +114,12 @@ def _opening(there: list[PartRows]) -> str:
         "how the set was made, and no model is judged on it."
     )
     rules = {measure.rule for part in there for measure in part.part.measures}
-    told = [words for rule, words in SPLITS.items() if rule in rules]
-    return f"{text} Of the splits, {listed(told)}." if told else text
+    schemes = [words for rule, words in SPLITS.items() if rule in rules]
+    return f"{text} Of the splits, {listed(schemes)}." if schemes else text
 
 
 def _sentence(results: Results, part: PartRows) -> str:
-    """Whether the reference is better than the best baseline, unless a row zero solves the set."""
+    """Sentence on the reference and the best baseline, or on the row zero that solves the set."""
     if marks := solved(results, part):
         how = "; ".join(f"{name}, {rule}: {how}" for name, rule, how in marks)
         named = f"{part.part.heading} is solved by {_solvers(marks)}"
@@ -133,13 +133,13 @@ def _sentence(results: Results, part: PartRows) -> str:
 
 
 def _table(results: Results, there: list[PartRows]) -> Table:
-    """Every method on every set; what routing did, for models alone."""
+    """Table of every method on every set, with bases per token and floor of models."""
     rules = list(dict.fromkeys(m.rule for part in there for m in part.part.measures))
     rows: list[list[Cell]] = []
     for part in there:
         for model in part.models:
-            told = {rule: part.row(model, Measure(METRIC, "", rule)) for rule in rules}
-            known = {rule: row for rule, row in told.items() if row is not None}
+            by_rule = {rule: part.row(model, Measure(METRIC, "", rule)) for rule in rules}
+            known = {rule: row for rule, row in by_rule.items() if row is not None}
             if not known:
                 continue
             first = next(iter(known.values()))
@@ -154,7 +154,7 @@ def _table(results: Results, there: list[PartRows]) -> Table:
                     _titled(results, part),
                     f"{kind}{label_of(results, model)}{seed}",
                     *(_value(part, model, rule) for rule in rules),
-                    " / ".join(_count(row) for row in told.values()),
+                    " / ".join(_count(row) for row in by_rule.values()),
                     plain(bpt.value) if bpt else "–",
                     f"{fixed(100 * forced.value, 1)} %" if forced else "–",
                 ]
@@ -176,7 +176,7 @@ def _count(row: dict[str, Any] | None) -> str:
 
 
 def _value(part: PartRows, model: str, rule: str) -> str:
-    """MCC with its interval; a dash with the reason where there is none."""
+    """MCC with its interval; a dash with the reason where it is undefined."""
     measure = Measure(METRIC, "", rule)
     row = part.row(model, measure)
     if number := part.number(model, measure):
@@ -185,7 +185,7 @@ def _value(part: PartRows, model: str, rule: str) -> str:
 
 
 def classification(results: Results) -> Drawing | None:
-    """One panel per set, two side by side: MCC of every method, greyed where a set is solved."""
+    """Figure with a panel per set: MCC of every method, grey where a row zero solves the set."""
     there = [part for part in read_sets(results) if part.absent is None]
     found = {name for part in there for name, _ in part.found(part.part.measures[0])}
     names = [name for part in there for name in part.models if name in found]

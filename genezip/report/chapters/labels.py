@@ -1,4 +1,4 @@
-"""Real labels: models against trivial baselines, a sentence and a panel per part."""
+"""The chapter on real labels: models against baselines, a sentence and a panel per part."""
 
 from collections.abc import Collection
 from pathlib import Path
@@ -25,7 +25,7 @@ from genezip.report.drawing import Drawing, name_rows, new_figure
 from genezip.report.results import Results
 from genezip.report.words import listed, measured, plain
 
-SHOWN = 2  # metrics of a part that the table has
+SHOWN = 2  # metrics of a part in the table
 
 PARTS = (
     Part(
@@ -86,8 +86,8 @@ def section(results: Results) -> Section | None:
     if not parts:
         return None
     there = [part for part in parts if part.absent is None]
-    told = [f"{verdict(results, part)}.{_given_away(part)}" for part in there]
-    text = [*([_opening(results, there)] if there else []), *told, *absences(parts)]
+    verdicts = [f"{verdict(results, part)}.{_given_away(part)}" for part in there]
+    text = [*([_opening(results, there)] if there else []), *verdicts, *absences(parts)]
     rows = [row for part in there for row in _rows(results, part)]
     tables = [_table(rows)] if rows else []
     return Section(text, tables, illustrated=bool(there))
@@ -97,19 +97,19 @@ COUNTS = ("No kind", "One kind", "Two kinds", "Three kinds", "Four kinds")
 
 
 def _opening(results: Results, there: list[PartRows]) -> str:
-    """What is measured, and on what heads are tested: only what holds for the parts at hand."""
+    """Sentences on what is measured and how heads are tested, for the measured parts alone."""
     text = f"{COUNTS[len(there)]} of measured labels, each beside trivial baselines."
-    learned = [part for part in there if part.part.apart and _measured(results, part)]
-    if not learned:
+    trained = [part for part in there if part.part.apart and _measured(results, part)]
+    if not trained:
         return text
-    named = listed([part.part.short for part in learned])
+    named = listed([part.part.short for part in trained])
     text += (
         f" For {named} a small head learns on the vectors of a frozen model. There is little data "
         "and the models are small, so this shows what the tasks are like, not how good a full "
         "model is. Most of that DNA, without its labels, was training DNA of the models. Heads "
-        f"are tested on {listed([part.part.apart for part in learned])} that they did not learn"
+        f"are tested on {listed([part.part.apart for part in trained])} that they did not learn"
     )
-    if any(measure.rule == "paper" for part in learned for measure in part.part.measures):
+    if any(measure.rule == "paper" for part in trained for measure in part.part.measures):
         text += (
             "; in the published split of the elements, neighbours of a tested one may be learned"
         )
@@ -120,11 +120,11 @@ def _measured(results: Results, part: PartRows) -> bool:
     return part.number(results.reference, part.part.measures[0]) is not None
 
 
-PLAIN = 0.9  # an AUROC from which classes are nearly given away
+PLAIN = 0.9  # AUROC above which classes are nearly given away
 
 
 def _given_away(part: PartRows) -> str:
-    """What a baseline that no model is compared with shows."""
+    """Sentence on the baseline ``length``, which no model is compared with."""
     measure = part.part.measures[0]
     number = part.number("length", measure)
     if number is None:
@@ -174,7 +174,7 @@ def _table(rows: list[list[Cell]]) -> Table:
 
 
 def labels(results: Results) -> Drawing | None:
-    """One panel per part, its headline metric of every model and baseline with a value."""
+    """Figure with a panel per part: its headline metric of every model and baseline."""
     panels = [
         (part, names)
         for part in read_parts(results.folder, results.label_parts)

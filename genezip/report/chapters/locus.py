@@ -1,4 +1,4 @@
-"""One held-out locus: genes, regions, and where each model puts its tokens.
+"""The chapter on one held-out locus: genes, regions, and the tokens of each model.
 
 The layout follows Figure 4 of the paper (arXiv 2602.17739).
 """
@@ -20,7 +20,7 @@ LETTER_SHARE = 0.0105  # width of a letter of a gene name, as a share of the loc
 
 
 def section(results: Results) -> Section:
-    """Where the locus comes from."""
+    """Text on the choice of the locus."""
     text = [
         "Unless one was named in the settings, this is the held-out stretch with most promoter "
         "bases, chosen by annotation alone and not by how the models look there."
@@ -29,7 +29,7 @@ def section(results: Results) -> Section:
 
 
 def lanes(spans: list[tuple[float, float]]) -> list[int]:
-    """Lane of every span, so that spans of one lane do not overlap (first fit, left to right)."""
+    """Lane of every span, without overlaps in a lane (first fit, left to right)."""
     ends: list[float] = []
     found = [0] * len(spans)
     for index in sorted(range(len(spans)), key=lambda i: spans[i]):
@@ -43,7 +43,7 @@ def lanes(spans: list[tuple[float, float]]) -> list[int]:
 
 
 def _transcripts(genes: pd.DataFrame, length: int) -> pd.DataFrame:
-    """One row per transcript with its lane; the span counts its name, written on its left."""
+    """One row per transcript with its lane; its span includes its name on the left."""
     table = genes[genes["feature"] == "transcript"].reset_index(drop=True)
     names = table["gene_name"].fillna("").str.len()
     left = table["start"] - (names + 1) * LETTER_SHARE * length
@@ -52,7 +52,7 @@ def _transcripts(genes: pd.DataFrame, length: int) -> pd.DataFrame:
 
 
 def _draw_genes(axes: Axes, genes: pd.DataFrame, low: int, high: int) -> None:
-    """Introns as lines with arrows, exons as boxes, coding parts as taller boxes."""
+    """Draw introns as lines with arrows, exons as boxes, coding parts as taller boxes."""
     length = high - low
     table = _transcripts(genes, length)
     for row in records(table):
@@ -64,7 +64,7 @@ def _draw_genes(axes: Axes, genes: pd.DataFrame, low: int, high: int) -> None:
         parts = genes[genes["transcript_id"] == row["transcript_id"]]
         for part in records(parts[parts["feature"].isin(["exon", "cds"])]):
             half = 0.32 if part["feature"] == "cds" else 0.17
-            width = max(part["end"] - part["start"], 0.0009 * length)  # visible, however short
+            width = max(part["end"] - part["start"], 0.0009 * length)  # wide enough to be visible
             box = Rectangle((part["start"], y - half), width, 2 * half, color=style.INK)
             box.set_linewidth(0)
             axes.add_patch(box)
@@ -100,7 +100,7 @@ def _draw_regions(axes: Axes, regions: pd.DataFrame, region_classes: RegionClass
 
 
 def _draw_model(axes: Axes, bins: pd.DataFrame, look: style.ModelStyle) -> None:
-    """Mean boundary probability per bin, and below it a tick per bin with a token start."""
+    """Draw boundary probability per bin, and below it a tick per bin with a token start."""
     middle = (bins["start"] + bins["end"]) / 2
     axes.fill_between(middle, bins["boundary_prob"].astype(float), color=look.colour, alpha=0.22,
                       linewidth=0, step="mid")  # fmt: skip
@@ -124,7 +124,7 @@ def _label(axes: Axes, text: str, colour: str = style.INK, bold: bool = True) ->
 
 
 def locus(results: Results) -> Drawing | None:
-    """Gene models, region colours, boundary probability and tokens of both models."""
+    """Figure of genes, regions, boundary probability and tokens of both models."""
     table = results.locus
     bins = table[table["kind"] == "bin"]
     if bins.empty:

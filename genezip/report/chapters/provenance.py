@@ -1,4 +1,4 @@
-"""The end of the page: seconds per stage, settings and versions, data and citation."""
+"""The last chapters: seconds per stage, settings and versions, data and citation."""
 
 from typing import Any
 
@@ -28,7 +28,7 @@ def clock(seconds: float) -> str:
 
 
 def time_section(results: Results) -> Section:
-    """Seconds and memory of every stage, from the workflow's benchmark files."""
+    """Table of seconds and memory of every stage, from the workflow's benchmark files."""
     frame = results.benchmarks
     if frame.empty:
         text = ["The stages were not timed (they did not run inside the workflow)."]
@@ -74,7 +74,7 @@ def _show(value: Any) -> str:
 
 
 def settings_section(results: Results) -> Section:
-    """Settings of training per model, hashes of what went in, and library versions."""
+    """Tables of training settings per model, hashes of inputs, and library versions."""
     record = results.manifest.get("provenance") or {}
     tables = []
     trained = [curve for curve in results.curves if curve.config]
@@ -109,7 +109,7 @@ def settings_section(results: Results) -> Section:
 
 
 def _training(curve: Curve) -> dict[str, Any]:
-    """The part of a model's ``config.json`` that a reader compares between models."""
+    """Facts of a model's ``config.json`` to compare between models."""
     chosen: dict[str, Any] = {
         key: curve.config[key] for key in ("parameters", "target_bpt") if key in curve.config
     }
@@ -118,7 +118,7 @@ def _training(curve: Curve) -> dict[str, Any]:
 
 
 def data_section(results: Results) -> Section:
-    """Files of the source and of labels with release and licence, and what to cite."""
+    """Table of files of the source and of labels with release and licence, and citations."""
     labels = [{**item, "path": f"labels/{item['path']}"} for item in results.label_files]
     files = [*(results.source.get("files") or []), *labels]
     rows: list[list[Cell]] = [

@@ -1,4 +1,4 @@
-"""Repeats: are they cut more coarsely than the DNA around them?"""
+"""The chapter on repeats: bases per token there beside those of a background."""
 
 import math
 from typing import Any, NamedTuple
@@ -14,9 +14,9 @@ from genezip.report.chapter import Cell, Chapter, Section, Table
 from genezip.report.drawing import Drawing, interval_words, name_rows, new_figure, record, rule_rows
 from genezip.report.results import Results
 from genezip.report.scores import Number
-from genezip.report.words import capital, judged, measured, per_seed
+from genezip.report.words import capital, measured, per_seed, verdicts_of
 
-_WIDEST = 32  # ratios drawn at most; few blocks give intervals of many orders of magnitude
+_WIDEST = 32  # largest drawn ratio; intervals from few blocks span many orders of magnitude
 _MOST_TICKS = 6
 REPEAT_WORDS = {
     "above": "fewer tokens than the background",
@@ -24,7 +24,7 @@ REPEAT_WORDS = {
     "around": "not shown to differ from the background",
     "unknown": "without an interval, so nothing is shown",
 }
-MIN_BASES = 1000  # a region with fewer bases of a repeat says too little to be drawn
+MIN_BASES = 1000  # a region with fewer bases of a repeat is not drawn
 SPLITS = {"test": "held out", "train": "training DNA"}
 _MASKED = "bases in neither kind; soft-masked pieces only"
 _RMSK = "bases without any RepeatMasker or TRF call; pieces with RepeatMasker classes only"
@@ -32,7 +32,7 @@ _RMSK_ONLY = "bases without any RepeatMasker call; the source has no TRF calls"
 
 
 class RepeatSet(NamedTuple):
-    """A repeat set of one split, and the background that it is compared with."""
+    """A repeat set of one split, and its background."""
 
     subset: str
     split: str
@@ -41,7 +41,7 @@ class RepeatSet(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Label with the DNA that it lies on."""
+        """Label with the DNA of the split."""
         return f"{self.label}, {SPLITS[self.split]}"
 
 
@@ -59,7 +59,7 @@ SETS = (
     RepeatSet("LTR", "train", "LTR", _RMSK),
     RepeatSet("DNA", "train", "DNA transposon", _RMSK),
 )
-HELD_OUT = SETS[:2]  # those that the verdict is about: each base counted once
+HELD_OUT = SETS[:2]  # the sets of the verdict, which count each base once
 
 
 def ratio(
@@ -70,7 +70,7 @@ def ratio(
     region: str = "all",
     seed: int | None = None,
 ) -> Number | None:
-    """One result; None where the region has too few bases of the repeat to say something."""
+    """One result; None where the region has fewer than ``MIN_BASES`` bases of the repeat."""
     where: dict[str, Any] = {"subset": a.subset, "split": a.split, "region": region, "seed": seed}
     bases = results.repeats.find(Metric.BPT_RATIO, model, **where)
     if region != "all" and (bases is None or (bases.n or 0) < MIN_BASES):
@@ -79,13 +79,13 @@ def ratio(
 
 
 def band(number: Number) -> tuple[float, float]:
-    """Range of the shifted control; its value alone where it has no range."""
+    """Range of the shifted control; its value where it has no range."""
     low = number.value if number.low is None else number.low
     return low, number.value if number.high is None else number.high
 
 
 def shown_side(results: Results, metric: str, a: RepeatSet, seed: int, number: Number) -> str:
-    """Side of 1 on which the interval lies; ``around`` where random shifts give such values."""
+    """Side of the interval from 1; ``around`` where random shifts give such values."""
     side = number.side(1)
     shifted = ratio(results, results.reference, metric + SHIFTED, a, seed=seed)
     if side in ("above", "below") and shifted:
@@ -95,19 +95,19 @@ def shown_side(results: Results, metric: str, a: RepeatSet, seed: int, number: N
 
 
 def blocks(results: Results, a: RepeatSet) -> int | None:
-    """Bootstrap blocks behind the interval of a set; None where it has none."""
+    """Number of bootstrap blocks of a set's interval; None without an interval."""
     found = ratio(results, results.reference, Metric.BPT_RATIO, a)
     return found.blocks if found else None
 
 
 def background(results: Results, a: RepeatSet) -> str:
-    """What a set is compared with; classes of RepeatMasker may have been taken without TRF."""
+    """Background of a set; classes of RepeatMasker may have been taken without TRF."""
     alone = results.repeats.find("bp", CORPUS, subset=WITHOUT_TRF, split=a.split)
     return _RMSK_ONLY if alone and a.background == _RMSK else a.background
 
 
 def remarks(results: Results) -> list[str]:
-    """What the numbers leave out: tables that the source lacks, and sets without a base."""
+    """Sentences on tables that the source lacks, and on sets without a base."""
     found = []
     tables = results.source.get("repeats") or {}
     absent = [key for key in ("rmsk", "trf") if key in tables and tables[key] is None]
@@ -129,7 +129,7 @@ def remarks(results: Results) -> list[str]:
 
 
 def section(results: Results) -> Section:
-    """Repeats, with the verdict first."""
+    """Text with the verdict first, and the table of repeats."""
     text = [
         "Repeats are copies, often old and decayed. No target mentions them; whatever the model "
         "does there it does on its own.",
@@ -141,7 +141,7 @@ def section(results: Results) -> Section:
 
 
 def verdict(results: Results) -> list[str]:
-    """Held-out repeats, plain and adjusted, and how that compares with the published direction."""
+    """Sentences on held-out repeats, plain and adjusted, beside the published direction."""
     seeds = results.seeds(results.reference)
     lines, sides = [], []
     for repeat in HELD_OUT:
@@ -157,7 +157,7 @@ def verdict(results: Results) -> list[str]:
             def side(seed: int, number: Number, metric: str = metric, a: RepeatSet = repeat) -> str:
                 return shown_side(results, metric, a, seed, number)
 
-            parts.append(f"{label} {judged(seeds, numbers, REPEAT_WORDS, side)}")
+            parts.append(f"{label} {verdicts_of(seeds, numbers, REPEAT_WORDS, side)}")
             sides += [side(s, n) for s, n in zip(seeds, numbers, strict=True) if n]
         if parts:
             lines.append(f"{capital(repeat.label)} repeats of held-out DNA: {'; '.join(parts)}.")
@@ -175,7 +175,7 @@ def verdict(results: Results) -> list[str]:
 
 
 def _repeat_table(results: Results) -> Table | None:
-    """Bases, blocks and ratios of every set with results, of the reference."""
+    """Table of bases, blocks and ratios of the reference, of every set with results."""
     rows: list[list[Cell]] = []
     seeds = results.seeds(results.reference)
     counted = any(blocks(results, a) is not None for a in SETS)
@@ -212,7 +212,7 @@ def _panel(
     metric: str,
     rows: list[tuple[RepeatSet, str]],
 ) -> list[dict[str, Any]]:
-    """One row per (set, region): dots with intervals over the range of the shifted control."""
+    """Draw a row per (set, region): dots with intervals over the range of the shifted control."""
     found = []
     for row, (repeat, region) in enumerate(rows):
         y = len(rows) - 1 - row
@@ -246,7 +246,7 @@ def _log_ratio(axes: Axes) -> None:
 
 
 def _ticks(low: float, high: float) -> list[float]:
-    """Round ratios inside the limits, few enough that their labels stay apart."""
+    """Round ratios inside the limits, few enough for separate labels."""
     if high / low > 20:
         step = math.ceil(math.log2(high / low) / _MOST_TICKS)  # powers of two apart
         first, last = math.ceil(math.log2(low) / step), math.floor(math.log2(high) / step)

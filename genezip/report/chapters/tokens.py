@@ -1,4 +1,4 @@
-"""Where the tokens go: bases per token by region, enrichment, and whether it is only GC content."""
+"""The chapter on tokens: bases per token by region, enrichment, and thirds of GC content."""
 
 from typing import Any
 
@@ -17,21 +17,21 @@ from genezip.report.drawing import (
     interval_words,
     name_rows,
     new_figure,
+    note_empty,
     record,
     region_rows,
     rule_rows,
-    say_empty,
 )
 from genezip.report.results import Results
 from genezip.report.scores import FEW_BLOCKS
-from genezip.report.words import capital, fixed, judged, listed, measured, per_seed, plain
+from genezip.report.words import capital, fixed, listed, measured, per_seed, plain, verdicts_of
 
-MAX_MISS = 1.5  # factor by which a region may miss its target before it is named
+MAX_MISS = 1.5  # factor from its target above which a region is named
 THIRDS = dict(zip(GC_TERTILES, ("lowest GC", "middle GC", "highest GC"), strict=True))
 
 
 def section(results: Results) -> Section:
-    """Bases per token, enrichment, GC thirds."""
+    """Text on bases per token and enrichment, and the table of user classes."""
     total = results.number(Metric.BPT, results.reference)
     text = []
     if total:
@@ -40,12 +40,12 @@ def section(results: Results) -> Section:
             "average. What matters is where the tokens are."
         )
     text += [sentence for sentence in (budget(results), genic(results)) if sentence]
-    table = _own_enrichment(results)
+    table = _user_enrichment(results)
     return Section(text, [table] if table else [])
 
 
 def budget(results: Results) -> str | None:
-    """Bases per token got over asked, by region, and which regions miss by how much."""
+    """Sentence on realised over asked bases per token by region, and on missed targets."""
     factors: dict[str, list[float]] = {}
     for region in results.region_classes.priority:
         for seed in results.seeds(results.reference):
@@ -87,7 +87,7 @@ def _range(values: list[float]) -> str:
 
 
 def genic(results: Results) -> str | None:
-    """Enrichment of genic DNA against an even cut."""
+    """Sentence on the enrichment of genic DNA."""
     seeds = results.seeds(results.reference)
     found = results.by_seed(Metric.ENRICHMENT, results.reference, region="genic")
     if not any(found):
@@ -98,9 +98,9 @@ def genic(results: Results) -> str | None:
         "around": "not shown to differ from an even cut",
         "unknown": "without an interval, so nothing is shown",
     }
-    verdict = judged(seeds, found, words, lambda _, number: number.side(1))
+    verdict = verdicts_of(seeds, found, words, lambda _, number: number.side(1))
     genes = listed(
-        ["CDS", "UTR", "non-coding exons", *style.own_labels(results.region_classes, "genic")]
+        ["CDS", "UTR", "non-coding exons", *style.user_labels(results.region_classes, "genic")]
     )
     return (
         f"Genic enrichment ({genes}; 1 is their share of the bases) of "
@@ -108,8 +108,8 @@ def genic(results: Results) -> str | None:
     )
 
 
-def _own_enrichment(results: Results) -> Table | None:
-    """Enrichment of every class of the user, a column per model or router."""
+def _user_enrichment(results: Results) -> Table | None:
+    """Table of the enrichment of every class of the user, a column per model or router."""
     looks = style.looks(results)
 
     def cell(model: str, region: str) -> str:
@@ -127,14 +127,14 @@ def _own_enrichment(results: Results) -> Table | None:
     return Table(head, rows, title=title) if rows else None
 
 
-def _bpt_columns(axes: Axes, results: Results, places: dict[str, int]) -> None:
-    """The numbers of the figure on its right: got and asked, a column per model."""
-    top = len(places)
+def _bpt_columns(axes: Axes, results: Results, y_of: dict[str, int]) -> None:
+    """Write realised and asked numbers on the right of the figure, a column per model."""
+    top = len(y_of)
     for x, (name, look) in zip((1.1, 1.28), style.pair(results).items(), strict=True):
-        place: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "color": look.colour}
-        axes.text(x, top + 0.2, name, ha="center", fontsize=8.5, fontweight="bold", **place)
-        axes.text(x, top - 0.2, "got / asked", ha="center", fontsize=8, **place)
-        for region, y in places.items():
+        at: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "color": look.colour}
+        axes.text(x, top + 0.2, name, ha="center", fontsize=8.5, fontweight="bold", **at)
+        axes.text(x, top - 0.2, "got / asked", ha="center", fontsize=8, **at)
+        for region, y in y_of.items():
             metric = Metric.EXPECTED_BPT if region == "all" else Metric.TARGET_BPT
             target = results.number(metric, name, region=region)
             if number := results.number(Metric.BPT, name, region=region):
@@ -144,20 +144,20 @@ def _bpt_columns(axes: Axes, results: Results, places: dict[str, int]) -> None:
                     ("/", 0.0, "center"),
                     (asked, 0.014, "left"),
                 ):
-                    axes.text(x + shift, y, text, ha=side, va="center", fontsize=8.5, **place)
+                    axes.text(x + shift, y, text, ha=side, va="center", fontsize=8.5, **at)
 
 
 def bpt(results: Results) -> Drawing | None:
-    """Realised against asked bases per token, by region, of both models."""
+    """Figure of realised and asked bases per token, by region, of both models."""
     if results.number(Metric.BPT, results.reference) is None:
         return None
     figure = new_figure(3.7 + REGION_IN * len(results.region_classes.user_classes))
     axes = figure.subplots()
     figure.subplots_adjust(left=0.135, right=0.74, bottom=0.13, top=0.88)
-    places = region_rows(axes, results, Metric.BPT)
+    y_of = region_rows(axes, results, Metric.BPT)
     rows: list[dict[str, Any]] = []
     for offset, (name, look) in zip((0.17, -0.17), style.pair(results).items(), strict=True):
-        for region, y in places.items():
+        for region, y in y_of.items():
             metric = Metric.EXPECTED_BPT if region == "all" else Metric.TARGET_BPT
             target = results.number(metric, name, region=region)
             if target and not results.no_base(region):
@@ -176,8 +176,8 @@ def bpt(results: Results) -> Drawing | None:
     axes.set_xlim(0.75 * min(value for value in values if value), 1.25 * max(values))
     axes.set_xlabel("bases per token (log scale; fewer = finer)")
     style.key(axes, list(style.pair(results).values()), y=1.04)
-    _bpt_columns(axes, results, places)
-    rows += say_empty(axes, results, places, Metric.BPT)
+    _bpt_columns(axes, results, y_of)
+    rows += note_empty(axes, results, y_of, Metric.BPT)
     return Drawing(
         Metric.BPT,
         "How finely each region is cut",
@@ -191,7 +191,7 @@ def bpt(results: Results) -> Drawing | None:
 
 
 def enrichment(results: Results) -> Drawing | None:
-    """Token share over base share in promoters, genes and the rest, for every router."""
+    """Figure of enrichment in promoters, genes and the rest, for every router."""
     looks = style.looks(results)
     words = {
         "promoter": "promoters",
@@ -208,12 +208,12 @@ def enrichment(results: Results) -> Drawing | None:
     figure.subplots_adjust(
         left=0.135, right=0.985, bottom=0.55 / height, top=1 - (0.4 + extra) / height, wspace=0.12
     )
-    places = {name: len(looks) - 1 - row for row, name in enumerate(looks)}
+    y_of = {name: len(looks) - 1 - row for row, name in enumerate(looks)}
     rows = []
     for axes, group in zip(panels, GROUPS, strict=True):
         axes.axvline(1, color=style.SOFT, linewidth=0.8)
         for name, look in looks.items():
-            y = places[name]
+            y = y_of[name]
             for seed in results.seeds(name)[1:]:
                 if more := results.number(Metric.ENRICHMENT, name, region=group, seed=seed):
                     style.dot(axes, more.value, y, look._replace(filled=False), size=4)
@@ -268,7 +268,7 @@ def enrichment(results: Results) -> Drawing | None:
 
 
 def _third_labels(results: Results) -> dict[str, str]:
-    """Thirds with their range of GC content, as the corpus was split."""
+    """Names of the thirds with their range of GC content."""
     edges = [
         results.comparisons.find(Metric.GC_UPPER_EDGE, CORPUS, subset=name)
         for name in list(THIRDS)[:2]
@@ -283,7 +283,7 @@ def _third_labels(results: Results) -> dict[str, str]:
 
 
 def _third_blocks(results: Results) -> str:
-    """Blocks with promoter bases in each GC tertile, a sentence that starts with a space."""
+    """Sentence on blocks with promoter bases in each GC tertile; starts with a space."""
     counts = [results.blocks("promoter", subset=name) for name in GC_TERTILES]
     if any(count is None for count in counts):
         return ""
@@ -293,7 +293,7 @@ def _third_blocks(results: Results) -> str:
 
 
 def gc_thirds(results: Results) -> Drawing | None:
-    """Promoter enrichment inside thirds of GC content, and paired differences to the reference."""
+    """Figure of promoter enrichment within thirds of GC content, and of paired differences."""
     looks = style.looks(results)
     if results.compared(Metric.ENRICHMENT, results.reference, subset=GC_TERTILES[0]) is None:
         return None
@@ -316,7 +316,7 @@ def gc_thirds(results: Results) -> Drawing | None:
     left.tick_params(axis="x", length=0)
     left.set_title("promoter enrichment")
     style.key(left, list(looks.values()), y=1.13)
-    places = {
+    names = {
         results.subset: "all bases",
         **THIRDS,
         GC_TERTILE_MEAN: "mean of the thirds",
@@ -325,21 +325,21 @@ def gc_thirds(results: Results) -> Drawing | None:
     right.axvline(0, color=style.SOFT, linewidth=0.8)
     for number, (name, look) in enumerate(others.items()):
         offset = 0.16 * ((len(others) - 1) / 2 - number)
-        for row, subset in enumerate(places):
+        for row, subset in enumerate(names):
             pair = difference_of(results.reference, name)
             found, _ = results.compared_over_seeds(
                 Metric.ENRICHMENT_DIFFERENCE, pair, subset=subset
             )
             if found:
-                y = len(places) - 1 - row + offset
+                y = len(names) - 1 - row + offset
                 style.dot(right, found.value, y, look, found.low, found.high)
                 rows.append(record(found, model=pair, subset=subset, metric="difference"))
-    right.set_yticks(range(len(places))[::-1], list(places.values()))
+    right.set_yticks(range(len(names))[::-1], list(names.values()))
     right.tick_params(axis="y", length=0)
     right.spines["left"].set_visible(False)
-    for y in range(1, len(places)):
+    for y in range(1, len(names)):
         right.axhline(y - 0.5, color=style.RULE, linewidth=0.5, zorder=0)
-    right.set_ylim(-0.5, len(places) - 0.5)
+    right.set_ylim(-0.5, len(names) - 0.5)
     right.set_xlabel(f"{results.reference} minus the other (right of 0: it does more)")
     right.set_title("paired difference in promoter enrichment")
     return Drawing(

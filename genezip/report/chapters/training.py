@@ -1,4 +1,4 @@
-"""Training: how much DNA was seen with which targets, losses, and how each region is steered."""
+"""The chapter on training: amount of DNA, targets, losses, and F and G of each region."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ LEAST_SHARE = 1e-2  # smaller shares are drawn here, as a log axis has no zero
 
 
 def _exposure(results: Results, curve: Curve) -> str | None:
-    """How much DNA one training run saw: steps x batch windows."""
+    """Sentence on the DNA of one training run: steps x batch windows."""
     steps, batch = int(curve.steps["step"].max()), curve.settings.get("batch")
     train = results.split("train")
     if not batch:
@@ -35,13 +35,13 @@ def _exposure(results: Results, curve: Curve) -> str | None:
 
 
 def wanted_bpt(composition: dict[str, int], target: dict[str, float]) -> float | None:
-    """Bases per token that targets imply for such DNA; None where it is unknown."""
+    """Bases per token that targets imply for a composition; None where unknown."""
     held = {name: bp for name, bp in composition.items() if bp}
     return expected_bpt(held, target) if held and held.keys() <= target.keys() else None
 
 
 def _targets(results: Results, ours: Curve, theirs: Curve) -> str | None:
-    """What the control's target was matched on, and why training curves differ by design."""
+    """Sentences on the control's target, and on why training curves differ by design."""
     origin = theirs.training.get("targets")
     target, uniform = (curve.config.get("target_bpt") or {} for curve in (ours, theirs))
     if not origin or not target or not uniform:
@@ -60,7 +60,7 @@ def _targets(results: Results, ours: Curve, theirs: Curve) -> str | None:
 
 
 def section(results: Results) -> Section:
-    """How much was trained, with which targets; curves."""
+    """Text on the amount of training and the targets."""
     logged = [curve for curve in results.curves if not curve.steps.empty]
     if not logged:
         return Section()
@@ -106,7 +106,7 @@ def _smooth(values: pd.Series) -> pd.Series:
 
 
 def _thin(values: pd.Series) -> pd.Series:
-    """Evenly spread points of a long line, the last one always among them."""
+    """Evenly spread points of a long line, including the last one."""
     keep = np.unique(np.linspace(0, len(values) - 1, MAX_POINTS).round().astype(int))
     return values.iloc[keep] if len(values) > MAX_POINTS else values
 
@@ -119,7 +119,7 @@ def _scalar(curve: Curve, column: str) -> pd.Series:
 
 
 def _stages(curve: Curve, column: str) -> list[pd.Series]:
-    """A logged list with one number per stage, as one series per stage."""
+    """A logged list of numbers by stage as one series per stage."""
     if column not in curve.steps:
         return []
     logged = curve.steps.set_index("step")[column].dropna()
@@ -141,11 +141,11 @@ def _classes(curve: Curve, column: str) -> list[pd.DataFrame]:
     ]
 
 
-def spread(places: list[float], gap: float, low: float, high: float) -> list[float]:
-    """Ascending places moved apart by at least ``gap``, inside [low, high] if they fit."""
+def spread(levels: list[float], gap: float, low: float, high: float) -> list[float]:
+    """Ascending values moved apart by at least ``gap``, inside [low, high] if they fit."""
     moved: list[float] = []
-    for place in places:
-        moved.append(max(place, low, moved[-1] + gap if moved else low))
+    for level in levels:
+        moved.append(max(level, low, moved[-1] + gap if moved else low))
     ceiling = high
     for index in reversed(range(len(moved))):
         moved[index] = min(moved[index], ceiling)
@@ -154,7 +154,7 @@ def spread(places: list[float], gap: float, low: float, high: float) -> list[flo
 
 
 def _end_labels(axes: Axes, ends: list[tuple[float, float, str, str]]) -> None:
-    """Names at the right end of lines (x, y, text, colour), moved apart where they collide."""
+    """Draw names at the right end of lines (x, y, text, colour), moved apart where they collide."""
     log = axes.get_yscale() == "log"
     forward, back = (np.log, np.exp) if log else (float, float)
     low, high = (forward(limit) for limit in axes.get_ylim())
@@ -162,10 +162,10 @@ def _end_labels(axes: Axes, ends: list[tuple[float, float, str, str]]) -> None:
     assert isinstance(figure, Figure)
     height = axes.get_position().height * figure.get_figheight() * 72
     ends = sorted(ends, key=lambda end: end[1])
-    places = spread([forward(end[1]) for end in ends], (high - low) * 11 / height, low, high)
-    for (x, _, text, colour), place in zip(ends, places, strict=True):
+    levels = spread([forward(end[1]) for end in ends], (high - low) * 11 / height, low, high)
+    for (x, _, text, colour), level in zip(ends, levels, strict=True):
         axes.annotate(
-            text, (x, back(place)), xytext=(5, 0), textcoords="offset points", va="center",
+            text, (x, back(level)), xytext=(5, 0), textcoords="offset points", va="center",
             fontsize=8, color=colour, annotation_clip=False,
         )  # fmt: skip
 
@@ -180,7 +180,7 @@ def _log_axis(axes: Axes, ticks: tuple[float, ...], scale: float = 1) -> None:
 def _long(
     curve: Curve, quantity: str, values: pd.Series, smooth: pd.Series | None = None, **cells: Any
 ) -> pd.DataFrame:
-    """What was drawn of one line: the value at each drawn step, and the running mean there."""
+    """Table of one drawn line: value and running mean at each drawn step."""
     table = pd.DataFrame({"step": values.index, "value": values.to_numpy()})
     if smooth is not None:
         table = pd.DataFrame({"step": smooth.index, "running_mean": smooth.to_numpy()})
@@ -191,7 +191,7 @@ def _long(
 def _scalar_panel(
     axes: Axes, results: Results, curves: list[Curve], column: str, valid: str | None = None
 ) -> list[pd.DataFrame]:
-    """One number over training, a line per model; rings are validations."""
+    """Draw one number over training, a line per model; rings are validations."""
     looks = style.looks(results, [c.model for c in curves])
     frames, ends, smoothed = [], [], []
     for curve in curves:
@@ -222,7 +222,7 @@ def _scalar_panel(
 
 
 def _kept_panel(axes: Axes, results: Results, curves: list[Curve]) -> list[pd.DataFrame]:
-    """Share of positions kept at each stage, a line per model and stage."""
+    """Draw the share of positions kept at each stage, a line per model and stage."""
     looks = style.looks(results, [c.model for c in curves])
     frames, ends = [], []
     for curve in curves:
@@ -239,7 +239,7 @@ def _kept_panel(axes: Axes, results: Results, curves: list[Curve]) -> list[pd.Da
 
 
 def curves(results: Results) -> Drawing | None:
-    """Losses, bases per token and kept positions of both models over training."""
+    """Figure of losses, bases per token and kept positions of both models over training."""
     chosen = _chosen(results)
     if not chosen:
         return None
@@ -280,7 +280,7 @@ def curves(results: Results) -> Drawing | None:
 
 
 def share_f(curve: Curve | None) -> str:
-    """What F counts, by the run's own setting (``rar_mask``)."""
+    """Sentence on what F counts, by the run's setting ``rar_mask``."""
     settings = curve.settings if curve else {}
     counted = {
         "pre": "whose boundary probability is above one half, before the bounds on tokens per "
@@ -293,7 +293,7 @@ def share_f(curve: Curve | None) -> str:
 
 
 def steering(results: Results) -> Drawing | None:
-    """F and G of the reference by region and stage, against their targets."""
+    """Figure of F and G of the reference by region and stage, beside their targets."""
     chosen = [curve for curve in _chosen(results) if curve.model == results.reference]
     tables = {c: _classes(chosen[0], c) for c in ("F", "G")} if chosen else {}
     if not tables or not tables["F"] or not tables["G"]:

@@ -1,9 +1,9 @@
-"""An audit of a labelled set: what in it is alike, what gives its labels away, and a verdict.
+"""Audit of a labelled set, without a model: similar rows, what gives labels away, and a verdict.
 
-It reads no model. Rows are compared within each split, and test rows (and validation rows) with
-training rows; without training or without test rows, all rows with one another. A set in which half
-of the classes are shuffles of the other half has twins of the other label; one whose split was
-drawn from overlapping sequences shares stretches.
+Rows are compared within each split, and test rows (and validation rows) with training rows; without
+training or without test rows, all rows with one another. A set in which half of the classes are
+shuffles of the other half has twins of the other label; a set whose split was drawn from
+overlapping sequences has shared stretches.
 """
 
 from collections.abc import Iterator
@@ -20,19 +20,19 @@ from genezip.tasks.classification.similarity import STRETCH, copies, stretches, 
 from genezip.tasks.classification.splits import Fold
 
 SHUFFLED = 0.1
-"""Share of test rows with a shuffle of the other label from which negatives are called made up."""
+"""Share of test rows with a shuffle of another label above which classes are called shuffles."""
 SHARED = 0.01
-"""Share of test rows that are alike to training rows from which the split is called leaky."""
+"""Share of test rows similar to training rows above which the split is called leaky."""
 SKEW = 0.05
-"""Difference of a class's share between two splits, from which classes are called skewed."""
+"""Difference of a class's share between two splits above which classes are called skewed."""
 LENGTH = 0.1
-"""Distance from 0.5 of the AUROC of length alone, from which length is called informative."""
-ALL, UNSPLIT = "all", "unsplit"  # what is compared: all rows, or those that name no split
+"""Distance from 0.5 of the AUROC of length alone above which length is called informative."""
+ALL, UNSPLIT = "all", "unsplit"  # the compared rows: all, or those without a split
 
 
 @dataclass(frozen=True)
 class Audit:
-    """What an audit found.
+    """Results of an audit.
 
     Attributes
     ----------
@@ -49,7 +49,7 @@ class Audit:
         For each row zero, on the test rows: row_zero, mcc, covered (rows), mcc_covered, note;
         empty without training or test rows
     verdict : list of str
-        A sentence for each thing found; the last says whether the set is fit to compare models.
+        A sentence for each finding; the last one is whether the set is fit to compare models.
     """
 
     alike: pd.DataFrame
@@ -58,7 +58,7 @@ class Audit:
     verdict: list[str]
 
     def text(self) -> str:
-        """The tables (of ``alike`` the rows that found something) and the verdict, to print."""
+        """The tables (``alike`` without empty findings) and the verdict as text."""
         parts = [self.alike[self.alike["rows"] > 0], self.classes, self.mcc]
         tables = [part.to_string(index=False, float_format="%.3f") for part in parts if len(part)]
         return "\n\n".join([*tables, "\n".join(self.verdict)]) + "\n"
@@ -70,7 +70,7 @@ def audit(table: pd.DataFrame, k: int = STRETCH) -> Audit:
     Parameters
     ----------
     table : of :mod:`genezip.tasks.classification.sets`
-    k : bases in a row that make sequences alike, 1 to 64
+    k : number of consecutive shared bases that make sequences alike, 1 to 64
     """
     ids = [encode(sequence) for sequence in table["sequence"]]
     truth, split = table["class"].to_numpy(), table["split"].to_numpy()
@@ -79,22 +79,22 @@ def audit(table: pd.DataFrame, k: int = STRETCH) -> Audit:
     fold = Fold(-1, seen, np.flatnonzero(split == "test"))
     number = int(truth.max()) + 1
     found = rows_zero(ids, truth, fold, number) if len(fold.train) and len(fold.test) else []
-    tested = truth[fold.test]
+    test = truth[fold.test]
     scores = pd.DataFrame(
         [
             {
                 "row_zero": row.name,
-                "mcc": float(mcc(confusion(tested, row.predicted, number))),
+                "mcc": float(mcc(confusion(test, row.predicted, number))),
                 "covered": int(row.covered.sum()),
                 "mcc_covered": float(
-                    mcc(confusion(tested[row.covered], row.predicted[row.covered], number))
+                    mcc(confusion(test[row.covered], row.predicted[row.covered], number))
                 ),
                 "note": note_of([row]),
             }
             for row in found
         ]
     )
-    reasons = [reason for row in found if (reason := solved(row, tested, number))]
+    reasons = [reason for row in found if (reason := solved(row, test, number))]
     return Audit(alike, by_class, scores, _verdict(alike, by_class, scores, reasons, k))
 
 
@@ -126,7 +126,7 @@ def _alike(ids: list[np.ndarray], truth: np.ndarray, split: np.ndarray, k: int) 
 
 
 def _compared(split: np.ndarray) -> Iterator[tuple[str, str, np.ndarray, np.ndarray]]:
-    """Split of the rows asked for, that of their partners, and the masks of both."""
+    """Names and masks of the compared pairs of splits: rows asked for, and their partners."""
     if "test" not in split or not np.isin(split, ("train", "valid")).any():
         every = np.ones(len(split), dtype=bool)
         yield ALL, ALL, every, every
@@ -160,7 +160,7 @@ def _classes(table: pd.DataFrame) -> pd.DataFrame:
 def _verdict(
     alike: pd.DataFrame, classes: pd.DataFrame, scores: pd.DataFrame, reasons: list[str], k: int
 ) -> list[str]:
-    """Sentences on what was found; the last one is the verdict."""
+    """Sentences on the findings; the last one is the verdict."""
     found, bad, unfair = [], list(reasons), False
     across = alike[(alike["split"] == "test") & (alike["against"] != "test")]
     whole = alike[alike["split"] == alike["against"]]

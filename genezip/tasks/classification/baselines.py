@@ -1,7 +1,7 @@
-"""What no model is needed for: class shares, length, GC content and k-mers of sequences.
+"""Baselines of labelled sequences: class shares, length, GC content and k-mers.
 
-Features of composition go through :func:`genezip.tasks.classification.probe.linear_probe`, as
-those of a model do.
+Features of composition use the same :func:`genezip.tasks.classification.probe.linear_probe` as
+those of a model.
 """
 
 from itertools import product
@@ -55,7 +55,7 @@ def composition(ids: list[np.ndarray]) -> np.ndarray:
 
 
 def kmer_shares(ids: list[np.ndarray], k: int = KMER) -> np.ndarray:
-    """Shares of the k-mers, a k-mer and its reverse complement counted as one.
+    """Shares of the canonical k-mers: a k-mer and its reverse complement are one.
 
     Returns
     -------
@@ -64,8 +64,8 @@ def kmer_shares(ids: list[np.ndarray], k: int = KMER) -> np.ndarray:
     """
     words = list(product(range(4), repeat=k))
     canonical = sorted({min(word, _opposite(word)) for word in words})
-    place = {word: number for number, word in enumerate(canonical)}
-    column = np.array([place[min(word, _opposite(word))] for word in words])
+    number_of = {word: number for number, word in enumerate(canonical)}
+    column = np.array([number_of[min(word, _opposite(word))] for word in words])
     powers = 4 ** np.arange(k - 1, -1, -1)
     found = np.zeros((len(ids), len(canonical)))
     for row, sequence in enumerate(ids):

@@ -1,9 +1,9 @@
 """Promoter, enhancer or open chromatin: a linear probe on a frozen model's mean vectors.
 
-The published lengths nearly give the classes away. So models and baselines of composition all read
-a window of one length around the middle of the element, alone and on both strands; a model's
-features are its mean vector over the bases of the window and both strands. One baseline knows the
-length and nothing else; it is shown, and no model is compared with it.
+The published lengths nearly determine the classes. So models and baselines of composition all read
+a window of one length around the middle of the element; a model's features are its mean vector over
+the bases of the window and both strands. One baseline uses the length alone; it is shown, but no
+model is compared with it.
 """
 
 import logging
@@ -48,7 +48,7 @@ UNSEEN = "no model sees the length, so none is compared with it"
 
 
 class Elements(LabelledSequences):
-    """Regulatory elements of Ensembl, in the split of Genomic Benchmarks and by chromosome."""
+    """The task of Ensembl's regulatory elements, in their published split and by chromosome."""
 
     name = "elements"
     settings = config.Labels
@@ -66,7 +66,7 @@ class Elements(LabelledSequences):
     train_cnn = Task.train_cnn
 
     def inputs(self, files: TaskFiles, genome: Path, subset: str) -> Sequence[Path]:
-        """The table of elements, and the genome."""
+        """The table of elements and the genome."""
         return files.one("elements.tsv.gz"), genome
 
     def read(
@@ -88,7 +88,7 @@ class Elements(LabelledSequences):
     def splits(
         self, table: pd.DataFrame, ids: list[np.ndarray], settings: config.Labels
     ) -> dict[str, tuple[list[Fold], str]]:
-        """Folds by chromosome, and the split that the elements were published with."""
+        """Folds by chromosome, and the published split of the elements."""
         note, split = f"{len(table):,} elements", table["split"].to_numpy()
         published = np.where(split == "test", PUBLISHED, UNTESTED)
         return {
@@ -97,15 +97,15 @@ class Elements(LabelledSequences):
         }
 
     def baselines(self, job: Job[Labelled], tss: pd.DataFrame | None) -> Iterator[Found]:
-        """Class shares, the length alone, and composition without the length."""
+        """Predictions of class shares, of the length, and of composition without the length."""
         examples = job.examples
         truth, classes, x = examples.truth, examples.classes, lengths(examples.table)
-        yield from self._learned(examples, self._prior(examples), PRIOR)
-        yield from self._learned(
+        yield from self._fitted(examples, self._prior(examples), PRIOR)
+        yield from self._fitted(
             examples, lambda fold: boosted_trees(x, truth, fold, classes, job.seed), LENGTH
         )
         for name, shares in composition_features(examples.ids).items():
-            yield from self._learned(examples, self._probe(examples, shares), name)
+            yield from self._fitted(examples, self._probe(examples, shares), name)
         for model, note in ((PRIOR, examples.prepared.facts["left_out"]), (LENGTH, UNSEEN)):
             for rule in examples.folds:
                 for metric in METRICS:
@@ -139,14 +139,8 @@ def read_elements(path: Path, locus_bp: int) -> pd.DataFrame:
     -------
     DataFrame
         By chromosome and start: chrom, start, end, split (train or test), sequence, ``class``
-        int64 (place in :data:`CLASSES`), ``locus`` str (chromosome and number of the block that
-        holds the start).
-
-    Raises
-    ------
-    GenezipError
-        If columns are missing, a label or split is unknown, an interval is empty, or a sequence
-        has another length than its interval.
+        int64 (index in :data:`CLASSES`), ``locus`` str (chromosome and number of the block with
+        the start).
     """
     table = read_tsv(path, COLUMNS, ("chrom", "sequence"), *FETCH)
     for name, known in (("label", CLASSES), ("split", SPLITS)):
@@ -170,7 +164,7 @@ def read_elements(path: Path, locus_bp: int) -> pd.DataFrame:
             f"{len(row['sequence'])} bases; fetch the labels again"
         )
     table = table.sort_values(["chrom", "start", "end", "label"], ignore_index=True)
-    table["class"] = table["label"].map({name: place for place, name in enumerate(CLASSES)})
+    table["class"] = table["label"].map({name: number for number, name in enumerate(CLASSES)})
     table["locus"] = loci(table, locus_bp)
     return table
 
@@ -178,7 +172,7 @@ def read_elements(path: Path, locus_bp: int) -> pd.DataFrame:
 def windows(
     table: pd.DataFrame, assembly: Assembly, window_bp: int, folds: int
 ) -> tuple[pd.DataFrame, list[np.ndarray]]:
-    """Cut a window of one length around the middle of each element, so that no length is seen.
+    """Windows of one length around the middle of each element, whose bases must be the genome's.
 
     Parameters
     ----------
@@ -191,15 +185,9 @@ def windows(
     -------
     DataFrame
         The elements whose window lies in a segment of the genome, with ``example`` (row number)
-        and ``fold`` (no chromosome in two): both follow from the elements that are measured,
-        whatever else a table lists.
+        and ``fold`` (no chromosome in two), both numbered over these elements alone.
     list of uint8 arrays, shape (window_bp,)
         Their token ids.
-
-    Raises
-    ------
-    GenezipError
-        If the genome has other bases than an element: it is of another build.
     """
     first = (table["start"] + table["end"]).to_numpy() // 2 - window_bp // 2
     chrom, start, end = (table[name].to_numpy() for name in ("chrom", "start", "end"))

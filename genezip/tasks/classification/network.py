@@ -1,8 +1,8 @@
-"""Labelled sequences with a network in the graph (modes other than ``frozen``), and the CNN.
+"""Fine-tuning of a network on labelled sequences (modes other than ``frozen``), and the CNN.
 
-The mean of the base states of a sequence goes to a linear map to the classes. Training reads the
-given strand; probabilities are means over both strands, as the features of a frozen model are.
-Sequences of one length go through together; there is no padding, so none can be seen.
+A linear map takes the mean of the base states of a sequence to the classes. Training reads the
+given strand; probabilities are means over both strands, like the features of a frozen model.
+Batches have sequences of one length, so there is no padding.
 """
 
 from collections.abc import Iterator
@@ -46,7 +46,7 @@ class SequenceModel(nn.Module):
         self.head = seeded(lambda: nn.Linear(network.shape.d_model[0], classes), seed)
 
     def forward(self, ids: Tensor) -> tuple[Tensor, Any]:
-        """Logits (B, classes) in fp32 of ids (B, L), and what the network made of them."""
+        """Logits (B, classes) in fp32 of ids (B, L), and the network's output."""
         output = self.network(ids)
         return in_full_precision(self.head, output.states.float().mean(1)), output
 
@@ -59,7 +59,7 @@ class SequenceCNN(nn.Module):
         self.cnn = PairCNN(classes)
 
     def forward(self, ids: Tensor) -> tuple[Tensor, Any]:
-        """Logits (B, classes) in fp32 of ids (B, L); there is nothing else."""
+        """Logits (B, classes) in fp32 of ids (B, L), and None."""
         cnn = self.cnn
         return in_full_precision(cnn.classify, cnn.tower(cnn.onehot(ids)).amax(2)), None
 
@@ -70,10 +70,10 @@ class Learner:
 
     Attributes
     ----------
-    model : gives logits and what the network made of the sequences
-    examples : the set, whose official split trains
-    settings : precision, and of the ratio loss while a network learns
-    device : where it computes
+    model : returns logits and the network's output
+    examples : the set, trained on its official split
+    settings : of precision, and of the ratio loss while a network is trained
+    device : of the model
     """
 
     model: SequenceModel | SequenceCNN
@@ -86,7 +86,7 @@ class Learner:
         return np.flatnonzero(self.examples.table["split"] == split)
 
     def loss(self, numbers: np.ndarray) -> Tensor:
-        """Mean cross-entropy of training rows, and the ratio loss while a network learns."""
+        """Mean cross-entropy of training rows, plus the ratio loss if a network is trained."""
         rows = self.rows("train")[numbers]
         total = torch.zeros((), device=self.device)
         for part in self._by_length(rows):
@@ -99,12 +99,9 @@ class Learner:
         return total
 
     def probabilities(self, rows: np.ndarray) -> np.ndarray:
-        """Class probabilities, means over both strands; float64 (n, classes).
-
-        They are of double precision, so that few are equal.
-        """
+        """Class probabilities, means over both strands; float64 (n, classes), for few ties."""
         found = np.zeros((len(rows), self.examples.classes))
-        place = {int(row): number for number, row in enumerate(rows)}
+        number_of = {int(row): number for number, row in enumerate(rows)}
         for part in self._by_length(rows):
             for start in range(0, len(part), MICRO_BATCH):
                 here = part[start : start + MICRO_BATCH]
@@ -113,7 +110,7 @@ class Learner:
                     with memory, torch.no_grad(), precision(self.device, self.settings):
                         logits, _ = self.model(self._ids(here, strand))
                     values = logits.double().softmax(1).cpu().numpy() / 2
-                    found[[place[int(row)] for row in here]] += values
+                    found[[number_of[int(row)] for row in here]] += values
         return found
 
     def validation_score(self) -> float:
@@ -135,12 +132,11 @@ class Learner:
 
 
 def tune(network: GeneZipNetwork, job: Job[Labelled]) -> np.ndarray:
-    """Train on the official split with the network in the graph.
+    """Fine-tune the network on the official split.
 
     Parameters
     ----------
-    network : with what learns of it set by :func:`genezip.training.trainable.set_mode`, on its
-        device
+    network : set up by :func:`genezip.training.trainable.set_mode`, on its device
 
     Returns
     -------
@@ -150,7 +146,7 @@ def tune(network: GeneZipNetwork, job: Job[Labelled]) -> np.ndarray:
     device = network.embedding.device
     learner = Learner(model.to(device), job.examples, job.settings, device)
     micro_batch = MICRO_BATCH if device.type == "cuda" else 1
-    return _learned(learner, job, job.settings, micro_batch)
+    return _trained(learner, job, job.settings, micro_batch)
 
 
 def train_cnn(job: Job[Labelled]) -> np.ndarray:
@@ -159,10 +155,10 @@ def train_cnn(job: Job[Labelled]) -> np.ndarray:
     device = choose_device(settings.device)
     model = seeded(lambda: SequenceCNN(job.examples.classes), job.seed)
     learner = Learner(model.to(device), job.examples, settings, device)
-    return _learned(learner, job, settings, CNN_MICRO_BATCH)
+    return _trained(learner, job, settings, CNN_MICRO_BATCH)
 
 
-def _learned(
+def _trained(
     learner: Learner, job: Job[Labelled], settings: HeadTraining, micro_batch: int
 ) -> np.ndarray:
     objective = TaskObjective(

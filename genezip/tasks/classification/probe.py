@@ -1,7 +1,7 @@
 """The linear probe on features of sequences, and the mean vectors of a frozen model.
 
-Every method that is compared (a model's vectors, composition, k-mers) goes through this one probe,
-so that a difference between scores is one between features.
+All compared methods (a model's vectors, composition, k-mers) use this one probe,
+so that differences of scores are differences of features.
 """
 
 import numpy as np
@@ -21,19 +21,19 @@ INNER_FOLDS = 3
 BATCH = 64
 
 
-def unlearnable(
+def why_no_probe(
     truth: np.ndarray, groups: np.ndarray, folds: list[Fold], rows: str, units: str
 ) -> str | None:
-    """Why probes cannot be trained and tested on these folds; None where they can.
+    """Reason why probes cannot be trained and tested on these folds; None where they can.
 
-    The strength of the penalty is chosen on training units that the probe did not see, so each
-    class must be there in several units.
+    The strength of the penalty is chosen by cross-validation over training units, so each class
+    needs several units.
 
     Parameters
     ----------
     truth, groups : arrays, shape (n,), class and unit (locus, family) of every row
     folds : row numbers to train and to test on
-    rows, units : what a row is called (singular), and what units are called (plural)
+    rows, units : words for a row (singular) and for units (plural)
     """
     for fold in folds:
         if not len(fold.train) or not len(fold.test):
@@ -56,16 +56,16 @@ def linear_probe(
 ) -> np.ndarray:
     """Class probabilities of the test rows of a fold, by logistic regression.
 
-    Training and validation rows train it. Features are standardised by these rows; the strength of
-    the penalty is that of the least log loss in a cross-validation of them, by groups.
+    Training and validation rows train the probe and standardise the features; the strength of the
+    penalty is that of the least log loss in a cross-validation of these rows, by groups.
 
     Parameters
     ----------
     x : float array, shape (n, width), features of all rows
     truth : int array, shape (n,), classes 0 to ``classes`` - 1
-    groups : array, shape (n,); rows of one group are never on both sides of the inner folds
+    groups : array, shape (n,); an inner fold never divides a group
     fold : row numbers
-    classes : number of classes; one that no training row has gets probability 0
+    classes : number of classes; a class without training rows gets probability 0
 
     Returns
     -------
@@ -86,9 +86,9 @@ def linear_probe(
 def mean_vectors(compressor: Compressor, ids: list[np.ndarray]) -> np.ndarray:
     """Mean over bases and strands of the vectors of each sequence, float64, (n, width)."""
     found = np.zeros((len(ids), vector_width(compressor)))
-    order = np.argsort([len(sequence) for sequence in ids], kind="stable")  # little padding
-    for turn in (lambda sequence: sequence, reverse_complement):
-        turned = [turn(ids[row]) for row in order]
-        for row, vectors in zip(order, sequence_vectors(compressor, turned, BATCH), strict=True):
+    order = np.argsort([len(sequence) for sequence in ids], kind="stable")  # for little padding
+    for oriented in (lambda sequence: sequence, reverse_complement):
+        strand = [oriented(ids[row]) for row in order]
+        for row, vectors in zip(order, sequence_vectors(compressor, strand, BATCH), strict=True):
             found[row] += vectors.mean(axis=0, dtype=np.float64) / 2
     return found

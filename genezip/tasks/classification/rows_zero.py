@@ -1,10 +1,10 @@
-"""Rows zero: what labels cost that need no model, at the head of every table of a set.
+"""Rows zero: predictions from similarity alone, in the first rows of every table of a set.
 
-``nearest`` gives the label of the training row that shares most k-mers. ``twin`` gives the label
-of the training rows with equal dinucleotide counts, or another one where that is better: where
-negatives are shuffled positives, a row's twin has the other label. ``position_motif`` multiplies
-the class shares of the base at each position. "Training" rows are all whose label may be used
-(training and validation); the labels of test rows decide nothing.
+``nearest`` predicts the label of the training row with most shared k-mers. ``twin`` predicts the
+label of the training rows with equal dinucleotide counts, or another one where that is better:
+where negatives are shuffled positives, a row's twin has the other label. ``position_motif``
+multiplies the class shares of the base at each position. "Training" rows here include validation
+rows; labels of test rows are never used.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,7 +22,7 @@ from genezip.tasks.classification.splits import Fold
 SOLVED_ALL = 0.7
 SOLVED_COVERED = 0.9
 SOLVED_ROWS = 30
-"""Covered rows from which a set can be called solved."""
+"""Least number of covered rows of a solved set."""
 PSEUDOCOUNT = 1.0
 
 
@@ -35,9 +35,9 @@ class RowZero:
     name : ``nearest``, ``twin`` or ``position_motif``
     predicted : int64 array, shape (n,), class
     covered : bool array, shape (n,)
-        Rows that it knows anything of; the others get the largest class of training.
-    how : what is true of the covered rows, in words
-    inverted : whether it gives another class than that of the rows it found
+        Rows with evidence; the others get the largest training class.
+    how : what covered rows have in common, in words
+    inverted : whether another class than that of the found rows is predicted
     """
 
     name: str
@@ -46,13 +46,13 @@ class RowZero:
     how: str
     inverted: bool = False
 
-    def of(self, places: np.ndarray) -> "RowZero":
-        """The same for some of the rows."""
-        return replace(self, predicted=self.predicted[places], covered=self.covered[places])
+    def of(self, rows: np.ndarray) -> "RowZero":
+        """The predictions for some of the rows."""
+        return replace(self, predicted=self.predicted[rows], covered=self.covered[rows])
 
 
 def note_of(folds: Sequence[RowZero]) -> str:
-    """How many rows of all folds one row zero covers, how, and where it inverts labels."""
+    """Note on the covered rows of all folds, their evidence, and inverted labels."""
     covered = np.concatenate([one.covered for one in folds])
     text = f"{covered.sum():,} of {len(covered):,} rows {folds[0].how}"
     inverted = sum(one.inverted for one in folds)
@@ -65,51 +65,50 @@ def note_of(folds: Sequence[RowZero]) -> str:
 def rows_zero(
     ids: Sequence[np.ndarray], truth: np.ndarray, fold: Fold, classes: int
 ) -> list[RowZero]:
-    """Every row zero of a fold.
+    """Predictions of every row zero for a fold.
 
     Parameters
     ----------
     ids : uint8 token ids of every sequence of the set
-    truth : int array, shape (n,), class of each; of ``fold.test`` none is read
+    truth : int array, shape (n,), class of each; those of ``fold.test`` are not used
     fold : row numbers
     classes : number of classes
     """
     rows: tuple[Callable[..., RowZero], ...] = (nearest_row, twin_row, position_motif)
-    seen, tested = ([ids[row] for row in rows] for rows in (fold.seen, fold.test))
-    return [row(seen, truth[fold.seen], tested, classes) for row in rows]
+    seen, test = ([ids[row] for row in rows] for rows in (fold.seen, fold.test))
+    return [row(seen, truth[fold.seen], test, classes) for row in rows]
 
 
 def nearest_row(
-    seen: Sequence[np.ndarray], labels: np.ndarray, tested: Sequence[np.ndarray], classes: int
+    seen: Sequence[np.ndarray], labels: np.ndarray, test: Sequence[np.ndarray], classes: int
 ) -> RowZero:
     """Class of the nearest training row (:func:`genezip.tasks.classification.similarity.nearest`).
 
     Parameters
     ----------
-    seen, tested : token ids of training rows and of rows to predict
+    seen, test : token ids of training rows and of rows to predict
     labels : int array, shape (len(seen),), classes of the training rows
     classes : number of classes
     """
-    index, similarity = nearest(tested, seen)
+    index, similarity = nearest(test, seen)
     covered = similarity > 0
     predicted = np.where(covered, labels[index], _largest(labels, classes))
     return RowZero("nearest", predicted, covered, "share a k-mer with a training row")
 
 
 def twin_row(
-    seen: Sequence[np.ndarray], labels: np.ndarray, tested: Sequence[np.ndarray], classes: int
+    seen: Sequence[np.ndarray], labels: np.ndarray, test: Sequence[np.ndarray], classes: int
 ) -> RowZero:
     """Most frequent class of the training rows with equal dinucleotide counts, or another class.
 
-    Whether another class is given is decided by the training rows alone, each against its twins
-    among the others: where more of them are right so. Then it is the most frequent other class.
-    Parameters as of :func:`nearest_row`.
+    The most frequent other class is predicted where that is right for more of the training rows,
+    each predicted from its twins among the others. Parameters as of :func:`nearest_row`.
     """
-    links = twins([*seen, *tested])
+    links = twins([*seen, *test])
     known = np.arange(links.rows) < len(seen)
-    every = np.concatenate([labels, np.zeros(len(tested), dtype=np.int64)])
+    every = np.concatenate([labels, np.zeros(len(test), dtype=np.int64)])
     counts = links.partners(np.ones(links.rows, dtype=bool), known, every, classes)
-    # the training rows, each without itself, decide what a twin's label means
+    # the training rows, each without itself, decide whether labels are inverted
     other, counts, own = _other_class(labels, classes), counts[len(seen) :], counts[: len(seen)]
     has = own.any(axis=1)
     copied = own[has].argmax(axis=1)
@@ -120,47 +119,47 @@ def twin_row(
 
 
 def position_motif(
-    seen: Sequence[np.ndarray], labels: np.ndarray, tested: Sequence[np.ndarray], classes: int
+    seen: Sequence[np.ndarray], labels: np.ndarray, test: Sequence[np.ndarray], classes: int
 ) -> RowZero:
-    """The most probable class of :func:`position_probabilities`; parameters as there."""
-    found = position_probabilities(seen, labels, tested, classes)
-    where = "first" if len({len(one) for one in [*seen, *tested]}) == 1 else "middle"
-    every = np.ones(len(tested), dtype=bool)
+    """The most probable class of :func:`position_probabilities`, with its parameters."""
+    found = position_probabilities(seen, labels, test, classes)
+    where = "first" if len({len(one) for one in [*seen, *test]}) == 1 else "middle"
+    every = np.ones(len(test), dtype=bool)
     return RowZero(
         "position_motif", found.argmax(axis=1), every, f"are aligned by the {where} base"
     )
 
 
 def position_probabilities(
-    seen: Sequence[np.ndarray], labels: np.ndarray, tested: Sequence[np.ndarray], classes: int
+    seen: Sequence[np.ndarray], labels: np.ndarray, test: Sequence[np.ndarray], classes: int
 ) -> np.ndarray:
     """Class probabilities by the bases at each position: naive Bayes, a log-odds matrix per class.
 
-    Sequences are laid above one another by their middle base, which for sequences of one length
-    is the same as by their first. A position that a sequence lacks, or where it has N, says
-    nothing. Parameters as of :func:`nearest_row`.
+    Sequences are aligned by their middle base, which for sequences of one length equals alignment
+    by their first. Positions without a known base are skipped. Parameters as of
+    :func:`nearest_row`.
 
     Returns
     -------
-    float64 array, shape (len(tested), classes)
+    float64 array, shape (len(test), classes)
     """
-    reach = max((len(one) for one in [*seen, *tested]), default=0)
+    reach = max((len(one) for one in [*seen, *test]), default=0)
     counts = np.full((classes, reach + 1, 4), PSEUDOCOUNT)
     for one, label in zip(seen, labels, strict=True):
-        place, base = _placed(one, reach)
-        counts[label, place, base] += 1
+        column, base = _aligned(one, reach)
+        counts[label, column, base] += 1
     tables = np.log(counts / counts.sum(axis=2, keepdims=True))
     # a class without training rows has no share
     share = np.bincount(labels, minlength=classes) / len(labels)
     prior = np.log(share, out=np.full(classes, -np.inf), where=share > 0)
-    score = np.tile(prior, (len(tested), 1))
-    for row, one in enumerate(tested):
-        place, base = _placed(one, reach)
-        score[row] += tables[:, place, base].sum(axis=1)
-    return softmax(score, axis=1) if len(tested) else score
+    score = np.tile(prior, (len(test), 1))
+    for row, one in enumerate(test):
+        column, base = _aligned(one, reach)
+        score[row] += tables[:, column, base].sum(axis=1)
+    return softmax(score, axis=1) if len(test) else score
 
 
-def _placed(one: np.ndarray, reach: int) -> tuple[np.ndarray, np.ndarray]:
+def _aligned(one: np.ndarray, reach: int) -> tuple[np.ndarray, np.ndarray]:
     """Column of the table and base (0 to 3) of every known base of a sequence."""
     known = np.flatnonzero((one >= A_ID) & (one < N_ID))
     return known + reach // 2 - len(one) // 2, one[known].astype(np.int64) - A_ID
@@ -171,19 +170,19 @@ def _largest(labels: np.ndarray, classes: int) -> int:
 
 
 def _other_class(labels: np.ndarray, classes: int) -> np.ndarray:
-    """For each class the largest of the others; int64, (classes,)."""
+    """The largest other class of each class; int64, (classes,)."""
     counts = np.tile(np.bincount(labels, minlength=classes), (classes, 1))
     np.fill_diagonal(counts, -1)
     return counts.argmax(axis=1)
 
 
 def solved(row: RowZero, truth: np.ndarray, classes: int) -> str | None:
-    """Why a set is solved by a row zero, so that it tells nothing of models; None where it is not.
+    """Reason why a row zero solves a set, which then cannot compare models; None otherwise.
 
-    It has an MCC of 0.7 over all test rows and of 0.9 over at least 30 that it covers: then labels
-    follow from how the set was made, and 0.7 is more than a published model reaches on most sets
-    of GUE (median of DNABERT-2: 0.68). A trained model of the same table decides nothing, because
-    a weak one would mark every set.
+    A solving row zero has an MCC of 0.7 over all test rows and of 0.9 over at least 30 covered
+    ones: then labels follow from how the set was made, and 0.7 is more than a published model
+    reaches on most sets of GUE (median of DNABERT-2: 0.68). Trained models of the same table are
+    not considered, because a weak one would mark every set.
 
     Parameters
     ----------

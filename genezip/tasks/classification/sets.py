@@ -1,4 +1,4 @@
-"""Readers of labelled sets: a class for every sequence, in one table whatever the file.
+"""Readers of labelled sets: every format becomes one table with a class for every sequence.
 
 Three layouts are read: files of a benchmark by split (``NAME.train.csv.gz``, as those of GUE), one
 or more tables with a sequence and a label in each row, and intervals of a genome with a label (BED
@@ -7,9 +7,9 @@ or table) whose bases come from a FASTA. The table has the columns
 - ``example`` int64, number of the row
 - ``split`` str: ``train``, ``valid``, ``test``, or empty where the set names none
 - ``sequence`` str: A, C, G, T and N; of an interval on the strand ``-`` the reverse complement
-- ``label`` str, as in the file, and ``class`` int64, its place among the labels in order
+- ``label`` str, as in the file, and ``class`` int64, its index among the sorted labels
 - ``chrom``, ``start``, ``end`` (0-based, half-open), ``strand`` where the set has coordinates
-- ``group`` str, where the set names what is not independent
+- ``group`` str, where the set has one: rows of one group are not independent
 """
 
 import re
@@ -37,7 +37,7 @@ SPLIT_NAMES = {
     "dev": "valid",
     "test": "test",
 }
-"""Name of a split in a file (or in the name of a file) -> ours."""
+"""Name of a split in a file (or in the name of a file) -> name here."""
 INTERVAL = ("chrom", "start", "end")
 STRANDS = ("+", "-", ".")
 LINE = "line"
@@ -52,18 +52,13 @@ def split_files(paths: Iterable[Path], name: str) -> dict[str, Path]:
 
     Parameters
     ----------
-    paths : files, whichever set they are of
+    paths : files of any sets
     name : of the set; its files are ``NAME.SPLIT.csv`` or ``NAME.SPLIT.csv.gz``, where SPLIT is
         one of :data:`SPLIT_NAMES`
 
     Returns
     -------
     dict of split -> file, in the order train, valid, test; without splits that have no file
-
-    Raises
-    ------
-    GenezipError
-        If two files are of one split.
     """
     known = {f"{name}.{part}.csv": split for part, split in SPLIT_NAMES.items()}
     found: dict[str, Path] = {}
@@ -77,20 +72,15 @@ def split_files(paths: Iterable[Path], name: str) -> dict[str, Path]:
 
 
 def read_sequences(paths: Sequence[str | Path], label: str = "label") -> pd.DataFrame:
-    """Tables with the columns ``sequence`` and ``label``, CSV or TSV, plain or gzip.
+    """Read tables with the columns ``sequence`` and ``label``, CSV or TSV, plain or gzip.
 
-    Further columns are ``split`` (else that of the file's name, ``x.test.csv``), ``chrom``,
+    Further columns are ``split`` (else from the file's name, ``x.test.csv``), ``chrom``,
     ``start``, ``end``, ``strand`` and ``group``; others are left out.
 
     Parameters
     ----------
     paths : files whose names end in ``.csv``, ``.tsv`` or ``.txt``, or in one of them and ``.gz``
-    label : column that has the label
-
-    Raises
-    ------
-    GenezipError
-        At the first file or row that is wrong, with its line.
+    label : name of the label column
     """
     for path in map(Path, paths):
         if not _TABLE.fullmatch(path.name):
@@ -104,7 +94,7 @@ def read_sequences(paths: Sequence[str | Path], label: str = "label") -> pd.Data
 def read_intervals(
     labels: str | Path, genome: str | Path, label: str = "label", split: str = ""
 ) -> pd.DataFrame:
-    """Intervals with a label, whose bases are read from a FASTA.
+    """Read intervals with a label, and their bases from a FASTA.
 
     Parameters
     ----------
@@ -112,40 +102,30 @@ def read_intervals(
         BED (any name but ``.csv``, ``.tsv`` or ``.txt``) with the label in the fourth column and,
         where it has six, the strand in the last of these; else a table with a header.
     genome : FASTA of the same build, or ``source.json`` of whole chromosomes
-    label : column of a table that has the label
+    label : name of the label column of a table
     split : split of all rows of a BED; empty for none
-
-    Raises
-    ------
-    GenezipError
-        At the first row that is wrong, with its file and line.
     """
     path = Path(labels)
     if _TABLE.fullmatch(path.name):
         table = _read_table(path, INTERVAL, label)
-        table = table.drop(columns="sequence", errors="ignore")  # that of the FASTA counts
+        table = table.drop(columns="sequence", errors="ignore")  # the FASTA takes precedence
     else:
         table = _read_labelled_bed(path).assign(split=split)
     return _finished([table], ReferenceGenome(genome))
 
 
 def labelled(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-    """A labelled set of rows that a program made.
+    """A labelled set from rows in memory.
 
     Parameters
     ----------
-    rows : each with ``sequence`` and ``label`` (text), and where the set has them ``split``,
+    rows : each with ``sequence`` and ``label`` (text), and optionally ``split``,
         ``chrom``, ``start``, ``end``, ``strand`` and ``group``
 
     Returns
     -------
     DataFrame
-        example, split, sequence, label, class (from 0, labels in order), and the others.
-
-    Raises
-    ------
-    GenezipError
-        At the first row that is wrong, or where there are not two classes.
+        example, split, sequence, label, class (from 0, labels sorted), and the others.
     """
     table = pd.DataFrame(list(rows)).assign(file="the rows")
     table[LINE] = np.arange(1, len(table) + 1)
@@ -164,8 +144,8 @@ def _read_labelled_bed(path: Path) -> pd.DataFrame:
     columns = first.count("\t") + 1
     if columns < 4:
         raise GenezipError(
-            f"line {number} of {path} has {columns} tab-separated columns; the label stands in the "
-            "fourth of a BED (name)"
+            f"line {number} of {path} has {columns} tab-separated columns; the label must "
+            "be in the fourth of a BED (name)"
         )
     types = {**BED3, "label": pa.string()}
     if columns >= 6:
@@ -183,7 +163,7 @@ def _read_table(path: Path, columns: Collection[str], label: str) -> pd.DataFram
     table = read_tsv(path, columns, None, *_ADVICE, separator=separator)
     if table.empty:
         raise GenezipError(f"{path} has no row; name a table with some")
-    places = {name: place for place, name in enumerate(table, 1)}
+    numbers = {name: number for number, name in enumerate(table, 1)}
     table = table[[name for name in table if name in {*_TEXT, *columns}]].copy()
     if label != "label":
         table = table.drop(columns="label", errors="ignore").rename(columns={label: "label"})
@@ -197,7 +177,7 @@ def _read_table(path: Path, columns: Collection[str], label: str) -> pd.DataFram
                 f"{path} has the column {present[0]} and lacks {lacking[0]}; an interval needs "
                 f"{', '.join(INTERVAL)}"
             )
-        where = places["start"], places["end"]
+        where = numbers["start"], numbers["end"]
         for row in table.to_dict("records"):
             wrong = wrong_interval(str(row["start"]), str(row["end"]), first=0, columns=where)
             if wrong or pd.isna(row["chrom"]):
@@ -211,7 +191,7 @@ def _wrong(path: str | Path, line: int, wrong: str) -> GenezipError:
 
 
 def _finished(tables: list[pd.DataFrame], genome: ReferenceGenome | None) -> pd.DataFrame:
-    """The table that every reader returns, of the rows of all its files."""
+    """The table that every reader returns, from the rows of all files."""
     for table in tables:
         if odd := set(tables[0].columns) ^ set(table.columns):
             raise GenezipError(
@@ -231,15 +211,15 @@ def _finished(tables: list[pd.DataFrame], genome: ReferenceGenome | None) -> pd.
         found.append(decode(ids).decode())
     table["sequence"] = found
     _check_classes(table)
-    places = {label: place for place, label in enumerate(_in_order(table["label"].unique()))}
-    table["class"] = table["label"].map(places).astype(np.int64)
+    classes = {label: number for number, label in enumerate(_in_order(table["label"].unique()))}
+    table["class"] = table["label"].map(classes).astype(np.int64)
     table["example"] = np.arange(len(table))
     order = ("example", "split", "sequence", "label", "class", *INTERVAL, "strand", "group")
     return table[[name for name in order if name in table]]
 
 
 def _check_cells(table: pd.DataFrame) -> None:
-    """Every row has a label, bases and a group, and a split and a strand that are known."""
+    """Refuse a row without label, bases or group, or with an unknown split or strand."""
     wrong = {"label": (table["label"].isna(), "its label is empty (or NA)")}
     if "sequence" in table:
         wrong["sequence"] = table["sequence"].isna(), "its sequence is empty"
@@ -269,7 +249,7 @@ def _cut(row: dict[Hashable, Any], genome: ReferenceGenome) -> np.ndarray:
 
 
 def _check_classes(table: pd.DataFrame) -> None:
-    """Two classes or more, of two rows on average, each with a training row where any trains."""
+    """Refuse one class, fewer than two rows per class, or a class without a training row."""
     labels = table["label"].unique()
     if len(labels) < 2:
         raise GenezipError(
@@ -294,6 +274,6 @@ def _files(table: pd.DataFrame) -> str:
 
 
 def _in_order(labels: Collection[str]) -> list[str]:
-    """By number where all labels are whole numbers, else by name."""
+    """Labels sorted by number where all are whole numbers, else by name."""
     whole = all(re.fullmatch(r"-?[0-9]+", label) for label in labels)
     return sorted(labels, key=int if whole else str)

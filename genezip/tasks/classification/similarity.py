@@ -1,8 +1,8 @@
-"""Which sequences of a labelled set are alike: copies, shared stretches, twins, nearest rows.
+"""Similarity of the sequences of a set: copies, shared stretches, twins, nearest rows.
 
-Two sequences share a stretch where 32 bases of one (all bases, of a shorter one) stand in the
-other, on either strand. In 101 bp this finds every copy with up to two bases changed. Twins have
-equal dinucleotide counts, as a sequence and its shuffle.
+Two sequences share a stretch where 32 consecutive bases of one (all bases of a shorter one) occur
+in the other, on either strand. In 101 bp this finds every copy with up to two bases changed. Twins
+have equal dinucleotide counts, as a sequence and its shuffle.
 """
 
 from collections.abc import Sequence
@@ -16,27 +16,27 @@ from genezip.alphabet import A_ID, is_base, reverse_complement
 from genezip.genome.kmers import canonical_kmers
 
 STRETCH = 32
-"""Bases in a row that make two sequences alike."""
+"""Number of consecutive shared bases that make two sequences alike."""
 NEAR_K = 8
-"""Length of the words by which the nearest row is found (bases).
+"""Length of the k-mers that find the nearest row (bases).
 
-20 bases in common give 13 words in common; two random sequences of 100 bp share 0.3.
+20 shared bases give 13 shared k-mers; two random sequences of 100 bp share 0.3 on average.
 """
 
-_CELLS = 1 << 23  # similarities held at a time
+_CELLS = 1 << 23  # similarities in memory at once
 
 
 @dataclass(frozen=True)
 class Links:
-    """What sequences have in common: a key for each thing, and the rows that have it.
+    """Links between sequences: keys of shared features, and the rows that have them.
 
     Attributes
     ----------
     rows : number of sequences
     key, row : int64 arrays, shape (m,); no pair of both twice
     whole : bool array, shape (m,)
-        Whether the row is linked by this key to every row that has it; else only to those whose
-        entry is whole. So a stretch that is short links only a sequence that is no longer.
+        Whether the key links the row to all rows with it; else only to those whose entry is
+        whole: a short stretch links a sequence only to one of that length.
     """
 
     rows: int
@@ -47,21 +47,21 @@ class Links:
     def partners(
         self, asked: np.ndarray, against: np.ndarray, truth: np.ndarray, classes: int
     ) -> np.ndarray:
-        """How many links the rows asked for have to others, by the class of the other row.
+        """Number of links of the rows asked for, by the class of the other row.
 
         Parameters
         ----------
-        asked, against : bool arrays, shape (rows,); a row is never its own partner
+        asked, against : bool arrays, shape (rows,); a row is not its own partner
         truth : int array, shape (rows,), classes 0 to ``classes`` - 1
 
         Returns
         -------
-        int64 array, shape (rows, classes); 0 for rows that are not asked for
+        int64 array, shape (rows, classes); 0 for other rows
         """
         keys = int(self.key.max(initial=-1)) + 1
-        place, used = self.key * classes + truth[self.row], against[self.row]
+        cell, used = self.key * classes + truth[self.row], against[self.row]
         every, whole = (
-            np.bincount(place[chosen], minlength=keys * classes).reshape(keys, classes)
+            np.bincount(cell[chosen], minlength=keys * classes).reshape(keys, classes)
             for chosen in (used, used & self.whole)
         )
         own = asked[self.row]
@@ -69,14 +69,14 @@ class Links:
         found = np.where(self.whole[own, None], every[key], whole[key])
         itself = np.flatnonzero(self.whole[own] & against[row])
         found[itself, truth[row[itself]]] -= 1
-        columns = [np.bincount(row, found[:, place], self.rows) for place in range(classes)]
+        columns = [np.bincount(row, found[:, column], self.rows) for column in range(classes)]
         return np.stack(columns, axis=1).astype(np.int64)
 
 
 def shares_stretch(
     queries: Sequence[np.ndarray], references: Sequence[np.ndarray], k: int = STRETCH
 ) -> np.ndarray:
-    """Whether each sequence has a stretch in common with any reference (:func:`stretches`).
+    """Whether each sequence shares a stretch with any reference (:func:`stretches`).
 
     Parameters
     ----------
@@ -94,11 +94,11 @@ def shares_stretch(
 
 
 def families(links: Links) -> np.ndarray:
-    """Number of the family of each sequence: those linked by any chain are one family.
+    """Number of the family of each sequence; chains of links make one family.
 
     Returns
     -------
-    int64 array, shape (rows,), from 0 in order of first members
+    int64 array, shape (rows,), from 0 in the order of first members
     """
     nodes = links.rows + int(links.key.max(initial=-1)) + 1
     edges = (np.ones(len(links.key), bool), (links.row, links.key + links.rows))
@@ -112,8 +112,8 @@ def copies(ids: Sequence[np.ndarray], strands: bool = False) -> Links:
     texts = [one.tobytes() for one in ids]
     if strands:
         texts = [min(one, reverse_complement(ids[row]).tobytes()) for row, one in enumerate(texts)]
-    places: dict[bytes, int] = {}
-    return _one_key_each(np.array([places.setdefault(text, len(places)) for text in texts]))
+    keys: dict[bytes, int] = {}
+    return _one_key_each(np.array([keys.setdefault(text, len(keys)) for text in texts]))
 
 
 def twins(ids: Sequence[np.ndarray]) -> Links:
@@ -128,9 +128,9 @@ def _one_key_each(key: np.ndarray) -> Links:
 
 
 def stretches(ids: Sequence[np.ndarray], k: int = STRETCH) -> Links:
-    """Links between sequences that share ``k`` bases in a row, on either strand.
+    """Links between sequences that share ``k`` consecutive bases, on either strand.
 
-    A sequence shorter than ``k`` must lie in the longer one whole. Equal sequences (on either
+    A sequence shorter than ``k`` must lie completely in the other. Equal sequences (on either
     strand) are linked even where N interrupts them.
     """
     lengths = np.array([len(one) for one in ids], dtype=np.int64)
@@ -158,10 +158,10 @@ def stretches(ids: Sequence[np.ndarray], k: int = STRETCH) -> Links:
 def nearest(
     queries: Sequence[np.ndarray], references: Sequence[np.ndarray], k: int = NEAR_K
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The reference that shares most canonical k-mers with each sequence.
+    """The nearest reference of each sequence by shared canonical k-mers.
 
-    Similarity is the number of distinct k-mers in common over that of both together (Jaccard),
-    so that a long reference is not near to everything.
+    Similarity is the Jaccard index of the distinct k-mers, so that a long reference is not near to
+    everything.
 
     Parameters
     ----------
@@ -170,7 +170,7 @@ def nearest(
 
     Returns
     -------
-    index : int64 array, shape (len(queries),), the first of those equally near
+    index : int64 array, shape (len(queries),), the first of equally near ones
     similarity : float64 array, shape (len(queries),), 0 where no reference shares a k-mer
     """
     ours, theirs = _words(queries, k), _words(references, k).T.tocsr()
@@ -190,7 +190,7 @@ def nearest(
 
 
 def _words(ids: Sequence[np.ndarray], k: int) -> sparse.csr_matrix:
-    """Which sequence has which canonical k-mer; int32 matrix of 0 and 1, (n, 4**k)."""
+    """Incidence of canonical k-mers; sparse int32 matrix of 0 and 1, (n, 4**k)."""
     words = [np.unique(canonical_kmers(one, k)).astype(np.int64) for one in ids]
     ends = np.cumsum([0, *map(len, words)])
     column = np.concatenate([np.zeros(0, np.int64), *words])
@@ -198,7 +198,7 @@ def _words(ids: Sequence[np.ndarray], k: int) -> sparse.csr_matrix:
 
 
 def dinucleotide_counts(ids: Sequence[np.ndarray]) -> np.ndarray:
-    """How often each of the 16 dinucleotides occurs on the given strand, and how many hold N.
+    """Counts of the 16 dinucleotides on the given strand, and of those with N.
 
     A shuffle that keeps dinucleotides (Altschul and Erickson 1985) keeps these counts, and with
     them the length.

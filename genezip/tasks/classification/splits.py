@@ -1,4 +1,4 @@
-"""Which sequences train and which test, by each split scheme.
+"""Split schemes of labelled sets: which sequences train and which test.
 
 ``official`` is the split that the set was published with. ``unseen`` is the same without the
 test rows that share 32 bases, on either strand, with a training or validation row. ``chromosome``
@@ -8,10 +8,12 @@ and ``family`` are folds: no chromosome, and no family of alike sequences
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import get_args
 
 import numpy as np
 import pandas as pd
 
+from genezip.config.tasks import Scheme
 from genezip.errors import GenezipError
 from genezip.tasks.classification.similarity import (
     STRETCH,
@@ -20,20 +22,16 @@ from genezip.tasks.classification.similarity import (
     stretches,
 )
 
-SCHEMES = ("official", "unseen", "chromosome", "family")
+SCHEMES = get_args(Scheme)
 LOCUS_BP = 1_000_000
 PUBLISHED = -1
 """Number of the one fold of a published split."""
 UNTESTED = -2
 
 
-def _none() -> np.ndarray:
-    return np.zeros(0, dtype=np.int64)
-
-
 @dataclass(frozen=True)
 class Fold:
-    """Row numbers of one training and its test, int64 arrays.
+    """Row numbers of one fold, int64 arrays.
 
     Attributes
     ----------
@@ -44,16 +42,16 @@ class Fold:
     number: int
     train: np.ndarray
     test: np.ndarray
-    valid: np.ndarray = field(default_factory=_none)
+    valid: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
 
     @property
     def seen(self) -> np.ndarray:
-        """Rows whose label may be used: training, then validation rows."""
+        """Rows whose labels may be used: training, then validation rows."""
         return np.concatenate([self.train, self.valid])
 
 
 def folds_of(fold: np.ndarray) -> list[Fold]:
-    """Every fold tested once, trained on all the others.
+    """Folds that each test one part of the rows and train on all the others.
 
     Parameters
     ----------
@@ -74,12 +72,12 @@ def fold_column(folds: list[Fold], rows: int) -> np.ndarray:
 
 
 def folds_in(column: np.ndarray, split: np.ndarray) -> list[Fold]:
-    """The folds of which :func:`fold_column` made a column.
+    """The folds of a column of :func:`fold_column`.
 
     Parameters
     ----------
     column : int array, shape (n,)
-    split : str array, shape (n,), the published split, which says what trains a published fold
+    split : str array, shape (n,), the published split, for training rows of a published fold
     """
     if (column >= 0).any():
         return folds_of(column)
@@ -88,9 +86,9 @@ def folds_in(column: np.ndarray, split: np.ndarray) -> list[Fold]:
 
 
 def balanced_folds(groups: pd.Series, folds: int) -> dict[str, int]:
-    """Fold of every group (chromosome, family), so that folds have about equally many rows.
+    """Fold of every group (chromosome, family), with about equal numbers of rows per fold.
 
-    The largest group goes first, each to the fold with fewest rows so far.
+    Groups are assigned from the largest on, each to the fold with fewest rows so far.
     """
     sizes = groups.value_counts().rename_axis("group").reset_index(name="rows")
     sizes = sizes.sort_values(["rows", "group"], ascending=[False, True])
@@ -106,7 +104,7 @@ def balanced_folds(groups: pd.Series, folds: int) -> dict[str, int]:
 def split_folds(
     table: pd.DataFrame, ids: Sequence[np.ndarray], scheme: str, folds: int, k: int = STRETCH
 ) -> tuple[list[Fold], str]:
-    """Folds of a labelled set by a split scheme, and how many rows are left to test.
+    """Folds of a labelled set by a split scheme, and a note on the number of test rows.
 
     Parameters
     ----------
@@ -114,12 +112,12 @@ def split_folds(
     ids : token ids of its sequences
     scheme : one of :data:`SCHEMES`
     folds : number of folds, of ``chromosome`` and ``family``
-    k : bases that a test row may not share, of ``unseen`` and ``family``
+    k : length of a shared stretch (bases), of ``unseen`` and ``family``
 
     Returns
     -------
     folds : list of Fold; ``official`` and ``unseen`` have one
-    note : how many rows are tested of how many
+    note : number of test rows, of how many
 
     Raises
     ------
@@ -130,8 +128,8 @@ def split_folds(
         fold = _official(table)
         of = len(fold.test)
         if scheme == "unseen":
-            seen, tested = ([ids[row] for row in rows] for rows in (fold.seen, fold.test))
-            kept = fold.test[~shares_stretch(tested, seen, k)]
+            seen, test = ([ids[row] for row in rows] for rows in (fold.seen, fold.test))
+            kept = fold.test[~shares_stretch(test, seen, k)]
             fold = Fold(fold.number, fold.train, kept, fold.valid)
             left = f", without those that share {k} bases with a training or validation row"
             return [fold], f"{len(kept):,} of {of:,} test rows{left}"
@@ -174,7 +172,7 @@ def _official(table: pd.DataFrame) -> Fold:
 def resampling_units(
     table: pd.DataFrame, ids: Sequence[np.ndarray], locus_bp: int = LOCUS_BP, k: int = STRETCH
 ) -> np.ndarray:
-    """Unit that each row is resampled with: rows of one unit are not independent.
+    """Resampling unit of each row: rows of one unit are not independent.
 
     The column ``group`` where the set has one, else the block of ``locus_bp`` bases of a
     chromosome that holds the start, else the family of alike sequences.
@@ -191,5 +189,5 @@ def resampling_units(
 
 
 def loci(table: pd.DataFrame, locus_bp: int) -> pd.Series:
-    """Chromosome and number of the block that holds the start, ``chr1:12``."""
+    """Chromosome and number of the block with the start, ``chr1:12``."""
     return table["chrom"].astype(str) + ":" + (table["start"] // locus_bp).astype(str)

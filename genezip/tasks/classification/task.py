@@ -1,9 +1,9 @@
-"""The task classification: sequence in, class out, on any labelled set.
+"""The task classification: a class for each sequence of any labelled set.
 
-A method is a probe on the mean vector of a sequence, a network that learns with a head on it, or a
-one-hot CNN. Every table begins with rows zero (``rows_zero``), baselines of composition follow, and
-all of them go through the split schemes of ``splits``. To add a set of sequences as a task of its
-own, derive from :class:`LabelledSequences` and write :meth:`LabelledSequences.read`.
+A method is a probe on the mean vector of a sequence, a network that is fine-tuned with a head, or a
+one-hot CNN. Every table begins with rows zero (``rows_zero``) and baselines of composition; all
+methods use the split schemes of ``splits``. To add a set of sequences as another task, derive from
+:class:`LabelledSequences` and write :meth:`LabelledSequences.read`.
 """
 
 import logging
@@ -40,7 +40,7 @@ from genezip.tasks.base import (
     Task,
 )
 from genezip.tasks.classification.baselines import PRIOR, class_shares, composition_features
-from genezip.tasks.classification.probe import linear_probe, mean_vectors, unlearnable
+from genezip.tasks.classification.probe import linear_probe, mean_vectors, why_no_probe
 from genezip.tasks.classification.rows_zero import RowZero, note_of, rows_zero, solved
 from genezip.tasks.classification.sets import read_sequences, split_files
 from genezip.tasks.classification.splits import (
@@ -52,7 +52,7 @@ from genezip.tasks.classification.splits import (
 )
 from genezip.tasks.deposits import TaskFiles
 from genezip.tasks.examples import MANIFEST, Prepared, preparing
-from genezip.tasks.features import FeatureStore, Reading, StorePlan
+from genezip.tasks.features import Extraction, FeatureStore, StorePlan
 from genezip.tasks.predictions import PredictionFile
 from genezip.tasks.scores import (
     Compared,
@@ -68,17 +68,17 @@ logger = logging.getLogger(__name__)
 
 ROWS_PER_PART = 2_048
 LEAST_SPREAD = 0.01
-"""Least share of the variance in a resample: of MCC and F1 nearly all of it is that of errors."""
-BY_ROUTER = KEPT_BY.index("router")  # every other reason to be a token is the floor's
+"""Least share of variance of a resample: errors alone give nearly all variance of MCC and F1."""
+BY_ROUTER = KEPT_BY.index("router")  # the floor makes all other tokens
 
 T = TypeVar("T")
-Learn = Callable[[Fold], np.ndarray]
+Fit = Callable[[Fold], np.ndarray]
 """Class probabilities of the test rows of a fold, (n, classes)."""
 
 
 @dataclass(frozen=True)
 class Labelled:
-    """A prepared set.
+    """A prepared set with its folds.
 
     Attributes
     ----------
@@ -100,31 +100,31 @@ class Labelled:
 
     @property
     def classes(self) -> int:
-        """How many classes there are."""
+        """Number of classes."""
         return len(self.prepared.facts["classes"])
 
     @cached_property
     def units(self) -> np.ndarray:
-        """Unit that every sequence is resampled with, str (n,)."""
+        """Resampling unit of every sequence, str (n,)."""
         return self.table["unit"].to_numpy(dtype=str)
 
     @property
     def dropped(self) -> Mapping[str, str]:
-        """Split schemes in which no probe can be trained and tested -> why."""
+        """Split schemes in which no probe can be trained and tested -> reason."""
         found: Mapping[str, str] = self.prepared.facts["dropped"]
         return found
 
 
 class LabelledSequences(Task[Labelled]):
-    """A class for every sequence. A task of its own has a ``name`` and writes :meth:`read`.
+    """A task with a class for every sequence; a subclass has ``name`` and :meth:`read`.
 
     Attributes
     ----------
-    unit : what is resampled, in the plural
-    counted : what a sequence is called, in messages
-    classes : labels by number, where the task and not the set says which there are
-    every_scheme : whether a set is measured only where all its split schemes can be learned
-    counts_tokens : whether bases per token and the work of the floor are told of every model
+    unit : plural of the resampled unit
+    counted : word for a sequence, in messages
+    classes : labels by number, where they are those of the task and not of the set
+    every_scheme : whether a set is measured only where all its split schemes can train a probe
+    counts_tokens : whether every model has rows of bases per token and of the floor's share
     shown : names of baselines that no model is compared with
     """
 
@@ -146,35 +146,35 @@ class LabelledSequences(Task[Labelled]):
 
         Parameters
         ----------
-        files : list of the files at hand; ``files.paths`` are there
+        files : list of the files; all of ``files.paths`` exist
         subset : name of the set; ``all`` of a task that has one
 
         Returns
         -------
-        DataFrame of :func:`genezip.tasks.classification.sets.labelled`, or of a reader there. Its
-        ``attrs`` go to the facts of the prepared folder.
+        DataFrame of :func:`genezip.tasks.classification.sets.labelled`, or of its readers; its
+        ``attrs`` become facts of the prepared folder.
 
         Raises
         ------
         NotMeasured
-            If the files at hand do not hold it.
+            If the files do not hold the set.
         """
         raise GenezipError(
             f"the task {self.name} has no method read; write one that returns gz.labelled(rows)"
         )
 
     def inputs(self, files: TaskFiles, genome: Path, subset: str) -> Sequence[Path]:
-        """What :meth:`read` reads, for the record of provenance: every file of the list."""
+        """Files of :meth:`read`, whose SHA-256 is recorded: all of the list."""
         return files.paths
 
     def subsets(self, settings: Any) -> Subsets:
-        """One set, unless a task says otherwise."""
+        """The one set of a task without several subsets."""
         return {self.own_subset: self.own_subset}
 
     def splits(
         self, table: pd.DataFrame, ids: list[np.ndarray], settings: Any
     ) -> dict[str, tuple[list[Fold], str]]:
-        """Folds of every split scheme, and how many rows they test, in words."""
+        """Folds of every split scheme, and a note on their number of test rows."""
         return {
             scheme: split_folds(table, ids, scheme, settings.folds) for scheme in settings.schemes
         }
@@ -188,9 +188,9 @@ class LabelledSequences(Task[Labelled]):
         seed: int,
         manifest: Path,
     ) -> Prepared:
-        """Read a set and deal it to the folds of every split scheme.
+        """Read a set and divide it by every split scheme.
 
-        A scheme in which no probe can be trained and tested is left out where another one is left.
+        A scheme in which no probe can be trained and tested is left out unless it is the last.
         """
         table = self.read(files, genome, subset, settings)
         if not isinstance(table, pd.DataFrame) or "class" not in table:
@@ -203,7 +203,7 @@ class LabelledSequences(Task[Labelled]):
         truth, units = table["class"].to_numpy(), table["unit"].to_numpy()
         notes, dropped = {}, {}
         for scheme, (folds, note) in self.splits(table, ids, settings).items():
-            if reason := unlearnable(truth, units, folds, self.counted, self.unit):
+            if reason := why_no_probe(truth, units, folds, self.counted, self.unit):
                 dropped[scheme] = f"{reason} (split {scheme}, {note})"
                 logger.warning(f"{self.name} {subset}: {dropped[scheme]}")
                 continue
@@ -228,7 +228,7 @@ class LabelledSequences(Task[Labelled]):
         return Prepared.load(manifest, self.name)
 
     def open(self, manifest: Path, genome: Path) -> Labelled:
-        """As of :class:`Task`; sequences are in the prepared folder, so no genome is read."""
+        """As of :class:`Task`; the prepared folder has the sequences, so no genome is read."""
         prepared = Prepared.load(manifest, self.name)
         table = prepared.table()
         ids = [encode(text) for text in table["sequence"]]
@@ -241,19 +241,19 @@ class LabelledSequences(Task[Labelled]):
 
     def features(
         self, compressor: Compressor, examples: Labelled, input: Input, settings: Any
-    ) -> Reading:
+    ) -> Extraction:
         """Mean vectors over bases and strands, in double precision.
 
-        Of test rows also the number of tokens, and whether the floor made any of them (1 or 0; -1
-        where the model does not say why a base is a token).
+        Test rows also have the number of tokens, and whether the floor made any of them (1 or 0; -1
+        where the model does not report why a base is a token).
         """
         if input != "full":
             raise GenezipError(
                 f"{self.name} has no features of the input {input}; use the input full"
             )
-        tested = np.zeros(len(examples.ids), dtype=bool)
+        counted = np.zeros(len(examples.ids), dtype=bool)
         for fold in (fold for folds in examples.folds.values() for fold in folds):
-            tested[fold.test] = self.counts_tokens
+            counted[fold.test] = self.counts_tokens
         blocks = {"mean": vector_width(compressor)}
         if self.counts_tokens:
             blocks |= {"tokens": 1, "forced": 1}
@@ -262,11 +262,11 @@ class LabelledSequences(Task[Labelled]):
             ids = [examples.ids[row] for row in rows]
             found = np.zeros((len(ids), sum(blocks.values())))
             found[:, : blocks["mean"]] = mean_vectors(compressor, ids)
-            counted = np.flatnonzero(tested[rows.start : rows.stop])
-            encoded = compressor.encode([ids[place] for place in counted]) if len(counted) else []
-            for place, one in zip(counted, encoded, strict=True):
+            here = np.flatnonzero(counted[rows.start : rows.stop])
+            encoded = compressor.encode([ids[index] for index in here]) if len(here) else []
+            for index, one in zip(here, encoded, strict=True):
                 forced = -1 if one.kept_by is None else (one.kept_by != BY_ROUTER).any()
-                found[place, -2:] = len(one.token_starts), forced
+                found[index, -2:] = len(one.token_starts), forced
             return found, 2 * sum(map(len, ids))
 
         plan = StorePlan(
@@ -281,12 +281,12 @@ class LabelledSequences(Task[Labelled]):
             blocks=blocks,
             dtype="<f8",
         )
-        return Reading(plan, compute, ROWS_PER_PART)
+        return Extraction(plan, compute, ROWS_PER_PART)
 
     def fit(self, features: FeatureStore, job: Job[Labelled]) -> Iterator[Found]:
-        """Logistic regression on the mean vectors; bases per token and the floor's share beside."""
+        """Logistic regression on mean vectors; facts on bases per token and the floor's share."""
         examples = job.examples
-        yield from self._learned(
+        yield from self._fitted(
             examples, self._probe(examples, features.block("mean")), job.method.model
         )
         if not self.counts_tokens:
@@ -302,7 +302,7 @@ class LabelledSequences(Task[Labelled]):
                 yield Fact(FLOOR_SHARE, share, len(rows), scheme, of_method=True)
 
     def tune(self, network: Any, job: Job[Labelled]) -> Iterator[Found]:
-        """Train with the network in the graph, and predict the test rows of the official split."""
+        """Fine-tune the network, and predict the test rows of the official split."""
         from genezip.tasks.classification.network import tune
 
         return self._official(job, lambda: tune(network, job))
@@ -314,12 +314,12 @@ class LabelledSequences(Task[Labelled]):
         return self._official(job, lambda: train_cnn(job))
 
     def baselines(self, job: Job[Labelled], tss: pd.DataFrame | None) -> Iterator[Found]:
-        """Rows zero, then class shares and composition."""
+        """Predictions of rows zero, then of class shares and composition."""
         examples = job.examples
         yield from self._rows_zero(examples)
-        yield from self._learned(examples, self._prior(examples), PRIOR)
+        yield from self._fitted(examples, self._prior(examples), PRIOR)
         for name, x in composition_features(examples.ids).items():
-            yield from self._learned(examples, self._probe(examples, x), name)
+            yield from self._fitted(examples, self._probe(examples, x), name)
 
     def fill(self, sheet: Sheet, method: Method, examples: Examples) -> None:
         """Add accuracy, MCC and macro F1 of a method to a sheet."""
@@ -336,13 +336,13 @@ class LabelledSequences(Task[Labelled]):
     def scores(
         self, files: Sequence[PredictionFile], bootstrap: int, seed: int, control: str | None
     ) -> list[Row]:
-        """The metrics of every method, and paired differences of the models.
+        """Rows of the metrics of every method, and of paired differences of the models.
 
-        A set that a row zero solves says so in each of its rows.
+        Where a row zero solves a set, the note of each of its rows states this.
         """
         rows: list[Row] = []
         for part in compared(files):
-            _refuse_other_labels(part)
+            _refuse_other_targets(part)
             own = part.rows(
                 self.fill,
                 self.unit,
@@ -356,30 +356,30 @@ class LabelledSequences(Task[Labelled]):
             rows += [each | {"note": joined(mark, each["note"])} for each in own]
         return rows + fact_rows(files)
 
-    def _probe(self, examples: Labelled, x: np.ndarray) -> Learn:
+    def _probe(self, examples: Labelled, x: np.ndarray) -> Fit:
         truth, units, classes = examples.truth, examples.units, examples.classes
         return lambda fold: linear_probe(x, truth, units, fold, classes)
 
-    def _prior(self, examples: Labelled) -> Learn:
+    def _prior(self, examples: Labelled) -> Fit:
         return lambda fold: class_shares(examples.truth, fold, examples.classes)
 
-    def _learned(self, examples: Labelled, learn: Learn, model: str) -> Iterator[Found]:
-        """Predictions of every split scheme, and notes on those that were left out."""
-        for scheme, fold, found, places in _by_fold(examples, learn):
-            yield _predictions(examples, scheme, fold, found[places], model)
+    def _fitted(self, examples: Labelled, fit: Fit, model: str) -> Iterator[Found]:
+        """Predictions under every split scheme, and notes on the schemes that were left out."""
+        for scheme, fold, found, rows in _by_fold(examples, fit):
+            yield _predictions(examples, scheme, fold, found[rows], model)
         yield from self._left_out(examples, examples.dropped, model)
         logger.info(f"{self.name} {examples.prepared.subset}: {model} predicted")
 
     def _rows_zero(self, examples: Labelled) -> Iterator[Found]:
-        """Their class has probability 1; rows that they do not cover get the class shares."""
+        """Predictions of rows zero: probability 1 for their class, class shares if not covered."""
         known: dict[tuple[str, str], list[RowZero]] = {}
 
-        def learn(fold: Fold) -> list[RowZero]:
+        def fit(fold: Fold) -> list[RowZero]:
             return rows_zero(examples.ids, examples.truth, fold, examples.classes)
 
-        for scheme, fold, found, places in _by_fold(examples, learn):
+        for scheme, fold, found, rows in _by_fold(examples, fit):
             shares = class_shares(examples.truth, fold, examples.classes)
-            for one in (each.of(places) for each in found):
+            for one in (each.of(rows) for each in found):
                 known.setdefault((scheme, one.name), []).append(one)
                 sure = np.eye(examples.classes)[one.predicted]
                 values = np.where(one.covered[:, None], sure, shares)
@@ -391,7 +391,7 @@ class LabelledSequences(Task[Labelled]):
             yield from self._left_out(examples, examples.dropped, name)
 
     def _official(self, job: Job[Labelled], train: Callable[[], np.ndarray]) -> Iterator[Found]:
-        """Predictions under the split schemes that train on the official split."""
+        """Predictions under the schemes that train on the official split."""
         examples, schemes = job.examples, ("official", "unseen")
         if "official" not in {**examples.folds, **examples.dropped}:
             raise GenezipError(
@@ -405,7 +405,7 @@ class LabelledSequences(Task[Labelled]):
         yield from self._left_out(examples, schemes, job.method.model)
 
     def _left_out(self, examples: Labelled, schemes: Iterable[str], model: str) -> Iterator[Note]:
-        """Why there is no value under the split schemes that were left out."""
+        """Notes with the reasons why split schemes were left out."""
         for scheme in schemes:
             if scheme in examples.dropped:
                 for metric in self.metrics:
@@ -418,7 +418,7 @@ class Classification(LabelledSequences):
     name = "classification"
 
     def subsets(self, settings: Any) -> Subsets:
-        """The sets of the section."""
+        """The sets of the configuration section."""
         chosen: Subsets = settings.subsets
         return chosen
 
@@ -445,19 +445,19 @@ class Classification(LabelledSequences):
 
 
 def class_support(bootstrap: BlockBootstrap, truth: np.ndarray, classes: int) -> np.ndarray:
-    """Units that hold the class which fewest units hold, or lack; bool, (B,)."""
+    """Units that have (or lack) the class with the fewest such units; bool, (B,)."""
     return reduce(scarcer, [ranked_support(bootstrap, truth == one) for one in range(classes)])
 
 
 def _by_fold(
-    examples: Labelled, learn: Callable[[Fold], T]
+    examples: Labelled, fit: Callable[[Fold], T]
 ) -> Iterator[tuple[str, Fold, T, np.ndarray]]:
-    """What is learned in every fold of every split scheme; of folds with equal training rows once.
+    """Results of ``fit`` for every fold, computed once for folds with equal training rows.
 
     Yields
     ------
-    scheme, fold, what ``learn`` gives for a fold that has its test rows (at least), and their
-    places among those
+    scheme, fold, result for a fold with at least its test rows, and their positions among the rows
+    of the result
     """
     every = [fold for folds in examples.folds.values() for fold in folds]
     known: dict[bytes, tuple[np.ndarray, T]] = {}
@@ -467,7 +467,7 @@ def _by_fold(
             if key not in known:
                 same = [other.test for other in every if other.seen.tobytes() == key]
                 rows = np.unique(np.concatenate(same))
-                known[key] = rows, learn(replace(fold, test=rows))
+                known[key] = rows, fit(replace(fold, test=rows))
             rows, found = known[key]
             yield scheme, fold, found, np.searchsorted(rows, fold.test)
 
@@ -487,8 +487,8 @@ def _predictions(
     )
 
 
-def _refuse_other_labels(part: Compared) -> None:
-    """Refuse methods whose examples have other classes: they were prepared from other data."""
+def _refuse_other_targets(part: Compared) -> None:
+    """Refuse methods whose targets differ, as they were prepared from other data."""
     held = [(method, each) for method, each in part.methods.items() if each is not None]
     for method, each in held[1:]:
         if not np.array_equal(np.stack(each.target), np.stack(held[0][1].target)):
@@ -499,7 +499,7 @@ def _refuse_other_labels(part: Compared) -> None:
 
 
 def _mark(method: Method, examples: Examples | None) -> str:
-    """Whether a row zero solves the set; empty for other methods."""
+    """Mark of a row zero that solves the set; empty for other methods."""
     if method.mode != BASELINE or method.model not in ROWS_ZERO or examples is None:
         return ""
     truth, found = np.stack(examples.target).argmax(axis=1), np.stack(examples.prediction)

@@ -1,9 +1,9 @@
-"""Transcription initiation from annotation alone: the mean profile around annotated TSSs.
+"""Baselines of transcription initiation: the mean profile around annotated TSSs, and a constant.
 
-The profile (1 kb on each side, every track) is the mean over TSSs that may be learned, those on the
-minus strand turned round in both axes. A prediction is the sum of the profile at each TSS.
-``constant`` predicts one value; it has no Pearson correlation, so its cells of tisp say that
-instead of holding predictions.
+The profile (1 kb on each side, every track) is the mean over training TSSs, those on the minus
+strand with both axes reversed. A prediction is the sum of the profiles at all TSSs. ``constant``
+predicts one value, whose Pearson correlation is undefined; in tisp it has that note and no
+predictions.
 """
 
 import logging
@@ -23,7 +23,7 @@ from genezip.tasks.initiation.examples import InitiationExamples, predictions
 logger = logging.getLogger(__name__)
 
 HALF_BP = 1_000
-MAX_SITES = 20_000  # training TSSs behind the profile, drawn at random where there are more
+MAX_SITES = 20_000  # training TSSs of the profile; a random choice where there are more
 PROFILE = "tss_profile"
 CONSTANT = "the prediction is constant, so Pearson's r is undefined"
 C = TypeVar("C", str, int)
@@ -32,7 +32,7 @@ NO_SITES = "no annotated TSS on the training contigs, so there is no profile"
 
 @dataclass(frozen=True)
 class Sites:
-    """TSSs of one chromosome, sorted, each place and strand once.
+    """TSSs of one chromosome, sorted, each position and strand once.
 
     Attributes
     ----------
@@ -79,7 +79,7 @@ def sites_of(tss: pd.DataFrame, sizes: dict[str, int]) -> dict[str, Sites]:
 
 
 def oriented(values: np.ndarray, plus: bool) -> np.ndarray:
-    """Tracks (tracks, n) as the gene reads them: a minus strand turns round both axes."""
+    """Tracks (tracks, n) in the direction of the gene: both axes reversed on the minus strand."""
     return values if plus else values[::-1, ::-1]
 
 
@@ -97,34 +97,34 @@ def mean_profile(
     values : callable
         (contig, by name or number, start, end) -> float array, shape (tracks, end - start).
     sites : contig -> TSSs
-    contigs : contig -> length (bp) of what may be learned
+    contigs : training contig -> length (bp)
     seed : int
-        Which TSSs are taken where there are more than ``MAX_SITES``.
-    free : (contig, start, end) -> whether that part of it may be learned
+        Of the choice of TSSs where there are more than ``MAX_SITES``.
+    free : (contig, start, end) -> whether all of the interval is for training
 
     Returns
     -------
-    float64 array, shape (tracks, 2_001), or None without a TSS whose window may be learned
+    float64 array, shape (tracks, 2_001), or None without a training TSS
     """
-    places = [
+    chosen = [
         (chrom, position, plus)
         for chrom, length in contigs.items()
         for position, plus in sites.get(chrom, NO_TSS).between(HALF_BP, length - HALF_BP)
         if free(chrom, position - HALF_BP, position + HALF_BP + 1)
     ]
-    if not places:
+    if not chosen:
         return None
-    if len(places) > MAX_SITES:
-        chosen = np.random.default_rng(seed).choice(len(places), MAX_SITES, replace=False)
-        places = [places[index] for index in np.sort(chosen)]
+    if len(chosen) > MAX_SITES:
+        drawn = np.random.default_rng(seed).choice(len(chosen), MAX_SITES, replace=False)
+        chosen = [chosen[index] for index in np.sort(drawn)]
     total = np.zeros(1)
-    for chrom, position, plus in progress(places, "TSSs", unit="TSS"):
+    for chrom, position, plus in progress(chosen, "TSSs", unit="TSS"):
         total = total + oriented(values(chrom, position - HALF_BP, position + HALF_BP + 1), plus)
-    return np.asarray(total / len(places))
+    return np.asarray(total / len(chosen))
 
 
 def laid_out(profile: np.ndarray, sites: Sites, start: int, end: int) -> np.ndarray:
-    """The profile added at every TSS whose profile reaches [start, end).
+    """Sum of the profiles of all TSSs whose profile overlaps [start, end).
 
     Parameters
     ----------
@@ -153,8 +153,8 @@ def predict_baselines(
     Parameters
     ----------
     tss : DataFrame or None
-        chrom, position (0-based), strand; without one on a training contig there are notes alone.
-    seed : which TSSs are taken for the profile where there are many
+        chrom, position (0-based), strand; without TSSs on a training contig only notes result.
+    seed : as of :func:`mean_profile`
     """
     for metric in INITIATION_METRICS:
         yield Note(metric, CONSTANT, model="constant")

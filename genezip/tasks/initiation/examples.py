@@ -1,7 +1,8 @@
 """Examples of the task tisp: 100,000 bp of sequence and ten tracks, read window by window.
 
-Rule: DNALongBench (doi 10.1038/s41467-025-65077-4); see :mod:`genezip.tasks.initiation.windows` and
-:mod:`genezip.tasks.initiation.tracks`. Nothing is copied from the bigWigs but their paths.
+Windows and tracks are those of DNALongBench (doi 10.1038/s41467-025-65077-4); see
+:mod:`genezip.tasks.initiation.windows` and :mod:`genezip.tasks.initiation.tracks`. A prepared
+folder has the paths of the bigWigs, not their values.
 """
 
 import logging
@@ -38,10 +39,10 @@ from genezip.tasks.initiation.windows import (
 logger = logging.getLogger(__name__)
 
 NEAR_N_BP = 500
-"""Positions with an N within so many bases are not scored."""
+"""Positions within this distance (bp) of an N are not scored."""
 
 BLOCK_BP = 1_000_000
-"""Positions of one block are resampled together."""
+"""Length of a block of positions that are resampled together (bp)."""
 
 
 def prepare_initiation(
@@ -51,12 +52,12 @@ def prepare_initiation(
     seed: int,
     train_windows: int,
 ) -> Prepared:
-    """Lay out windows and check the tracks against the genome.
+    """Choose windows and check the tracks against the genome.
 
     Parameters
     ----------
     seed : int
-        Joined with the 3 of the published sampler; decides the training windows alone.
+        Of the training windows, combined with the seed 3 of the published sampler.
     train_windows : int
         Number of random training windows.
     """
@@ -82,8 +83,8 @@ def prepare_initiation(
         draft.write_examples(table[["example", *columns]])
         draft.facts = {
             "tracks": list(TRACKS),
-            "bigwigs": [file_place(path, folder) for path in bigwigs],
-            "lists": [file_place(path, folder) for path in lists],
+            "bigwigs": [relative_entry(path, folder) for path in bigwigs],
+            "lists": [relative_entry(path, folder) for path in lists],
             "build": genome.build(),
             "sizes_sha256": sha256_json(genome.sizes),
             "training_contigs": contigs,
@@ -121,7 +122,7 @@ class InitiationExamples:
 
     @classmethod
     def load(cls, manifest: str | Path, genome: str | Path) -> "InitiationExamples":
-        """Open a prepared folder, the FASTA it was prepared with, and the tracks."""
+        """Open a prepared folder, its FASTA and the tracks."""
         prepared = Prepared.load(manifest, "tisp")
         reference = prepared.genome(genome)
         listed = prepared.facts["bigwigs"], prepared.facts["lists"]
@@ -144,16 +145,16 @@ class InitiationExamples:
         return self.tracks.values(chrom, start, end)
 
     def scored(self, row: int) -> np.ndarray:
-        """True where a position of the kept part counts (bool, shape (keep_end - keep_start,)).
+        """Mask of scored positions of the kept part, without N among the 1,001 bases around.
 
-        It does not where any of the 1,001 bases around it is N.
+        Bool array, shape (keep_end - keep_start,).
         """
         chrom, _, _, start, end = self._rows[row]
         bases = self.genome.ids(chrom, start - NEAR_N_BP, end + NEAR_N_BP)
         return far_from_n(bases)[NEAR_N_BP:-NEAR_N_BP]
 
     def training(self, number: int) -> tuple[np.ndarray, np.ndarray]:
-        """The ``number``-th training window; after the last one comes the first again.
+        """The ``number``-th training window, counted cyclically.
 
         Returns
         -------
@@ -173,13 +174,13 @@ def far_from_n(ids: np.ndarray, distance: int = NEAR_N_BP) -> np.ndarray:
 
 
 def rows_of(examples: InitiationExamples, split: str, what: str) -> Iterator[int]:
-    """Rows of a split, whose progress is shown."""
+    """Rows of a split, with progress."""
     rows = np.flatnonzero(examples.table["split"] == split).tolist()
     return progress(rows, what, unit="window")
 
 
 def kept_part(examples: InitiationExamples, row: int) -> tuple[slice, np.ndarray]:
-    """Where the kept part lies in its window, and its target.
+    """Slice of the kept part within its window, and its target.
 
     Returns
     -------
@@ -199,11 +200,11 @@ def predictions(
     name: str,
     model: str | None = None,
 ) -> Iterator[Predictions]:
-    """The kept part of every validation and test window, one window at a time.
+    """Predictions for the kept part of every validation and test window, one at a time.
 
     Parameters
     ----------
-    predict : row of the table, and where the kept part lies in its window -> float array, shape
+    predict : row of the table, slice of the kept part within its window -> float array, shape
         (10, keep_end - keep_start)
     name : of the method, for messages
     model : name of a baseline
@@ -232,6 +233,6 @@ def _training(windows: TrainingWindows, count: int) -> pd.DataFrame:
     return table.assign(end=end, keep_start=table["start"], keep_end=end, split="train")
 
 
-def file_place(path: Path, folder: Path) -> dict[str, str | int]:
-    """Where a file lies from the prepared folder, so that both can be moved together."""
+def relative_entry(path: Path, folder: Path) -> dict[str, str | int]:
+    """Size and relative path of a file from the prepared folder; both can be moved together."""
     return {"path": os.path.relpath(path.resolve(), folder), "bytes": path.stat().st_size}

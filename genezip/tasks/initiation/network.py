@@ -1,11 +1,11 @@
-"""Transcription initiation with the network in the graph, and the CNN: ten tracks at every base.
+"""Fine-tuning of a network on transcription initiation, and the CNN: ten tracks at every base.
 
 LayerNorm and a linear map on the state of every base give log rates (GeneZip release). Targets
-are log(count + 1), in the logarithm of their assay, and the rate exp(log rate) is compared with
-them as they are, so a prediction is that rate. Input ``authors`` reads the forward strand;
-``full`` also reads the reverse complement and averages, after reversing both axes: track k and
-track 9 - k are the two strands of one assay. The one-hot CNN learns the squared error of the
-stored values instead, as the benchmark's own does.
+are log(count + 1), in the logarithm of their assay, and a prediction is the rate exp(log rate),
+which is compared with the targets directly. Input ``authors`` reads the forward strand; ``full``
+is the mean with the reverse complement, whose axes are both reversed: track k and track 9 - k are
+the two strands of one assay. The loss of the one-hot CNN is the squared error of the stored values,
+as in the benchmark.
 """
 
 from collections.abc import Callable, Iterator
@@ -65,7 +65,7 @@ class InitiationModel(nn.Module):
 
 
 class LiveInitiation:
-    """Loss and predictions of one model."""
+    """Loss and predictions of one fine-tuned model."""
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ class LiveInitiation:
         self.device = model.network.embedding.device
 
     def loss(self, numbers: np.ndarray) -> Tensor:
-        """Mean loss of training windows, and the ratio loss while the network learns."""
+        """Mean loss of training windows, plus the ratio loss if the network is trained."""
         total = torch.zeros((), device=self.device)
         for number in numbers:
             ids, targets = self.examples.training(int(number))
@@ -170,12 +170,11 @@ def scored_part(
 
 
 def tune_initiation(network: GeneZipNetwork, job: Job[InitiationExamples]) -> LiveInitiation:
-    """Train on random windows and leave the best weights in the model.
+    """Train on random windows; the result has the weights of the best validation.
 
     Parameters
     ----------
-    network : with what learns of it set by :func:`genezip.training.trainable.set_mode`, its
-        bound set, on its device
+    network : set up by :func:`genezip.training.trainable.set_mode`, with its bound, on its device
     """
     method = job.method
     if method.input not in INPUTS:
@@ -187,7 +186,7 @@ def tune_initiation(network: GeneZipNetwork, job: Job[InitiationExamples]) -> Li
 
 
 def train_initiation_cnn(job: Job[InitiationExamples]) -> TracksCNN:
-    """Train the one-hot CNN and leave the best weights in it."""
+    """Train the one-hot CNN; the result has the weights of the best validation."""
     settings = cnn_settings(job.settings)
     device = choose_device(settings.device)
     found = TracksCNN(job.examples, settings, job.method.input == "full", job.seed, device)
@@ -209,7 +208,7 @@ def _learn(
 def predict_initiation(
     examples: InitiationExamples, found: LiveInitiation | TracksCNN, name: str
 ) -> Iterator[Predictions]:
-    """The kept part of every validation and test window, one row per window.
+    """Predictions for the kept part of every validation and test window.
 
     Parameters
     ----------

@@ -1,10 +1,10 @@
-"""Real PRO-cap counts at single bases: a frozen model against profile, constant and local bases.
+"""PRO-cap counts at single bases: a frozen model beside profile, constant and local bases.
 
-Targets are ln(count + 1), as the PRO-cap tracks of DNALongBench. The head is a layer norm and a
-linear map to the log of the rate, as GeneZip's, under the same loss. That loss is the Poisson
-deviance and the head is linear, so it is solved exactly (Newton's method) and no learning rate is
-chosen. One map reads the strand of the vector, one the other strand; the rate of a strand is the
-mean over both strands that are read.
+Targets are ln(count + 1), as in the PRO-cap tracks of DNALongBench. Head and loss are those of
+GeneZip: a layer norm and a linear map to the log of the rate. As the loss is the Poisson deviance
+and the head is linear, the fit is exact (Newton's method), without a learning rate. One map
+predicts the strand of the vector, another the opposite strand; the rate of a strand is the mean
+over the predictions from both strands' vectors.
 """
 
 import logging
@@ -35,13 +35,13 @@ from genezip.tasks.initiation.procap_labels import (
     NAME,
     SUBSET,
     Block,
-    LabelledSegment,
+    CountedSegment,
     ProcapExamples,
     Sampled,
-    learnable,
-    learned_bases,
+    has_training_bases,
     prepare_procap,
     sample,
+    training_bases,
 )
 from genezip.tasks.initiation.scores import FLAT, METRIC, RULE, UNIT, procap_rows
 from genezip.tasks.label_files import measurable
@@ -51,16 +51,16 @@ logger = logging.getLogger(__name__)
 
 LOCAL_BP = 10  # on each side of a base
 RIDGE = 1e-5
-MOST_COUNTS = 500_000_000  # token-id counts of bases, of which hardly any is not 0
+MOST_COUNTS = 500_000_000  # token-id counts of bases, nearly all of them 0
 UNANNOTATED = "no annotated TSS is known, so there is no profile"
 _NORM_EPS = 1e-5  # of the layer norm, as in PyTorch
 
 BaseFeatures = tuple[np.ndarray, np.ndarray]
-"""Of every base, read forward and on the reverse complement; row i of both belongs to base i."""
+"""Features of every base on both strands; row i of both arrays belongs to base i."""
 
 
 class PROcap(Task[ProcapExamples]):
-    """PRO-cap counts on the segments of chr22; a head for each fold of blocks."""
+    """The task of PRO-cap counts on the segments of chr22, with a head for each fold of blocks."""
 
     name = NAME
     settings = config.Labels
@@ -126,9 +126,9 @@ class PROcap(Task[ProcapExamples]):
 def _fitted(job: Job[ProcapExamples], features: Sequence[BaseFeatures]) -> list[np.ndarray]:
     cut, targets, gap_bp = job.examples.blocks, job.examples.targets, job.settings.gap_bp
     sampled = sample(targets, job.settings.zero_share, job.seed)
-    if not learnable(cut, targets, sampled, gap_bp):
+    if not has_training_bases(cut, targets, sampled, gap_bp):
         raise GenezipError(
-            f"with gap_bp {gap_bp:,} no base is left to learn beside the tested blocks; prepare "
+            f"with gap_bp {gap_bp:,} no training base is left beside the test blocks; prepare "
             f"{NAME} again with these settings"
         )
     return cross_fitted(cut, targets, features, sampled, gap_bp)
@@ -137,7 +137,7 @@ def _fitted(job: Job[ProcapExamples], features: Sequence[BaseFeatures]) -> list[
 def _predictions(
     examples: ProcapExamples, predicted: list[np.ndarray], model: str | None = None
 ) -> Iterator[Predictions]:
-    """Every block, fold by fold."""
+    """Predictions of every block, fold by fold."""
     targets = examples.targets
     for fold in sorted({block.fold for block in examples.blocks}):
         of = [(n, block) for n, block in enumerate(examples.blocks) if block.fold == fold]
@@ -160,17 +160,17 @@ def cross_fitted(
     sampled: list[Sampled],
     gap_bp: int,
 ) -> list[np.ndarray]:
-    """Rates of every block from heads that learned the other folds.
+    """Rates of every block from heads fitted on the other folds.
 
-    No rate of a strand that is read is higher than the highest target that was learned.
+    Each strand's rate is clipped at the highest training target.
 
     Returns
     -------
     One float32 array (2, bases) per block, on the scale of the targets.
     """
 
-    def fit(tested: list[Block]) -> Callable[[Block], np.ndarray]:
-        free = learned_bases(tested, targets, gap_bp)
+    def fit(test: list[Block]) -> Callable[[Block], np.ndarray]:
+        free = training_bases(test, targets, gap_bp)
         chosen = [s.at[free[number][s.at]] for number, s in enumerate(sampled)]
         weight = np.concatenate([s.weight[f[s.at]] for s, f in zip(sampled, free, strict=True)])
         rows = [features[segment][way][at] for way in (0, 1) for segment, at in enumerate(chosen)]
@@ -180,7 +180,7 @@ def cross_fitted(
             for strand in (0, 1)
         )
         weights = np.concatenate([weight, weight])
-        # The rate is an exponential: next to runs of N, which are not learned, it can be millions.
+        # The rate is an exponential: near runs of N, which are not in training, it can be millions.
         top = max(float(plus.max()), float(minus.max()))
         same = poisson_head(x, np.concatenate([plus, minus]), weights)
         other = poisson_head(x, np.concatenate([minus, plus]), weights)
@@ -215,10 +215,10 @@ def poisson_head(x: np.ndarray, y: np.ndarray, weight: np.ndarray) -> PoissonReg
 
 
 def constant(cut: list[Block], targets: list[np.ndarray], gap_bp: int) -> list[np.ndarray]:
-    """The mean of the learned bases, over both strands, at every base."""
+    """The mean of the training bases, over both strands, at every base."""
 
-    def fit(tested: list[Block]) -> Callable[[Block], np.ndarray]:
-        free = learned_bases(tested, targets, gap_bp)
+    def fit(test: list[Block]) -> Callable[[Block], np.ndarray]:
+        free = training_bases(test, targets, gap_bp)
         total = sum(float(t[:, f].sum()) for t, f in zip(targets, free, strict=True))
         mean = total / max(2 * sum(int(f.sum()) for f in free), 1)
         return lambda block: np.full((2, block.last - block.first), mean, dtype=np.float32)
@@ -229,11 +229,11 @@ def constant(cut: list[Block], targets: list[np.ndarray], gap_bp: int) -> list[n
 def tss_profile(
     cut: list[Block],
     targets: list[np.ndarray],
-    segments: list[LabelledSegment],
+    segments: list[CountedSegment],
     tss: pd.DataFrame,
     gap_bp: int,
 ) -> list[np.ndarray]:
-    """The mean profile around learned TSSs, added at every annotated TSS."""
+    """The mean profile around training TSSs, added at every annotated TSS."""
     known = sites_of(tss, {s.segment.chrom: s.segment.end for s in segments})
     sites = {}
     for number, segment in enumerate(s.segment for s in segments):
@@ -241,8 +241,8 @@ def tss_profile(
         sites[number] = Sites(own.positions - segment.start, own.plus)
     lengths = {number: target.shape[1] for number, target in enumerate(targets)}
 
-    def fit(tested: list[Block]) -> Callable[[Block], np.ndarray]:
-        free = learned_bases(tested, targets, gap_bp)
+    def fit(test: list[Block]) -> Callable[[Block], np.ndarray]:
+        free = training_bases(test, targets, gap_bp)
         profile = mean_profile(
             lambda number, start, end: targets[number][:, start:end],
             sites,
@@ -265,7 +265,7 @@ def tss_profile(
 def _by_fold(
     cut: list[Block], fit: Callable[[list[Block]], Callable[[Block], np.ndarray]]
 ) -> list[np.ndarray]:
-    """Fit once per fold, without its blocks, and predict them."""
+    """Predictions of the blocks of each fold by a fit on the other blocks."""
     found: list[np.ndarray | None] = [None] * len(cut)
     for fold in sorted({block.fold for block in cut}):
         predict = fit([block for block in cut if block.fold == fold])
@@ -276,7 +276,7 @@ def _by_fold(
 
 
 def too_many_counts(compressor: Compressor, length: int) -> str | None:
-    """Why token-id counts of every base are not held in memory; None where they can be.
+    """Reason why token-id counts of every base do not fit in memory; None where they fit.
 
     Parameters
     ----------
@@ -294,7 +294,7 @@ def too_many_counts(compressor: Compressor, length: int) -> str | None:
 
 
 def both_strands(compressor: Compressor, ids: np.ndarray) -> BaseFeatures:
-    """Vectors of every base, read forward and read on the reverse complement.
+    """Vectors of every base on both strands.
 
     Parameters
     ----------
@@ -302,8 +302,8 @@ def both_strands(compressor: Compressor, ids: np.ndarray) -> BaseFeatures:
 
     Returns
     -------
-    Two float32 arrays, shape (L, width). Row i of both belongs to base i: the second is what the
-    model made of the complement of base i after reading everything to the right of it.
+    Two float32 arrays, shape (L, width). Row i of both belongs to base i; in the second, its vector
+    comes from reading the complement of the bases right of it and then its own.
     """
     from genezip.inference.forward import base_vectors
 
@@ -325,7 +325,7 @@ def normed(features: BaseFeatures) -> BaseFeatures:
 
 
 def local_features(ids: np.ndarray, reach: int = LOCAL_BP) -> BaseFeatures:
-    """One-hot bases around every base, read on both strands; N and what lies outside are zero.
+    """One-hot bases within ``reach`` of every base, on both strands; zero at N and outside.
 
     Returns
     -------

@@ -1,7 +1,7 @@
 """PRO-cap counts on the segments of a genome, and the blocks that are tested in turn.
 
-A prepared folder holds the blocks (``examples.parquet``) and where the two bigWigs lie; the counts
-are read from them again. No base within ``gap_bp`` of a tested block is learned.
+A prepared folder holds the blocks (``examples.parquet``) and the paths of the two bigWigs, from
+which the counts are read. No base within ``gap_bp`` of a test block is used in training.
 """
 
 from collections.abc import Iterable
@@ -21,18 +21,18 @@ from genezip.genome.assembly import Assembly, Segment
 from genezip.tasks.base import NotMeasured
 from genezip.tasks.deposits import FILES, TaskFiles
 from genezip.tasks.examples import Prepared, preparing
-from genezip.tasks.initiation.examples import far_from_n, file_place
+from genezip.tasks.initiation.examples import far_from_n, relative_entry
 from genezip.tasks.label_files import same_genome
 
 NAME, SUBSET = "initiation", "procap"
 BIGWIGS = ("procap.plus.bw", "procap.minus.bw")
 LONGEST_BP = 20_000_000  # of a segment whose vectors of every base are held in memory
-CHROM = "chr22"  # the bigWigs name every chromosome and hold values of this one
+CHROM = "chr22"  # the bigWigs name every chromosome but have values of this one alone
 
 
 @dataclass(frozen=True)
-class LabelledSegment:
-    """A stretch of sequence with counts.
+class CountedSegment:
+    """A segment of the genome with counts.
 
     Attributes
     ----------
@@ -50,7 +50,7 @@ class LabelledSegment:
 
 @dataclass(frozen=True)
 class Block:
-    """Neighbouring bases of one segment that are in one fold: ``first`` to ``last`` in it."""
+    """Neighbouring bases, ``first`` to ``last``, of one segment that are in one fold."""
 
     segment: int
     first: int
@@ -60,12 +60,12 @@ class Block:
 
 @dataclass(frozen=True)
 class Sampled:
-    """Bases of a segment that may be learned: those with signal, and some of the others.
+    """Sampled bases of a segment: those with signal, and some of the others.
 
     Attributes
     ----------
-    at : int64 array, places in the segment
-    weight : float64 array, how many bases each stands for
+    at : int64 array, positions in the segment
+    weight : float64 array, number of bases that each represents
     """
 
     at: np.ndarray
@@ -78,18 +78,18 @@ class ProcapExamples:
 
     Attributes
     ----------
-    segments : list of LabelledSegment
+    segments : list of CountedSegment
     blocks : list of Block, in the order of their numbers
     names : segment and first base of every block
     """
 
-    segments: list[LabelledSegment]
+    segments: list[CountedSegment]
     blocks: list[Block]
     names: list[str]
 
     @classmethod
     def load(cls, manifest: str | Path, source: str | Path) -> "ProcapExamples":
-        """Open a prepared folder, the genome it was prepared with, and the bigWigs.
+        """Open a prepared folder, its genome and the bigWigs.
 
         Parameters
         ----------
@@ -108,10 +108,7 @@ class ProcapExamples:
 
     @cached_property
     def targets(self) -> list[np.ndarray]:
-        """ln(count + 1) of every segment, (2, L); NaN where a base is not scored.
-
-        Such a base is not learned either.
-        """
+        """ln(count + 1) of every segment, (2, L); NaN at bases without training and scoring."""
         return [np.where(s.scored, np.log1p(s.counts), np.nan) for s in self.segments]
 
 
@@ -130,14 +127,12 @@ def prepare_procap(
     assembly : the genome
     files : ``labels.json``
     source : ``source.json`` of the genome
-    seed : of the bases without signal that are learned
+    seed : of the sampled bases without signal
 
     Raises
     ------
     NotMeasured
         If no segment has counts, one is too long, or the blocks are too few.
-    GenezipError
-        If a file cannot be read or a chromosome is shorter than a segment of it.
     """
     if reason := too_long(segment for segment in assembly.segments if segment.chrom == CHROM):
         raise NotMeasured(reason)
@@ -149,7 +144,7 @@ def prepare_procap(
     names = [f"{segments[b.segment].segment.name}+{b.first}" for b in cut]
     examples = ProcapExamples(segments, cut, names)
     sampled = sample(examples.targets, settings.zero_share, seed)
-    if not learnable(cut, examples.targets, sampled, settings.gap_bp):
+    if not has_training_bases(cut, examples.targets, sampled, settings.gap_bp):
         blocks_of = f"{len(cut)} block{'s' if len(cut) > 1 else ''} of {settings.block_bp:,} bp"
         raise NotMeasured(
             f"PRO-cap counts cover {blocks_of}, too few to learn some and test the others"
@@ -161,14 +156,14 @@ def prepare_procap(
     with preparing(manifest, NAME, SUBSET, inputs) as draft:
         draft.write_examples(table)
         draft.facts = {
-            "bigwigs": [file_place(path, folder) for path in (plus, minus)],
+            "bigwigs": [relative_entry(path, folder) for path in (plus, minus)],
             "genome_sha256": sha256_file(source),
         }
     return Prepared.load(manifest, NAME)
 
 
 def too_long(segments: Iterable[Segment]) -> str | None:
-    """Why vectors of every base of segments are not held in memory; None where they can be."""
+    """Reason why vectors of every base do not fit in memory; None where they fit."""
     for segment in segments:
         if segment.length > LONGEST_BP:
             return (
@@ -178,11 +173,11 @@ def too_long(segments: Iterable[Segment]) -> str | None:
     return None
 
 
-def read_initiation(plus: Path, minus: Path, assembly: Assembly) -> list[LabelledSegment]:
+def read_initiation(plus: Path, minus: Path, assembly: Assembly) -> list[CountedSegment]:
     """Counts on every segment of :data:`CHROM` that has any.
 
-    A segment without a single count lies where short reads cannot be placed (copies of other DNA);
-    its zeros say nothing.
+    A segment without counts is DNA to which short reads do not map uniquely, so its zeros are
+    uninformative.
 
     Parameters
     ----------
@@ -191,12 +186,7 @@ def read_initiation(plus: Path, minus: Path, assembly: Assembly) -> list[Labelle
 
     Returns
     -------
-    list of LabelledSegment; may be empty
-
-    Raises
-    ------
-    GenezipError
-        If a file cannot be read or a chromosome is shorter than a segment of it.
+    list of CountedSegment; may be empty
     """
     tracks = [open_bigwig(path, "fetch the labels again") for path in (plus, minus)]
     try:
@@ -215,7 +205,7 @@ def read_initiation(plus: Path, minus: Path, assembly: Assembly) -> list[Labelle
             counts = np.stack(values).astype(np.float32)
             if counts.any():
                 ids = encode(assembly.sequence(segment), segment.name)
-                found.append(LabelledSegment(segment, ids, counts, far_from_n(ids)))
+                found.append(CountedSegment(segment, ids, counts, far_from_n(ids)))
         return found
     finally:
         for track in tracks:
@@ -223,7 +213,7 @@ def read_initiation(plus: Path, minus: Path, assembly: Assembly) -> list[Labelle
 
 
 def blocks(lengths: Iterable[int], block_bp: int, folds: int) -> list[Block]:
-    """Cut segments into blocks; block after block goes to the next fold.
+    """Cut segments into blocks, which are assigned to folds in turn.
 
     Parameters
     ----------
@@ -238,46 +228,46 @@ def blocks(lengths: Iterable[int], block_bp: int, folds: int) -> list[Block]:
     return found
 
 
-def learned(length: int, tested: Iterable[Block], gap_bp: int) -> np.ndarray:
-    """Bases of a segment that may be learned: farther than ``gap_bp`` from every tested block.
+def training_mask(length: int, test: Iterable[Block], gap_bp: int) -> np.ndarray:
+    """Mask of the training bases of a segment: farther than ``gap_bp`` from every test block.
 
     Returns
     -------
     bool array, shape (length,)
     """
     free = np.ones(length, dtype=bool)
-    for block in tested:
+    for block in test:
         free[max(block.first - gap_bp, 0) : block.last + gap_bp] = False
     return free
 
 
-def learned_bases(tested: list[Block], targets: list[np.ndarray], gap_bp: int) -> list[np.ndarray]:
-    """Scored bases of each segment that are far enough from the tested blocks."""
+def training_bases(test: list[Block], targets: list[np.ndarray], gap_bp: int) -> list[np.ndarray]:
+    """Mask of the scored training bases of each segment."""
     return [
-        learned(target.shape[1], [b for b in tested if b.segment == number], gap_bp)
+        training_mask(target.shape[1], [b for b in test if b.segment == number], gap_bp)
         & np.isfinite(target[0])
         for number, target in enumerate(targets)
     ]
 
 
-def learnable(
+def has_training_bases(
     cut: list[Block], targets: list[np.ndarray], sampled: list[Sampled], gap_bp: int
 ) -> bool:
-    """Whether every fold leaves some sampled base to learn from."""
+    """Whether every fold has a sampled training base."""
     for fold in {block.fold for block in cut}:
-        free = learned_bases([block for block in cut if block.fold == fold], targets, gap_bp)
+        free = training_bases([block for block in cut if block.fold == fold], targets, gap_bp)
         if not any(f[s.at].any() for f, s in zip(free, sampled, strict=True)):
             return False
     return True
 
 
 def sample(targets: list[np.ndarray], zero_share: float, seed: int) -> list[Sampled]:
-    """All bases with signal on either strand, and a random share of the others.
+    """Sample all bases with signal on either strand, and a random share of the others.
 
     Parameters
     ----------
     targets : float arrays, shape (2, L), NaN where a base is not scored
-    zero_share : chance of a base without signal; it then has the weight one over it
+    zero_share : chance of a base without signal, whose weight is then 1 / ``zero_share``
     """
     random = np.random.default_rng(seed)
     found = []

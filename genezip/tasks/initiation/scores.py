@@ -1,7 +1,7 @@
 """Scores of initiation: Pearson's r over all scored positions, both strands together.
 
-Of tisp there is one per assay, and the mean of the five; of PRO-cap counts one. Sums are kept per
-block, so that leaving one out costs next to nothing.
+tisp has one r per assay and the mean of the five; PRO-cap counts have one r. Sums are kept per
+block, so that leaving one out is cheap.
 """
 
 import logging
@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 
 UNIT = "blocks"
 METRIC, RULE = "pcc", "blocks"
-"""Of PRO-cap counts: the metric, and the split scheme, which tests every block once."""
+"""Metric of PRO-cap counts, and their split scheme: every block is tested once."""
 FLAT = "the prediction is constant within a fold, so Pearson is undefined"
 
 
@@ -41,7 +41,7 @@ def _zeros() -> np.ndarray:
 
 @dataclass
 class _Blocks:
-    """Sums of one method, rule and split by block."""
+    """Sums of one method, split scheme and split by block."""
 
     positions: int = 0
     sums: dict[str, np.ndarray] = field(default_factory=lambda: defaultdict(_zeros))
@@ -52,7 +52,7 @@ class _Blocks:
 
 
 def initiation_rows(files: Sequence[PredictionFile], bootstrap: int, seed: int) -> list[Row]:
-    """Rows of every method, rule and split.
+    """Rows of every method, split scheme and split.
 
     Parameters
     ----------
@@ -62,17 +62,17 @@ def initiation_rows(files: Sequence[PredictionFile], bootstrap: int, seed: int) 
     """
 
     def finish(method: Method, rule: str, split: str, blocks: _Blocks) -> Iterator[Row]:
-        # a block without a scored position could be drawn, but would say nothing
+        # a block without a scored position contributes nothing
         scored = {name: sums for name, sums in blocks.sums.items() if sums[:, 0].any()}
         sums = np.stack(list(scored.values())) if scored else np.zeros((0, *_zeros().shape))
         boot = BlockBootstrap(np.array(list(scored), dtype=str), bootstrap, seed)
         values = initiation_pcc(boot.sums({"sums": sums})["sums"])
-        place = {"rule": rule, "split": split, "n": blocks.positions}
+        common = {"rule": rule, "split": split, "n": blocks.positions}
         for metric, found in zip(INITIATION_METRICS, values.T, strict=True):
             cells = estimated(boot, found, UNIT, "correlation")
             if cells["value"] is None:
                 cells["note"] = _undefined(metric, values[0], blocks.positions)
-            yield row(method, metric=metric, **place, **cells)
+            yield row(method, metric=metric, **common, **cells)
 
     return [each for file in files for each in gathered(file, _Blocks, finish)]
 
@@ -104,7 +104,7 @@ def procap_rows(
 
 
 def _procap(sheet: Sheet, method: Method, examples: Examples) -> None:
-    """One r over all blocks; n is the number of scored bases."""
+    """Add one r over all blocks; n is the number of scored bases."""
     pairs = list(zip(examples.prediction, examples.target, strict=True))
     sums = np.stack([procap_sums(prediction, target) for prediction, target in pairs])
     r = pearson(sheet.bootstrap.sums({"moments": sums})["moments"])
@@ -115,7 +115,7 @@ def _procap(sheet: Sheet, method: Method, examples: Examples) -> None:
 
 
 def procap_sums(prediction: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Both strands of a block together, on the scale of the benchmark.
+    """Moments over both strands of a block, on the scale of the benchmark.
 
     Parameters
     ----------

@@ -25,7 +25,7 @@ from genezip.tasks.predictions import PredictionFile
 
 
 class TISP(Task[InitiationExamples]):
-    """Windows of 100,000 bp with ten tracks."""
+    """The task of ten initiation tracks on windows of 100,000 bp."""
 
     name = "tisp"
     settings = config.Initiation

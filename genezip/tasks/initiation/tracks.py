@@ -1,8 +1,8 @@
-"""The ten bigWig tracks of the task tisp, and the two lists of intervals where one is replaced.
+"""The ten bigWig tracks of the task tisp, and the two lists of intervals with replaced values.
 
-Files: deposit doi:10.7910/DVN/VXQKWO of DNALongBench (doi 10.1038/s41467-025-65077-4), which took
-them from the training set of Puffin-D. Track k on the plus strand and track 9 - k on the minus
-strand are the same assay, so the other strand is the target with both axes reversed.
+Files: deposit doi:10.7910/DVN/VXQKWO of DNALongBench (doi 10.1038/s41467-025-65077-4), from the
+training set of Puffin-D. Track k on the plus strand and track 9 - k on the minus strand are the
+same assay, so the target of the other strand is the target with both axes reversed.
 """
 
 import os
@@ -36,20 +36,16 @@ TRACKS = {
 """Name -> file, in the order of the rows of a target."""
 
 REPLACED = (("plus", 0, 1), ("minus", 9, 8))
-"""Strand of a list, track that it replaces, track that the values come from."""
+"""Strand of a list, its replaced track, and the track with the source values."""
 
 FACTOR = 0.61357
-"""Replaced values are this times the other track, in the stored logarithmic scale."""
+"""Factor from source to replaced values, in the stored logarithmic scale."""
 
 
 def track_files(files: TaskFiles) -> list[Path]:
     """The ten bigWigs in the order of :data:`TRACKS`.
 
-    Raises
-    ------
-    GenezipError
-        If one is not listed, missing, or not as long as the list says: of a bigWig that is cut
-        short or damaged, parts read well.
+    Their sizes are checked, as parts of a truncated bigWig can be read without an error.
     """
     found = [files.one(f"/{name}") for name in TRACKS.values()]
     entries = zip(files.paths, files.facts["files"], strict=True)
@@ -59,14 +55,14 @@ def track_files(files: TaskFiles) -> list[Path]:
 
 
 def list_files(files: TaskFiles) -> list[Path]:
-    """The BED files of both strands, wherever they lie: some copies have no ``blacklists/``."""
+    """The BED files of both strands in any folder, as some copies have no ``blacklists/``."""
     return [files.one(f"/fantom.blacklist8.{strand}.bed.gz") for strand, *_ in REPLACED]
 
 
 class InitiationTracks:
-    """Values of the tracks at any place.
+    """Values of the tracks in any interval.
 
-    Files are opened when first read, once per process: their handles cannot be handed to another.
+    Files are opened lazily, once per process, as handles cannot be shared between processes.
 
     Parameters
     ----------
@@ -97,7 +93,7 @@ class InitiationTracks:
         Returns
         -------
         dict, contig -> length (bp)
-            Those of the FASTA, under its names, that every bigWig has.
+            Contigs of the FASTA, under its names, that every bigWig has.
         """
         found = dict(genome.sizes)
         for path, handle in zip(self.paths, self._handles(), strict=True):
@@ -132,7 +128,7 @@ class InitiationTracks:
         float32 array, shape (10, end - start), in the stored scale
         """
         found = np.empty((len(self.paths), end - start), dtype=np.float32)
-        arrays = {"numpy": True} if pyBigWig.numpy else {}  # not every build of it knows numpy
+        arrays = {"numpy": True} if pyBigWig.numpy else {}  # some builds lack numpy support
         for track, handle in enumerate(self._handles()):
             own = translate(chrom, handle.chroms())
             try:

@@ -1,8 +1,8 @@
 """Windows of the task tisp: a tiling of the held-out chromosomes, and random training windows.
 
-Rules: DNALongBench (doi 10.1038/s41467-025-65077-4), whose evaluation is that of Puffin-D. Windows
-have 100,000 bp and stand every 50,000 bp, with one more flush with the end of the chromosome. Only
-their middle is scored, so that every position is predicted with context on both sides.
+Both are those of DNALongBench (doi 10.1038/s41467-025-65077-4), whose evaluation is that of
+Puffin-D. Windows have 100,000 bp and start every 50,000 bp, with one more flush with the end of the
+chromosome. Only their middle is scored, so that every position has context on both sides.
 """
 
 import re
@@ -35,9 +35,9 @@ MAX_N = 0.3
 """Training windows with a larger share of N are drawn again."""
 
 SAMPLER_SEED = 3
-"""Seed of the published sampler; its windows cannot be repeated, only its rule."""
+"""Seed of the published sampler, whose windows cannot be reproduced, only its distribution."""
 
-_DRAWS = 10_000  # of one window, before the genome is given up
+_DRAWS = 10_000  # attempts at one window before an error
 _HAPLOTYPE = re.compile("(?:CHR_)?(?:HSCHR([0-9]+|X|Y)_|HG[0-9])")  # of Ensembl
 
 
@@ -80,7 +80,7 @@ def tiling(length: int) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class TrainingWindows:
-    """Random windows of the training contigs; window i is the same whatever was drawn before.
+    """Random windows of the training contigs; window i does not depend on earlier draws.
 
     Attributes
     ----------
@@ -98,18 +98,18 @@ class TrainingWindows:
     def draw(self, number: int) -> tuple[str, int]:
         """Contig and start of a training window.
 
-        A contig is chosen by its length less 200,000 bp, the centre lies anywhere at least
-        100,000 bp from both ends, and a window with more than 30 % N is drawn again. The
-        published sampler also rejects 38 small intervals at centromeres, whose list is not in
-        the deposit; they are not rejected here.
+        A contig is drawn in proportion to its length minus 200,000 bp, the centre uniformly at
+        least 100,000 bp from both ends; a window with more than 30 % N is drawn again. Unlike the
+        published sampler, 38 small intervals at centromeres are not rejected, as the deposit lacks
+        their list.
         """
         rng = np.random.default_rng([SAMPLER_SEED, self.seed, number])
         names = list(self.lengths)
         room = np.array([self.lengths[name] - 2 * MARGIN_BP for name in names], dtype=np.float64)
         edges = np.cumsum(room / room.sum())
         for _ in range(_DRAWS):
-            place = np.searchsorted(edges, rng.random(), side="right")
-            name = names[min(int(place), len(names) - 1)]
+            index = np.searchsorted(edges, rng.random(), side="right")
+            name = names[min(int(index), len(names) - 1)]
             centre = int(rng.integers(MARGIN_BP, self.lengths[name] - MARGIN_BP))
             start = centre - WINDOW_BP // 2
             bounds = np.array([start]), np.array([start + WINDOW_BP])
@@ -122,7 +122,7 @@ class TrainingWindows:
 
 
 def training_contigs(sizes: Mapping[str, int], tracks: Mapping[str, int]) -> dict[str, int]:
-    """Contigs that training windows come from.
+    """Contigs from which training windows are drawn.
 
     Parameters
     ----------
@@ -132,9 +132,9 @@ def training_contigs(sizes: Mapping[str, int], tracks: Mapping[str, int]) -> dic
     Returns
     -------
     dict, contig -> length (bp)
-        Those in both, longer than 300,000 bp, without chr8, chr9 and chr10, their alternative
+        Contigs of both, longer than 300,000 bp, without chr8, chr9 and chr10, their alternative
         haplotypes (UCSC ``chr8_..._alt``, Ensembl ``CHR_HSCHR8_...``) and Ensembl's patches
-        (``CHR_HG..._PATCH``), whose names do not tell the chromosome; in the order of the FASTA.
+        (``CHR_HG..._PATCH``), whose names lack the chromosome; in the order of the FASTA.
     """
     found = {
         name: length
@@ -150,7 +150,7 @@ def training_contigs(sizes: Mapping[str, int], tracks: Mapping[str, int]) -> dic
 
 
 def _held_out(name: str) -> bool:
-    """Whether a contig belongs to a held-out chromosome, or may."""
+    """Whether a contig belongs, or may belong, to a held-out chromosome."""
     haplotype = _HAPLOTYPE.match(name)
     if haplotype:
         return haplotype[1] is None or f"chr{haplotype[1]}" in HELD_OUT
@@ -158,7 +158,7 @@ def _held_out(name: str) -> bool:
 
 
 def unknown_bases(genome: ReferenceGenome, contigs: Mapping[str, int]) -> dict[str, Covered]:
-    """Where contigs have no A, C, G or T; each is read once, a few million bases at a time."""
+    """Runs without A, C, G or T of contigs, each read once in blocks of a few million bases."""
     found = {}
     for name in progress(contigs, "N of contigs", unit="contig"):
         found[name] = Covered(*genome.n_runs(name))

@@ -1,6 +1,7 @@
-"""Two places in the genome and whether one acts on the other: eqtl, etgp and CRISPRi screens.
+"""Pairs of a gene and a variant or element, and whether it acts on the gene: eqtl, etgp, CRISPRi.
 
-Begin with ``task`` (eqtl and etgp) and ``gene_pairs`` (which bases a pair reads); ``examples``
-builds the sequences, ``features`` is what a frozen model makes of both alleles, ``probe`` and
-``network`` learn on them. ``crispri`` has screens of its own. For other pairs copy ``task``.
+Begin with ``task`` (eqtl and etgp) and ``gene_pairs`` (the bases of a pair); ``examples`` builds
+the sequences, ``features`` computes a frozen model's features of both alleles, ``probe`` and
+``network`` train on them. ``crispri`` is the task of CRISPRi screens. For other pairs copy
+``task``.
 """

@@ -1,9 +1,9 @@
-"""What eqtl and etgp give away without reading the sequence between gene and variant.
+"""Baselines of eqtl and etgp, which do not read the sequence between gene and variant.
 
 ``distance``: closer is more likely; nothing is trained. ``distance_gc``: logistic regression on
 log10(distance + 1) and the GC content around variant (or element) and TSS. ``class_prior``: the
-positive rate of the training rows. ``gene_rate``: that of the training rows of the same gene,
-which shows how far knowing the gene goes when genes recur in training.
+positive rate of the training rows. ``gene_rate``: the positive rate of the same gene's training
+rows, which measures how much recurring genes give away.
 """
 
 import logging
@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 
 FOCUS_BP = 500  # on both sides of variant or element, the benchmark's flanks
 TSS_BP = 3_000
-PRIOR_WEIGHT = 1.0  # training rows that the class prior counts for in `gene_rate`
+PRIOR_WEIGHT = 1.0  # weight of the class prior in `gene_rate`, in training rows
 
 Fitted = Callable[[pd.DataFrame, pd.DataFrame], np.ndarray]
 
@@ -49,7 +49,7 @@ def class_prior(train: pd.DataFrame, rows: pd.DataFrame) -> np.ndarray:
 
 
 def gene_rate(train: pd.DataFrame, rows: pd.DataFrame) -> np.ndarray:
-    """Positive rate of the gene's training rows, drawn towards the class prior by one row."""
+    """Positive rate of the gene's training rows, shrunk towards the class prior by one row."""
     prior = train["label"].mean()
     seen = train.groupby("gene_id")["label"].agg(["sum", "size"])
     positive = rows["gene_id"].map(seen["sum"]).fillna(0).to_numpy(dtype=np.float64)
@@ -78,10 +78,10 @@ BASELINES: dict[str, Fitted] = {
 
 
 def predict_baselines(examples: PairExamples, name: str, rules: Sequence[str]) -> Iterator[Found]:
-    """Predictions of all four for every split scheme: test rows, and valid rows of ``paper``.
+    """Predictions of all baselines for every split scheme: test rows, and valid rows of ``paper``.
 
-    Facts are the share of test rows whose gene, and whose variant or element, occurs in training;
-    notes say why a baseline has no predictions under a scheme, or none in some folds.
+    Facts give the share of test rows whose gene, and whose variant or element, occurs in training;
+    notes give the reason where a baseline has no predictions under a scheme or in some folds.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ def predict_baselines(examples: PairExamples, name: str, rules: Sequence[str]) -
     for rule in rules:
         folds = list(folds_of(table, rule))
         if not folds:
-            logger.warning(f"{name}: {no_folds(rule)}, so no baseline of that rule")
+            logger.warning(f"{name}: {no_folds(rule)}, so no baseline of that split scheme")
         for model, fitted in BASELINES.items():
             lost = []
             for fold in folds:
@@ -120,13 +120,13 @@ def gc_columns(table: pd.DataFrame, genome: ReferenceGenome) -> dict[str, np.nda
 def seen_in_training(
     table: pd.DataFrame, folds: Sequence[Fold]
 ) -> list[tuple[str, float | None, int]]:
-    """Share of tested rows whose gene, or variant or element, is in training.
+    """Share of test rows whose gene, or variant or element, is in training.
 
     Returns
     -------
-    list of (metric, share or None without a tested row, number of tested rows)
+    list of (metric, share or None without test rows, number of test rows)
     """
-    tested = int(sum(fold.test.sum() for fold in folds))
+    count = int(sum(fold.test.sum() for fold in folds))
     found: list[tuple[str, float | None, int]] = []
     for metric, column in (
         ("test_genes_in_train", "gene_id"),
@@ -134,12 +134,12 @@ def seen_in_training(
     ):
         names = table[column]
         seen = sum(int(names[f.test].isin(names[f.train]).sum()) for f in folds)
-        found.append((metric, seen / tested if tested else None, tested))
+        found.append((metric, seen / count if count else None, count))
     return found
 
 
 def _unfit(fitted: Fitted, train: pd.DataFrame, fold: Fold) -> str:
-    """Why a baseline cannot learn a fold, or an empty text."""
+    """Reason why a baseline cannot be fitted on a fold, or an empty text."""
     reason = one_class(train["label"].to_numpy())
     if reason and (fitted is distance_gc or (fitted is not distance and train.empty)):
         return fold.named(reason)

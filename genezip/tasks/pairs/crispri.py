@@ -1,8 +1,8 @@
-"""CRISPRi enhancer-gene pairs of the ENCODE-rE2G benchmark (Gschwind et al.): distance alone.
+"""CRISPRi enhancer-gene pairs of the ENCODE-rE2G benchmark (Gschwind et al.), ranked by distance.
 
 A model needs element and TSS in one sequence. On a genome of short segments almost no pair has
-both, so its cells are empty and say how many have. Distance alone does well; what is left of it,
-and of any other score, among pairs matched in distance is ``auroc_distance_matched``
+both, so models have empty cells, whose note gives the number of such pairs. Distance alone ranks
+well; ``auroc_distance_matched`` scores distance, like any method, among pairs matched in distance
 (:mod:`genezip.tasks.pairs.scores`).
 """
 
@@ -63,13 +63,13 @@ class Screens:
 
     @property
     def no_model(self) -> str:
-        """Why no model ranks the pairs."""
+        """Reason why no model ranks the pairs."""
         held = f"{int(self.table['inside'].sum())} of {len(self.table):,} pairs"
         return f"only {held} have element and TSS in one sequence of this run"
 
 
 class CRISPRi(Task[Screens]):
-    """Whether silencing an element changed the expression of a gene."""
+    """The task of predicting whether silencing an element changed a gene's expression."""
 
     name = "enhancer_gene"
     settings = config.Labels
@@ -101,14 +101,14 @@ class CRISPRi(Task[Screens]):
         return Screens(prepared, prepared.table())
 
     def fit_uncached(self, compressor: Compressor, job: Job[Screens]) -> Iterator[Found]:
-        """Say why there is no prediction."""
+        """Notes with the reason why there is no prediction."""
         reason = job.examples.no_model
         logger.info(f"{self.name}, {compressor.name}: {reason}")
         for metric in self.metrics:
             yield Note(metric, reason)
 
     def baselines(self, job: Job[Screens], tss: pd.DataFrame | None) -> Iterator[Found]:
-        """Minus the distance, and the positive rate of the training screen."""
+        """Predictions by minus the distance and by the positive rate of the training screen."""
         pairs = job.examples.table
         train = (pairs["split"] == "train").to_numpy()
         prior = float(pairs.loc[train, "label"].mean())
@@ -171,13 +171,6 @@ def read_screens(train: Path, test: Path) -> pd.DataFrame:
         symbol where there is none), chrom, start, end of the element (0-based, half-open), tss
         (0-based), ``distance`` int64 (bp from the middle of the element to the TSS), ``label``
         int64 (1: the screen found regulation).
-
-    Raises
-    ------
-    GenezipError
-        If a file lacks a column, or a row has a coordinate that is no whole number from 0 on, an
-        end before its start, a TSS on another chromosome, no gene or no cell type, or a value of
-        ``Regulated`` that is neither TRUE nor FALSE.
     """
     found = [_read(path, split) for path, split in ((train, "train"), (test, "test"))]
     table = pd.concat(found, ignore_index=True)
@@ -190,7 +183,8 @@ def _read(path: Path, split: str) -> pd.DataFrame:
     odd = set(raw["Regulated"].dropna()) - {"TRUE", "FALSE"}
     if odd or raw["Regulated"].isna().any():
         raise GenezipError(f"{path}: Regulated must be TRUE or FALSE; fetch the labels again")
-    start, end, tss = (_places(path, raw[name]) for name in ("chromStart", "chromEnd", "startTSS"))
+    numbers = (_coordinates(path, raw[name]) for name in ("chromStart", "chromEnd", "startTSS"))
+    start, end, tss = numbers
     gene = raw["measuredGeneEnsemblId"].fillna(raw["measuredGeneSymbol"])
     _refuse(path, end < start, "an element that ends before it starts")
     _refuse(path, raw["chrom"].isna(), "no chromosome")
@@ -212,8 +206,8 @@ def _read(path: Path, split: str) -> pd.DataFrame:
     )
 
 
-def _places(path: Path, column: pd.Series) -> pd.Series:
-    """Whole numbers from 0 on, as int64."""
+def _coordinates(path: Path, column: pd.Series) -> pd.Series:
+    """A column of whole numbers from 0 on, as int64."""
     _refuse(path, ~column.str.fullmatch(r"[0-9]{1,18}").eq(True), f"no whole {column.name}")
     return column.astype(np.int64)
 
@@ -225,7 +219,7 @@ def _refuse(path: Path, wrong: pd.Series, what: str) -> None:
 
 
 def inside_segments(pairs: pd.DataFrame, assembly: Assembly) -> np.ndarray:
-    """Whether element and TSS of a pair lie in one segment of the genome (bool, one per pair)."""
+    """Whether element and TSS lie in one segment of the genome; bool, one per pair."""
     found = np.zeros(len(pairs), dtype=bool)
     low = np.minimum(pairs["start"].to_numpy(), pairs["tss"].to_numpy())
     high = np.maximum(pairs["end"].to_numpy(), pairs["tss"].to_numpy() + 1)

@@ -1,7 +1,7 @@
 """The files of one table of gene pairs, found, read and checked against the genome.
 
 Files: DNALongBench (doi 10.1038/s41467-025-65077-4), deposits doi:10.7910/DVN/YUP2G5 (eqtl) and
-CTEQXX (etgp). A config file names the table and the BED of what is masked.
+CTEQXX (etgp). A config file names the table and the BED of masked stretches.
 """
 
 import re
@@ -18,7 +18,7 @@ from genezip.genome.names import translate
 from genezip.tasks.deposits import TaskFiles
 from genezip.tasks.pairs.gene_pairs import Flanks, read_flanks, read_pair_table, read_settings
 
-LABELS = {"positive": 1, "negative": 0}
+TARGETS = {"positive": 1, "negative": 0}
 MOST_DIFFERING = 0.1
 """Share of reference alleles that may differ from the FASTA before it counts as another build."""
 
@@ -40,20 +40,20 @@ PUBLISHED_EXAMPLES = {
     "Adipose_Subcutaneous": (1_279, 565, 332),
     "CRISPRi_EPI_K562_hg19": (2_066, 266, 270),
 }
-"""The same after pairs too far apart are dropped, where it is published."""
+"""Numbers without pairs that are too far apart, where they are published."""
 
 
 @dataclass(frozen=True)
 class PairKind:
-    """What the pairs of a task are, and how their files are named.
+    """The kind of the pairs of a task, and the names of its files.
 
     Attributes
     ----------
     task : str
-    config : name of the config file of a subset, ``{}`` standing for the subset
-    keys : keys of the config that name the table and the BED of what is masked
-    usual : what they name where the config lacks them; empty where it must have them
-    alleles : columns with both alleles of a variant; none where an element is hidden
+    config : name of the config file of a subset, with ``{}`` for the subset
+    keys : keys of the config that name the table and the BED of masked stretches
+    usual : values where the config lacks these keys; empty where the keys are required
+    alleles : columns with both alleles of a variant; empty where an element is masked
     """
 
     task: str
@@ -92,7 +92,7 @@ class PairDeposit:
 
     @classmethod
     def find(cls, kind: PairKind, subset: str, files: TaskFiles) -> "PairDeposit":
-        """Find the config of a subset by its name, and through it table and mask.
+        """Find the config of a subset by its name, and the table and mask that it names.
 
         Parameters
         ----------
@@ -119,18 +119,11 @@ class PairDeposit:
         return cls(kind, config, found[0], found[1], read_flanks(config))
 
     def read(self) -> pd.DataFrame:
-        """All rows of the table, with ``label`` (int8) and upper-case alleles where it has them.
-
-        Raises
-        ------
-        GenezipError
-            For a missing column, another word than positive and negative, a row without gene,
-            an empty variant or element, or alleles that are no bases.
-        """
+        """All rows of the table, with ``label`` (int8: 0 or 1) and any alleles in upper case."""
         pairs = read_pair_table(self.table, ("target", *self.kind.alleles))
         self._refuse(
             pairs,
-            ~pairs["target"].isin(LABELS),
+            ~pairs["target"].isin(TARGETS),
             "its target is neither positive nor negative",
         )
         self._refuse(pairs, pairs["gene_id"] == "", "it has no gene_id")
@@ -140,7 +133,7 @@ class PairDeposit:
             pairs[name] = pairs[name].str.upper()
             wrong = ~pairs[name].str.fullmatch("[ACGTN]+")
             self._refuse(pairs, wrong, f"its {name} is not written in A, C, G, T and N")
-        return pairs.assign(label=pairs["target"].map(LABELS).astype(np.int8))
+        return pairs.assign(label=pairs["target"].map(TARGETS).astype(np.int8))
 
     def _refuse(self, pairs: pd.DataFrame, wrong: pd.Series, what: str) -> None:
         if wrong.any():
@@ -151,8 +144,8 @@ class PairDeposit:
 def differing_alleles(pairs: pd.DataFrame, genome: ReferenceGenome) -> np.ndarray:
     """True where the bases at the variant are not ``allele1`` (bool array, shape (n,)).
 
-    A variant that is longer or shorter than its allele differs, and none of its bases is read.
-    Rows on chromosomes that the FASTA lacks cannot be compared and count as equal.
+    A variant that is longer or shorter than its allele differs without a look at its bases.
+    Rows on chromosomes that the FASTA lacks count as equal.
     """
     known = {
         chrom: translate(chrom, genome.sizes) in genome.sizes
@@ -175,7 +168,7 @@ def differing_alleles(pairs: pd.DataFrame, genome: ReferenceGenome) -> np.ndarra
 def refuse_other_build(
     pairs: pd.DataFrame, differs: np.ndarray, genome: ReferenceGenome, table: Path
 ) -> None:
-    """Stop where more than a tenth of the reference alleles differ from the FASTA."""
+    """Refuse a FASTA that differs in more than a tenth of the reference alleles."""
     if differs.sum() <= MOST_DIFFERING * len(pairs):
         return
     suffixes = {"_b38": "hg38", "_b37": "hg19"}
@@ -186,15 +179,15 @@ def refuse_other_build(
     ]
     raise GenezipError(
         f"{int(differs.sum()):,} of {len(pairs):,} reference alleles of {table} are not in "
-        f"{genome.path}, which looks like {genome.build()}; the ids of the variants say "
+        f"{genome.path}, which looks like {genome.build()}; the ids of the variants name "
         f"{' and '.join(named) or 'no build'}; give the FASTA of that build"
     )
 
 
 def refuse_other_name(subset: str, genome: ReferenceGenome) -> None:
-    """Stop where the name of a subset says hg19 or hg38 and the FASTA is the other one.
+    """Refuse a FASTA of another build than that in a subset's name, hg19 or hg38.
 
-    For elements, which have no allele to compare.
+    This check is for elements, which have no allele to compare.
     """
     named = re.findall("hg19|hg38", subset)
     build = genome.build()

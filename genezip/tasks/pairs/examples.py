@@ -1,10 +1,9 @@
-"""Examples of the tasks eqtl and etgp: coordinates on disk, sequences built when asked for.
+"""Examples of the tasks eqtl and etgp: coordinates on disk, sequences built on access.
 
-Rule of the input: ``gene_pairs`` (span) and ``sequences`` (alleles and reading order). A BED of the
-deposit lists other variants (positions of positive eQTLs) or other elements: what lies between the
-two windows of a pair is read as N. As in GeneZip's release, hits are merged and clipped to that
-stretch; the benchmark's own loader leaves a hit unmasked that reaches over an end of the whole
-input.
+``gene_pairs`` gives the span of an input, ``sequences`` its alleles and reading order. A BED of the
+deposit lists other variants (positions of positive eQTLs) or other elements; those between the two
+windows of a pair are masked (N). As in the GeneZip release, they are merged and clipped to that
+stretch; the benchmark's loader leaves one that crosses an end of the whole input unmasked.
 """
 
 import logging
@@ -54,11 +53,11 @@ def prepare_pairs(
 ) -> Prepared:
     """Convert one table of gene pairs into ``manifest.json`` and ``examples.parquet``.
 
-    Rows that never become an input are left out and counted by reason.
+    Rows that cannot become an input are left out and counted by reason.
 
     Parameters
     ----------
-    subset : official name, see :meth:`genezip.tasks.pairs.deposit.PairDeposit.find`
+    subset : name in the deposit, see :meth:`genezip.tasks.pairs.deposit.PairDeposit.find`
     folds, seed : of the splits by gene and by chromosome (:mod:`genezip.tasks.pairs.folds`)
     """
     deposit = PairDeposit.find(kind, subset, files)
@@ -157,16 +156,11 @@ class PairExamples:
         return len(self.table)
 
     def sequences(self, row: int) -> PairSequences:
-        """Both sequences of an example, in reading order, whole (no cut, no padding).
+        """Both whole sequences of an example in reading order, without cut or padding.
 
         Parameters
         ----------
         row : position in :attr:`table`
-
-        Raises
-        ------
-        GenezipError
-            If the FASTA no longer has the reference allele.
         """
         one = self._rows[row]
         start = one["start"]
@@ -188,11 +182,11 @@ def _examples(
 ) -> pd.DataFrame:
     """Columns of ``examples.parquet`` without folds."""
     chroms = pairs["gene_chrom"].map(names)
-    hidden = []
+    masked = []
     bounds = windows[["tss_start", "tss_end", "region_start", "region_end"]]
     for chrom, row in zip(chroms, bounds.to_numpy().tolist(), strict=True):
         gap = between_windows((row[0], row[1]), (row[2], row[3]))
-        hidden.append(masks.within(chrom, *gap))
+        masked.append(masks.within(chrom, *gap))
     return pd.DataFrame(
         {
             "example": pairs.index.to_numpy(np.int64),
@@ -211,8 +205,8 @@ def _examples(
             "strand": pairs["gene_strand"],
             "flipped": pairs["gene_start"] > windows["region_end"],
             "distance": (pairs["region_start"] - windows["tss"]).abs(),
-            "mask_start": [starts for starts, _ in hidden],
-            "mask_end": [ends for _, ends in hidden],
+            "mask_start": [starts for starts, _ in masked],
+            "mask_end": [ends for _, ends in masked],
         }
     ).reset_index(drop=True)
 
@@ -227,7 +221,7 @@ def _compare(
     found: dict[str, int],
     table: dict[str, tuple[int, int, int]],
 ) -> None:
-    """Warn where a table is not as published."""
+    """Warn where the numbers of a table are not the published ones."""
     expected = _published(subset, table)
     if expected is not None and found != expected:
         ours, theirs = (
@@ -237,6 +231,6 @@ def _compare(
 
 
 def _because(dropped: dict[str, int]) -> str:
-    """What was left out, in brackets."""
+    """Numbers of rows left out by reason, in brackets."""
     reasons = [f"{number:,}: {name}" for name, number in dropped.items()]
     return f" (left out {'; '.join(reasons)})" if reasons else ""

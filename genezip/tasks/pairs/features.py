@@ -1,12 +1,12 @@
-"""Features of a pair: what a model makes of a gene's sequence with either allele.
+"""Features of a pair: vectors of a frozen model on both alleles of its sequence.
 
-The full sequence of a pair is read with the variant (or element) inside, on both strands. Up to
-the variant both alleles are the same bases, so a model that can be streamed reads them once, and
-both alleles go on from a snapshot. ``last`` is the vector of the last base, ``mean`` the mean over
-all bases from the variant on; earlier bases of a causal model cannot differ.
+The full sequence of a pair is read with the variant (or element) inside, on both strands. Both
+alleles have the same bases up to the variant, so a streaming model reads these once and continues
+with either allele from a snapshot. ``last`` is the vector of the last base, ``mean`` the mean over
+all bases from the variant on; those of earlier bases are equal in a causal model.
 
-The input ``authors`` is that of the GeneZip release (arXiv 2602.17739): the first 12,800 bp of the
-forward strand, mean over all of them, N included.
+The input ``authors`` is the release input (arXiv 2602.17739): the first 12,800 bp of the forward
+strand, mean over all of them, N included.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,24 +17,24 @@ from genezip.config.tasks import Input
 from genezip.errors import GenezipError
 from genezip.inference.forward import base_vectors, sequence_vectors, vectors_bp
 from genezip.models.base import Compressor, Stream, vector_width
-from genezip.tasks.features import Reading, StorePlan
+from genezip.tasks.features import Extraction, StorePlan
 from genezip.tasks.pairs.examples import PairExamples
 from genezip.tasks.pairs.sequences import (
     ALLELES,
     STRANDS,
     SUMMARIES,
     PairSequences,
-    authors_input,
+    release_input,
 )
 
 FULL_BLOCKS = tuple(f"{s}.{m}.{a}" for s in STRANDS for m in SUMMARIES for a in ALLELES)
-AUTHORS_BLOCKS = tuple(f"forward.mean.{allele}" for allele in ALLELES)
+RELEASE_BLOCKS = tuple(f"forward.mean.{allele}" for allele in ALLELES)
 ROWS_PER_PART = 64
 SEQUENCES_AT_A_TIME = 16  # of 12,800 bp, whose vectors are in memory together
 
 
 def full_features(compressor: Compressor, pair: PairSequences) -> np.ndarray:
-    """Features of one pair, the whole sequence read.
+    """Features of one pair from its whole sequence.
 
     Returns
     -------
@@ -50,7 +50,7 @@ def full_features(compressor: Compressor, pair: PairSequences) -> np.ndarray:
 
 
 def full_features_slow(compressor: Compressor, pair: PairSequences) -> np.ndarray:
-    """The same by one whole pass per allele and strand (slow; the definition)."""
+    """The same features by one whole pass per allele and strand (slow; the definition)."""
     found = {}
     for strand, oriented in zip(STRANDS, (pair, pair.reverse_complement()), strict=True):
         for allele, ids in zip(ALLELES, (oriented.reference, oriented.alternative), strict=True):
@@ -64,7 +64,7 @@ def full_features_slow(compressor: Compressor, pair: PairSequences) -> np.ndarra
 def _alleles(
     compressor: Compressor, pair: PairSequences
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Last and mean of the reference, then of the alternative."""
+    """Last vector and mean of the reference, then of the alternative."""
     focus = pair.focus_start
     sequences = (pair.reference, pair.alternative)
     if focus >= min(len(ids) for ids in sequences):
@@ -91,10 +91,10 @@ def _vectors(stream: Stream, ids: np.ndarray, step: int) -> Iterator[np.ndarray]
 
 
 def window(focus: int, length: int, max_bp: int | None) -> tuple[int, int]:
-    """Where both alleles are cut for a model that reads at most ``max_bp`` bases.
+    """Window of both alleles for a model that reads at most ``max_bp`` bases.
 
-    The end of the sequence where that holds the variant's first base, else the variant in the
-    middle. Both alleles are cut at the same places, so they still begin alike.
+    The window is the end of the sequence where that holds the variant's first base; else it has
+    the variant in its middle. Both alleles share it, so they still begin with equal bases.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ def window(focus: int, length: int, max_bp: int | None) -> tuple[int, int]:
 
 
 def _parts(ids: np.ndarray, step: int) -> Iterator[np.ndarray]:
-    """Consecutive parts of ``step`` bases, the last one shorter."""
+    """Consecutive parts of ``step`` bases; the last one may be shorter."""
     for start in range(0, len(ids), step):
         yield ids[start : start + step]
 
@@ -137,53 +137,53 @@ def _summary(blocks: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     return np.array(last, dtype=np.float32), np.asarray(total / count, dtype=np.float32)
 
 
-def authors_features(
+def release_features(
     compressor: Compressor, pairs: Sequence[PairSequences]
 ) -> tuple[np.ndarray, int]:
     """Mean vectors of the first 12,800 bp of pairs.
 
-    Equal sequences go through the model once: most variants lie beyond the cut, so both alleles
-    of a pair, and pairs of one gene, often are the same bases.
+    The model reads equal sequences once: most variants lie beyond the cut, so both alleles of a
+    pair, and pairs of one gene, often have the same bases.
 
     Returns
     -------
     float32 array, shape (len(pairs), 2, width)
-        Reference and alternative, as :data:`AUTHORS_BLOCKS`.
+        Reference and alternative, as :data:`RELEASE_BLOCKS`.
     int
-        Bases that went through the model.
+        Number of bases that the model read.
     """
     distinct: dict[bytes, int] = {}
     sequences: list[np.ndarray] = []
-    places = []
+    indices = []
     for pair in pairs:
-        for ids in authors_input(pair):
+        for ids in release_input(pair):
             key = ids.tobytes()
             if key not in distinct:
                 distinct[key] = len(sequences)
                 sequences.append(ids)
-            places.append(distinct[key])
+            indices.append(distinct[key])
     means = [
         vectors.mean(0, dtype=np.float64).astype(np.float32)
         for vectors in sequence_vectors(compressor, sequences, SEQUENCES_AT_A_TIME)
     ]
-    features = np.stack([means[place] for place in places])
+    features = np.stack([means[index] for index in indices])
     return features.reshape(len(pairs), 2, -1), sum(len(ids) for ids in sequences)
 
 
-def pair_features(compressor: Compressor, examples: PairExamples, input: Input) -> Reading:
-    """How the features of all pairs of a prepared folder are made.
+def pair_features(compressor: Compressor, examples: PairExamples, input: Input) -> Extraction:
+    """How the features of all pairs of a prepared folder are computed.
 
     Parameters
     ----------
-    compressor : for ``full`` one that streams, unless it cannot; for ``authors`` with its own bound
+    compressor : one that streams where it can for ``full``, with its own bound for ``authors``
     input : ``authors`` or ``full``; ``contrast`` reads the store of ``full``
     """
-    names = AUTHORS_BLOCKS if input == "authors" else FULL_BLOCKS
+    names = RELEASE_BLOCKS if input == "authors" else FULL_BLOCKS
     blocks = dict.fromkeys(names, vector_width(compressor))
     plan = StorePlan.of(examples.prepared, examples.table, input, compressor.facts, blocks)
 
-    def authors(rows: range) -> tuple[np.ndarray, int]:
-        features, bases = authors_features(compressor, [examples.sequences(row) for row in rows])
+    def release(rows: range) -> tuple[np.ndarray, int]:
+        features, bases = release_features(compressor, [examples.sequences(row) for row in rows])
         return features.reshape(len(rows), -1), bases
 
     def full(rows: range) -> tuple[np.ndarray, int]:
@@ -194,14 +194,14 @@ def pair_features(compressor: Compressor, examples: PairExamples, input: Input) 
             bases += bases_read(compressor, pair)
         return np.stack(found), bases
 
-    # a part is what an interruption may cost, and a whole sequence takes far longer
+    # an interruption may lose one part; whole sequences take far longer
     if input == "authors":
-        return Reading(plan, authors, ROWS_PER_PART)
-    return Reading(plan, full, ROWS_PER_PART // 8)
+        return Extraction(plan, release, ROWS_PER_PART)
+    return Extraction(plan, full, ROWS_PER_PART // 8)
 
 
 def bases_read(compressor: Compressor, pair: PairSequences) -> int:
-    """Bases that go through the model for :func:`full_features` of a pair."""
+    """Number of bases that the model reads for :func:`full_features` of a pair."""
     total = 0
     for oriented in (pair, pair.reverse_complement()):
         lengths = len(oriented.reference), len(oriented.alternative)

@@ -1,4 +1,4 @@
-"""Split schemes of pairs: folds that share nothing, and which rows train, validate and test.
+"""Split schemes of pairs: disjoint folds, and the rows that train, validate and test.
 
 In the deposits' own split genes, variants and loci recur in training and test. Here rows that
 share a gene, a TSS, a name of the variant or element, or bases of it are one group, and a group is
@@ -67,7 +67,7 @@ def groups(table: pd.DataFrame) -> np.ndarray:
         ),
     ]
     offset, sources, targets = len(table), [], []
-    for codes in edges:  # every gene, name and stretch is a node that joins its rows
+    for codes in edges:  # every gene, name and stretch is a node joined to its rows
         sources.append(rows)
         targets.append(codes + offset)
         offset += int(codes.max(initial=-1)) + 1
@@ -113,7 +113,7 @@ def _dealt(names: np.ndarray, labels: np.ndarray, folds: int, seed: int) -> np.n
 
 @dataclass(frozen=True)
 class Fold:
-    """One training set and what it is validated and tested on (masks of the table's rows).
+    """Training, validation and test rows of one fold, as masks of the table's rows.
 
     Attributes
     ----------
@@ -127,22 +127,22 @@ class Fold:
     test: np.ndarray
 
     def predicted(self, rule: str) -> Iterator[tuple[str, np.ndarray]]:
-        """Splits that are predicted (:func:`splits_of`), and their rows, int64 (k,)."""
+        """Each split that is predicted (:func:`splits_of`), and its rows, int64 (k,)."""
         masks = {"valid": self.valid, "test": self.test}
         for split in splits_of(rule):
             yield split, np.flatnonzero(masks[split])
 
     def named(self, reason: str) -> str:
-        """A reason, with the number of the fold where there are several."""
+        """The reason, with the number of the fold where the scheme has folds."""
         return reason if self.number < 0 else f"fold {self.number}: {reason}"
 
 
 def folds_of(table: pd.DataFrame, rule: str) -> Iterator[Fold]:
     """Folds of a split scheme.
 
-    ``paper`` has one, the column ``split``. ``gene`` and ``chromosome`` have as many as
-    ``fold_gene`` and ``fold_chromosome`` name: fold f is tested, f + 1 is for validation, and
-    the others train. None where rows were not dealt to folds (-1).
+    ``paper`` has one, the column ``split``. ``gene`` and ``chromosome`` have those of the columns
+    ``fold_gene`` and ``fold_chromosome``: fold f tests, f + 1 validates, and the others train.
+    There is none where the column is -1.
     """
     if rule == "paper":
         split = table["split"].to_numpy()
@@ -161,56 +161,56 @@ def predictions_at(
     split: str,
     prediction: np.ndarray,
     hidden: np.ndarray | None = None,
-    **place: Any,
+    **scheme: Any,
 ) -> Predictions:
-    """Predictions of some rows of a prepared table, a gene being the unit of the bootstrap.
+    """Predictions of rows of a prepared table, with the gene as the unit of the bootstrap.
 
     Parameters
     ----------
     rows : k numbers of rows
     prediction, hidden : float arrays, shape (k,)
-    place : rule, fold and model, as of :class:`Predictions`
+    scheme : rule, fold and model, as of :class:`Predictions`
     """
     example, gene, target = (
         table[name].to_numpy()[rows] for name in ("example", "gene_id", "label")
     )
-    return Predictions(split, example, gene, target, prediction, hidden=hidden, **place)
+    return Predictions(split, example, gene, target, prediction, hidden=hidden, **scheme)
 
 
 def splits_of(rule: str) -> tuple[str, ...]:
-    """Splits that are predicted: with folds every pair is a test pair once."""
+    """Splits that are predicted; with folds every pair is a test pair once."""
     return ("valid", "test") if rule == "paper" else ("test",)
 
 
 def no_folds(rule: str) -> str:
-    """Why a split scheme has no predictions where :func:`folds_of` yields nothing."""
+    """Reason why a split scheme has no predictions where :func:`folds_of` yields nothing."""
     return f"the data have no folds by {rule}"
 
 
-def one_class(labels: np.ndarray) -> str:
-    """Why nothing can be learned from these targets; empty where both classes are there.
+def one_class(targets: np.ndarray) -> str:
+    """Reason why these targets cannot train a classifier; empty where both classes are there.
 
     Parameters
     ----------
-    labels : array, shape (n,), 0 or 1, of the training pairs
+    targets : array, shape (n,), 0 or 1, of the training pairs
     """
-    kinds = np.unique(labels)
+    kinds = np.unique(targets)
     if len(kinds) == 2:
         return ""
     if not len(kinds):
         return "there are no training pairs"
-    return f"all {len(labels)} training pairs have the label {int(kinds[0])}"
+    return f"all {len(targets)} training pairs have the label {int(kinds[0])}"
 
 
 def unpredicted(
     rule: str, metrics: Sequence[str], reasons: Sequence[str], some: bool, model: str | None = None
 ) -> Iterator[Note]:
-    """Why pairs of a split scheme have no prediction; nothing without a reason.
+    """Notes with the reasons why pairs of a split scheme have no prediction.
 
     Parameters
     ----------
-    metrics : whose cells give the reasons
-    reasons : one of the scheme, or one per fold that could not be predicted
+    metrics : names of metrics whose cells get the reasons
+    reasons : one of the scheme, or one per fold that could not be predicted; no notes without one
     some : whether other folds were predicted, so that values stand beside the reasons
     model : name of the baseline, or None
     """

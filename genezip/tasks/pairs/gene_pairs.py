@@ -1,8 +1,8 @@
 """Gene and variant, or gene and element: the pairs of the tasks eqtl and etgp.
 
 An input runs from the TSS window of the gene to the window of the other side, flanks included.
-Columns and rule: the loaders of DNALongBench (doi 10.1038/s41467-025-65077-4); coordinates are
-0-based and half-open.
+Columns and spans are those of the loaders of DNALongBench (doi 10.1038/s41467-025-65077-4);
+coordinates are 0-based and half-open.
 """
 
 import logging
@@ -21,7 +21,7 @@ from genezip.formats.lines import read_rows
 from genezip.genome.liftover import Liftover, lift_pairs
 from genezip.genome.names import match_intervals
 from genezip.genome.sources.splits import SPLITS
-from genezip.tasks.exclusions import listed, on_hg38
+from genezip.tasks.exclusions import NO_END, listed, on_hg38
 
 logger = logging.getLogger(__name__)
 
@@ -30,13 +30,12 @@ _NUMBERS = ("gene_start", "gene_end", "region_start", "region_end")
 TWO_CHROMOSOMES = "gene and region on two chromosomes"
 NO_STRAND = "gene without strand"
 TOO_FAR = "windows further apart than the cutoff"
-_NO_END = 1 << 62
 _COORDINATE = "[0-9]{1,12}"  # \d would take the digits of other scripts; more overflow
 
 
 @dataclass(frozen=True)
 class Flanks:
-    """Bases around the TSS and the other side, and the longest gap between them (bp)."""
+    """Flanks of the TSS and of the variant or element, and the longest gap between them (bp)."""
 
     tss_flank_upstream: int = 3_000
     tss_flank_downstream: int = 3_000
@@ -81,14 +80,8 @@ def read_pair_table(path: Path, more: tuple[str, ...] = ()) -> pd.DataFrame:
     -------
     DataFrame
         gene_chrom, gene_strand, gene_id, region_chrom, subset (text), gene_start, gene_end,
-        region_start, region_end (int64), region_id (made of the coordinates where it is missing),
+        region_start, region_end (int64), region_id (from the coordinates where it is missing),
         and the table's other columns as text. Row i stands on line i + 2 of the file.
-
-    Raises
-    ------
-    GenezipError
-        If a column or every row is missing, or a row has no chromosome, a wrong number, an end
-        before its start, another subset, or more cells than the header.
     """
     table = _cells(path)
     missing = [name for name in (*_TEXT, *_NUMBERS, *more) if name not in table]
@@ -115,19 +108,19 @@ def read_pair_table(path: Path, more: tuple[str, ...] = ()) -> pd.DataFrame:
     if "region_id" not in table:
         table["region_id"] = ""
     named = table["region_id"] != ""
-    place = (
+    coordinates = (
         table["region_chrom"]
         + ":"
         + table["region_start"].astype(str)
         + "-"
         + table["region_end"].astype(str)
     )
-    table["region_id"] = table["region_id"].where(named, place)
+    table["region_id"] = table["region_id"].where(named, coordinates)
     return table
 
 
 def _cells(path: Path) -> pd.DataFrame:
-    """The text of every cell. Rows may end with a tab more than the header, with nothing after."""
+    """The text of every cell. Rows may have one more tab than the header, with nothing after it."""
     try:
         with warnings.catch_warnings(record=True) as warned:
             warnings.simplefilter("always", pd.errors.ParserWarning)
@@ -155,7 +148,7 @@ def read_pairs(path: Path) -> pd.DataFrame:
 
 
 def pair_windows(pairs: pd.DataFrame, flanks: Flanks) -> pd.DataFrame:
-    """Where the two windows of every row lie, whether or not it becomes an input.
+    """Coordinates of the two windows of every row, whether or not it becomes an input.
 
     Returns
     -------
@@ -200,9 +193,9 @@ def between_windows(tss: tuple[int, int], region: tuple[int, int]) -> tuple[int,
 
 
 def why_dropped(pairs: pd.DataFrame, windows: pd.DataFrame, flanks: Flanks) -> pd.Series:
-    """Why a row never becomes an input; empty text where it does.
+    """Reason why a row cannot become an input; empty text where it can.
 
-    Two chromosomes come before a missing strand, and that before too long a gap.
+    Of several reasons, two chromosomes take precedence, then a missing strand, then a long gap.
     """
     reason = pd.Series("", index=pairs.index, dtype=object)
     reason = reason.mask(windows["gap"] > flanks.seq_len_cutoff, TOO_FAR)
@@ -233,9 +226,9 @@ def eqtl_intervals(folder: Path) -> EvaluationIntervals:
     frames, skipped = [], 0
     for path in tables:
         tissue = path.name.removesuffix(".data.tsv")
-        own = configs.get(f"gtex_hg38.{tissue}.config")
+        config = configs.get(f"gtex_hg38.{tissue}.config")
         pairs = read_pairs(path)
-        spans = pair_spans(pairs, read_flanks(own))
+        spans = pair_spans(pairs, read_flanks(config))
         skipped += len(pairs) - len(spans)
         reason = "gene " + spans["gene_id"] + " with variant " + spans["region_id"]
         frames.append(spans[["chrom", "start", "end", "split"]].assign(reason=reason))
@@ -269,14 +262,14 @@ def etgp_intervals(folder: Path) -> EvaluationIntervals:
 
 
 def _named_as_hg19(spans: pd.DataFrame) -> pd.DataFrame:
-    """Spans under UCSC's names of chromosomes, which the chains have.
+    """Spans with UCSC's chromosome names, as in the chains.
 
-    Those on other sequences stay, so that the liftover counts and names them as lost.
+    Spans on other sequences stay, so that the liftover counts and names them as lost.
     """
     if spans.empty:
         return spans
     # without ends: flanks reach beyond a chromosome, and what lies there does not lift
-    open_ended = dict.fromkeys(hg19_sizes(), _NO_END)
+    open_ended = dict.fromkeys(hg19_sizes(), NO_END)
     known = match_intervals("etgp (hg19)", spans.assign(row=spans.index), open_ended)
     others = spans.drop(index=known["row"].to_list())
     return pd.concat([known.drop(columns="row"), others], ignore_index=True)

@@ -1,14 +1,14 @@
-"""Pairs of gene and region with a network in the graph (modes other than ``frozen``), and the CNN.
+"""Fine-tuning of a network on pairs (modes other than ``frozen``), and the CNN.
 
 Input ``authors``: the first 12,800 bp of the alternative sequence under the network's own
 bound; the mean of its base states, bases N included, goes to a linear head (GeneZip
-Appendix D, authors' release). Input ``full``: both alleles from end to end on both strands; the
+Appendix D, release features). Input ``full``: both alleles from end to end on both strands; the
 last state and the mean from the first base of the variant (or element) on, of the reference, the
 alternative and their difference, go to the head: 12 x width numbers.
 
-On ``full`` a bound of the whole sequence gives way to the causal one. Its limits count tokens of
-the window the model was trained on, and the frozen features of the same input obey the causal
-one as well. All four passes of an example (alleles, strands) are in memory at a time: 173 kB per
+On ``full`` the causal bound replaces that of the whole sequence, whose limits count tokens of the
+window that the model was trained on; the frozen features of the same input obey the causal bound
+as well. All four passes of an example (alleles, strands) are in memory at a time: 173 kB per
 base of the pair, measured on the 70M layout in fp32 with recomputed activations and one token in 36
 bases; 17 GB for a pair of 100,000 bp and 78 GB for one of 450,000 bp.
 """
@@ -23,20 +23,20 @@ from torch.nn.functional import cross_entropy
 
 from genezip.config.tasks import FineTuning, HeadTraining
 from genezip.errors import GenezipError
-from genezip.genome.sources.splits import SPLITS
 from genezip.metrics.ranking import auprc, auroc
 from genezip.models.device import choose_device
 from genezip.models.hnet.network import GeneZipNetwork
 from genezip.tasks.base import Job, Predictions
+from genezip.tasks.examples import rows_by_split
+from genezip.tasks.features import RELEASE_BP
 from genezip.tasks.networks import CNN_MICRO_BATCH, PairCNN, PairHead, cnn_settings, learn, seeded
 from genezip.tasks.pairs.examples import PairExamples
 from genezip.tasks.pairs.folds import predictions_at
 from genezip.tasks.pairs.sequences import (
-    AUTHORS_BP,
     PADDED_BP,
     PairSequences,
-    authors_input,
     padded,
+    release_input,
 )
 from genezip.training.objectives import ratio_term
 from genezip.training.step import enough_memory, in_full_precision, precision
@@ -63,26 +63,26 @@ class PairModel(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        """Where it computes."""
+        """Device of the network."""
         return self.network.embedding.device
 
-    def authors(self, windows: list[np.ndarray]) -> tuple[Tensor, list]:
-        """Mean state of windows of one length: (B, width), and what the network made of them."""
+    def release(self, windows: list[np.ndarray]) -> tuple[Tensor, list]:
+        """Mean state of windows of one length, (B, width), and the network's outputs."""
         ids = torch.from_numpy(np.stack(windows)).to(self.device)
         output = self.network(ids)
         return output.states.float().mean(1), [output]
 
-    def full(self, pair: PairSequences, hidden: bool = False) -> tuple[Tensor, list]:
+    def full(self, pair: PairSequences, masked: bool = False) -> tuple[Tensor, list]:
         """Contrast of the alleles on both strands: (1, 12 x width), and the network's outputs.
 
-        ``hidden`` puts the reference in the place of the alternative.
+        ``masked`` replaces the alternative by the reference.
         """
         features, outputs = [], []
         for strand in (pair, pair.reverse_complement()):
             reference, output = self._summary(strand.reference, strand.focus_start)
             outputs.append(output)
             alternative = reference
-            if not hidden:
+            if not masked:
                 alternative, output = self._summary(strand.alternative, strand.focus_start)
                 outputs.append(output)
             features += [reference, alternative, alternative - reference]
@@ -96,33 +96,34 @@ class PairModel(nn.Module):
 
 
 class LivePairs:
-    """Loss and scores of the pairs of one table."""
+    """Loss and scores of a fine-tuned network on the pairs of one table."""
 
     def __init__(
         self, model: PairModel, examples: PairExamples, input: str, settings: FineTuning
     ) -> None:
         self.module, self.examples, self.input, self.settings = model, examples, input, settings
-        self.rows, self.labels = split_rows(examples)
+        self.rows = rows_by_split(examples.table)
+        self.labels = examples.table["label"].to_numpy(dtype=np.int64)
         on_gpu = model.device.type == "cuda" and input == "authors"
         self.micro_batch = min(settings.batch, GPU_MICRO_BATCH) if on_gpu else 1
 
     def loss(self, numbers: np.ndarray) -> Tensor:
-        """Mean cross-entropy of training pairs, and the ratio loss while the network learns."""
+        """Mean cross-entropy of training pairs, plus the ratio loss if the network is trained."""
         rows = self.rows["train"][numbers]
         labels = torch.from_numpy(self.labels[rows]).to(self.module.device)
-        features, outputs = self._features(rows, hidden=False)
+        features, outputs = self._features(rows, masked=False)
         terms = [ratio_term(self.module.network, output, self.settings) for output in outputs]
         logits = in_full_precision(self.module.head, features)
         return cross_entropy(logits, labels) + sum(terms) / len(terms)
 
-    def scores(self, split: str, hidden: bool = False) -> np.ndarray:
+    def scores(self, split: str, masked: bool = False) -> np.ndarray:
         """Probability of class 1 of every pair of a split, float64, in the order of its rows."""
         rows, found = self.rows[split], []
         for start in range(0, len(rows), self.micro_batch):
             part = rows[start : start + self.micro_batch]
             memory = enough_memory(partial(self._named, part))
             with memory, torch.no_grad(), precision(self.module.device, self.settings):
-                features, _ = self._features(part, hidden)
+                features, _ = self._features(part, masked)
                 logits = in_full_precision(self.module.head, features)
             # in double precision, or confident scores would tie at 1
             found.append(logits.double().softmax(1)[:, 1].cpu().numpy())
@@ -136,23 +137,23 @@ class LivePairs:
         names = self.examples.table["example"].to_numpy()[rows]
         lengths = [len(self.examples.sequences(int(row)).alternative) for row in rows]
         if self.input == "authors":
-            lengths = [AUTHORS_BP] * len(rows)
+            lengths = [RELEASE_BP] * len(rows)
         return ", ".join(f"example {n} ({bp:,} bp)" for n, bp in zip(names, lengths, strict=True))
 
-    def _features(self, rows: np.ndarray, hidden: bool) -> tuple[Tensor, list]:
+    def _features(self, rows: np.ndarray, masked: bool) -> tuple[Tensor, list]:
         pairs = [self.examples.sequences(int(row)) for row in rows]
         if self.input == "authors":
-            return self.module.authors([authors_input(pair)[0 if hidden else 1] for pair in pairs])
-        found = [self.module.full(pair, hidden) for pair in pairs]
+            return self.module.release([release_input(pair)[0 if masked else 1] for pair in pairs])
+        found = [self.module.full(pair, masked) for pair in pairs]
         return torch.cat([f for f, _ in found]), [o for _, outputs in found for o in outputs]
 
 
 class PairsCNN:
     """Loss and scores of the one-hot CNN on pairs.
 
-    It reads the alternative sequence padded or cut to 450,000 bp (the benchmark's variant task
-    reads the reference alone, which cannot see the variant); the masked-variant score is that of
-    the reference.
+    The CNN reads the alternative sequence padded or cut to 450,000 bp (the benchmark's CNN reads
+    the reference alone, which lacks the variant); the masked-variant score is that of the
+    reference.
 
     Parameters
     ----------
@@ -169,36 +170,30 @@ class PairsCNN:
     ) -> None:
         self.examples, self.settings, self.length, self.device = examples, settings, length, device
         self.module = seeded(PairCNN, seed).to(device)
-        self.rows, self.labels = split_rows(examples)
+        self.rows = rows_by_split(examples.table)
+        self.labels = examples.table["label"].to_numpy(dtype=np.int64)
         self.train = self.rows["train"]
 
     def loss(self, numbers: np.ndarray) -> Tensor:
         """Mean cross-entropy of training pairs."""
         rows = self.train[numbers]
         labels = torch.from_numpy(self.labels[rows]).to(self.device)
-        return cross_entropy(self._logits(rows, hidden=False), labels)
+        return cross_entropy(self._logits(rows, masked=False), labels)
 
-    def scores(self, split: str, hidden: bool = False) -> np.ndarray:
+    def scores(self, split: str, masked: bool = False) -> np.ndarray:
         """Probability of class 1 of every pair of a split."""
         found = []
         for row in self.rows[split]:
             with torch.no_grad(), precision(self.device, self.settings):
-                logits = self._logits(np.array([row]), hidden)
+                logits = self._logits(np.array([row]), masked)
             found.append(float(logits[0].double().softmax(0)[1]))
         return np.array(found)
 
-    def _logits(self, rows: np.ndarray, hidden: bool) -> Tensor:
+    def _logits(self, rows: np.ndarray, masked: bool) -> Tensor:
         pairs = [self.examples.sequences(int(row)) for row in rows]
-        ids = [padded(p.reference if hidden else p.alternative, self.length) for p in pairs]
+        ids = [padded(p.reference if masked else p.alternative, self.length) for p in pairs]
         logits: Tensor = self.module(torch.from_numpy(np.stack(ids)).to(self.device))
         return logits
-
-
-def split_rows(examples: PairExamples) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Rows of every split, and the target of every pair (int64)."""
-    table = examples.table
-    rows = {split: np.flatnonzero(table["split"] == split) for split in SPLITS}
-    return rows, table["label"].to_numpy(dtype=np.int64)
 
 
 def pair_score(metric: str, labels: np.ndarray, scores: np.ndarray) -> float:
@@ -214,13 +209,12 @@ def validation_score(found: LivePairs | PairsCNN, metric: str) -> float:
 
 
 def tune_pairs(network: GeneZipNetwork, job: Job[PairExamples], metric: str) -> LivePairs:
-    """Train on the deposit's training pairs and leave the best weights in the model.
+    """Train on the deposit's training pairs; the result has the weights of the best validation.
 
     Parameters
     ----------
-    network : with what learns of it set by :func:`genezip.training.trainable.set_mode`, its
-        bound set, on its device
-    metric : chooses the weights
+    network : set up by :func:`genezip.training.trainable.set_mode`, with its bound, on its device
+    metric : selects the weights
     """
     method = job.method
     if method.input not in INPUTS:
@@ -235,11 +229,11 @@ def tune_pairs(network: GeneZipNetwork, job: Job[PairExamples], metric: str) -> 
 
 
 def train_pairs_cnn(job: Job[PairExamples], metric: str, padded_bp: int = PADDED_BP) -> PairsCNN:
-    """Train the one-hot CNN and leave the best weights in it.
+    """Train the one-hot CNN; the result has the weights of the best validation.
 
     Parameters
     ----------
-    metric : chooses the weights
+    metric : selects the weights
     padded_bp : length of the input
     """
     settings = cnn_settings(job.settings)
@@ -256,5 +250,5 @@ def predict_pairs(examples: PairExamples, found: LivePairs | PairsCNN) -> Iterat
     for split in ("valid", "test"):
         rows = np.flatnonzero(examples.table["split"] == split)
         if len(rows):
-            shown, hidden = (found.scores(split, unseen) for unseen in (False, True))
-            yield predictions_at(examples.table, rows, split, shown, hidden)
+            scores = (found.scores(split, masked) for masked in (False, True))
+            yield predictions_at(examples.table, rows, split, *scores)

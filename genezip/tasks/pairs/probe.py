@@ -1,6 +1,6 @@
 """Gene pairs (eqtl, etgp) from cached features: regularised logistic regression.
 
-What a probe sees depends on the input:
+The features of a probe depend on the input:
 
 ========  =====================================================================
 authors   the mean state of the alternative's first 12,800 bp
@@ -9,10 +9,10 @@ full      both strands, last and mean state of the reference, of the alternative
 contrast  those differences alone
 ========  =====================================================================
 
-Every pair is scored twice: as it is, and with the variant (or element) hidden, that is with the
-reference in the alternative's place. Then all differences are 0, and a probe of ``contrast``
-gives every pair one score. A difference column that is rounding beside its reference
-(``ROUNDING``) counts for nothing.
+Every pair is scored twice: unchanged, and with the variant (or element) masked, that is with the
+reference in place of the alternative. Then all differences are 0, and a probe of ``contrast``
+gives every pair one score. A difference column that is small enough beside its reference to be
+rounding (``ROUNDING``) becomes 0.
 """
 
 import logging
@@ -47,32 +47,32 @@ logger = logging.getLogger(__name__)
 PENALTIES = tuple(10.0**power for power in range(-4, 3))
 """Inverse penalty strengths C that are tried, strongest penalty first."""
 DEFAULT_PENALTY = 0.01
-"""C where the validation examples cannot tell: they are all of one class, or there are none."""
+"""C where no penalty can be chosen: the validation examples are of one class, or absent."""
 ITERATIONS = 5000
-_COLUMNS_AT_ONCE = 4096  # beyond 8192 einsum goes through buffers, and one row sums as none else
+_COLUMNS_AT_ONCE = 4096  # beyond 8192 einsum uses buffers, and sums one row in another order
 
 
 @dataclass(frozen=True)
 class Design:
-    """What a probe sees of every pair.
+    """The features of every pair for a probe.
 
     Attributes
     ----------
-    visible, hidden : float32 array, shape (n, columns)
-        The pairs as they are, and with the variant hidden.
+    visible, masked : float32 array, shape (n, columns)
+        The unchanged pairs, and the pairs with the variant masked.
     centred : bool
-        Whether columns are centred; differences alone are not, so that 0 stays 0.
+        Whether columns are centred; those of ``contrast`` are not, so that 0 stays 0.
     differences : list of (slice, float32 array, shape (n, c))
-        Columns of ``visible`` that are differences, and what was subtracted there.
+        Columns of ``visible`` that are differences, and their subtrahends.
     """
 
     visible: np.ndarray
-    hidden: np.ndarray
+    masked: np.ndarray
     centred: bool
     differences: list[tuple[slice, np.ndarray]] = field(default_factory=list)
 
     def least(self, rows: np.ndarray) -> np.ndarray:
-        """Root mean square below which a column is rounding, over rows (a mask); 0 for most.
+        """Root mean square below which a column is rounding, over rows (a mask); mostly 0.
 
         Returns
         -------
@@ -90,10 +90,10 @@ def design(store: "FeatureStore", input: str) -> Design:
     differences: list[tuple[slice, np.ndarray]] = []
     if input == "authors":
         visible = np.asarray(store.block("forward.mean.alternative"))
-        hidden = np.asarray(store.block("forward.mean.reference"))
+        masked = np.asarray(store.block("forward.mean.reference"))
     else:
         shown: list[np.ndarray] = []
-        unseen: list[np.ndarray] = []
+        without: list[np.ndarray] = []
         for strand in STRANDS:
             for summary in SUMMARIES:
                 reference = np.asarray(store.block(f"{strand}.{summary}.reference"))
@@ -101,13 +101,13 @@ def design(store: "FeatureStore", input: str) -> Design:
                 difference = alternative - reference
                 if input == "full":
                     shown += [reference, alternative]
-                    unseen += [reference, reference]
+                    without += [reference, reference]
                 before = sum(part.shape[1] for part in shown)
                 differences.append((slice(before, before + difference.shape[1]), reference))
                 shown.append(difference)
-                unseen.append(np.zeros_like(difference))
-        visible, hidden = np.concatenate(shown, 1), np.concatenate(unseen, 1)
-    return Design(visible, hidden, input != "contrast", differences)
+                without.append(np.zeros_like(difference))
+        visible, masked = np.concatenate(shown, 1), np.concatenate(without, 1)
+    return Design(visible, masked, input != "contrast", differences)
 
 
 @dataclass(frozen=True)
@@ -120,8 +120,8 @@ class Probe:
     weights : float64 array, shape (columns,)
     intercept : float
     penalty : C, the inverse strength of the L2 penalty
-    converged : whether the solver did within its iterations
-    valid_auroc : of the penalty chosen; NaN where validation cannot tell
+    converged : whether the solver converged within ``ITERATIONS``
+    valid_auroc : of the chosen penalty; NaN for ``DEFAULT_PENALTY``
     """
 
     standard: Standard
@@ -134,8 +134,8 @@ class Probe:
     def score(self, rows: np.ndarray) -> np.ndarray:
         """Log odds of class 1, float64 (n,), of rows as in :class:`Design`.
 
-        Log odds and not probabilities: those round to equal values near 1. Equal rows have
-        equal scores, wherever they stand.
+        Log odds, because probabilities near 1 round to equal values. Equal rows have equal scores
+        in any order of the rows.
         """
         return linear(self.standard.apply(rows), self.weights) + self.intercept
 
@@ -143,8 +143,8 @@ class Probe:
 def linear(rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Product of rows (n, columns) and weights (columns,), each row summed in the same order.
 
-    A matrix product sums some rows of a block in another order than the rest, so that equal
-    rows would differ in the last digit and their ties be broken by where they stand.
+    A matrix product sums some rows of a block in another order than the rest: equal rows could
+    differ in the last digit, and their position would break the tie.
     """
     rows, found = np.ascontiguousarray(rows), np.zeros(len(rows))
     for low in range(0, len(weights), _COLUMNS_AT_ONCE):
@@ -163,7 +163,7 @@ def fit_probe(
 ) -> Probe:
     """Logistic regression with the penalty of the highest validation AUROC (ties: the stronger).
 
-    Rows are standardised by the training rows. Nothing is drawn at random. Without both
+    Rows are standardised by the training rows; nothing is random. Without both
     classes among the validation targets C is ``DEFAULT_PENALTY``.
 
     Parameters
@@ -177,16 +177,16 @@ def fit_probe(
     moments = Moments(rows.shape[1])
     moments.add(rows)
     standard = moments.standard(centred, least)
-    seen, tested = standard.apply(rows), standard.apply(valid_rows)
-    telling = len(np.unique(valid_labels)) == 2
+    train, valid = standard.apply(rows), standard.apply(valid_rows)
+    both = len(np.unique(valid_labels)) == 2
     best: Probe | None = None
-    for penalty in PENALTIES if telling else (DEFAULT_PENALTY,):
+    for penalty in PENALTIES if both else (DEFAULT_PENALTY,):
         model = LogisticRegression(C=penalty, solver="lbfgs", max_iter=ITERATIONS)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # noted in `converged`
-            model.fit(seen, labels)
+            model.fit(train, labels)
         weights, intercept = model.coef_[0], float(model.intercept_[0])
-        value = float(auroc(valid_labels, linear(tested, weights))) if telling else np.nan
+        value = float(auroc(valid_labels, linear(valid, weights))) if both else np.nan
         if best is None or value > best.valid_auroc:
             converged = bool(model.n_iter_[0] < ITERATIONS)
             best = Probe(standard, weights, intercept, penalty, converged, value)
@@ -199,15 +199,15 @@ def predict_pairs(
 ) -> Iterator[Predictions | Note]:
     """Fit every fold of every split scheme of ``settings.rules`` and score its test pairs.
 
-    Validation scores come for ``paper`` only; for the others every pair is a test pair once. A
-    fold whose training pairs are all of one class has no rows; a line and notes say so, and
-    likewise where a rule has no folds.
+    Validation pairs are scored under ``paper`` only; under the others every pair is a test pair
+    once. A fold whose training pairs are all of one class, or a split scheme without folds, has no
+    rows but notes with the reason, which is logged.
 
     Parameters
     ----------
     table : the prepared examples, in the order of the store
     """
-    seen = design(store, input)
+    columns = design(store, input)
     labels = table["label"].to_numpy()
     for rule in settings.rules:
         folds = list(folds_of(table, rule))
@@ -224,23 +224,23 @@ def predict_pairs(
                 logger.warning(f"{name}: {reason}; no predictions")
                 continue
             probe = fit_probe(
-                seen.visible[fold.train],
+                columns.visible[fold.train],
                 labels[fold.train],
-                seen.visible[fold.valid],
+                columns.visible[fold.valid],
                 labels[fold.valid],
-                seen.centred,
-                seen.least(fold.train),
+                columns.centred,
+                columns.least(fold.train),
             )
             logger.info(f"{name}: {_fit_in_words(probe)}")
             for split, rows in fold.predicted(rule):
-                shown, unseen = probe.score(seen.visible[rows]), probe.score(seen.hidden[rows])
-                yield predictions_at(table, rows, split, shown, unseen, rule=rule, fold=fold.number)
+                found = [probe.score(each[rows]) for each in (columns.visible, columns.masked)]
+                yield predictions_at(table, rows, split, *found, rule=rule, fold=fold.number)
             predicted += 1
         yield from unpredicted(rule, (*METRICS, *MASKED_METRICS), reasons, predicted > 0)
 
 
 def _fit_in_words(probe: Probe) -> str:
-    """One line about a fit."""
+    """Penalty, validation score and convergence of a fit, for the log."""
     if np.isnan(probe.valid_auroc):
         text = f"C = {probe.penalty:g}, because the validation pairs do not have both labels"
     else:

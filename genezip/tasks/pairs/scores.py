@@ -1,19 +1,18 @@
 """Scores of eqtl and etgp: AUROC and average precision, with intervals by gene.
 
-Pairs of one gene share its windows, so whole genes are resampled. Under the schemes ``gene`` and
-``chromosome`` every pair is tested once, by the model of its fold, and only pairs of one fold
-are compared. Differences are taken without the same gene each time: ``auroc_gain`` is AUROC
-minus AUROC with the variant or element hidden, ``auroc_minus_distance`` is AUROC minus that of
-the untrained baseline ``distance`` on the same pairs.
+Pairs of one gene share its windows, so whole genes are resampled. Under the split schemes ``gene``
+and ``chromosome`` every pair is a test pair once, of the model of its fold, and only pairs of one
+fold are compared. Differences are paired by the gene left out: ``auroc_gain`` is AUROC minus that
+of the masked-variant score, ``auroc_minus_distance`` is AUROC minus that of the untrained baseline
+``distance`` on the same pairs.
 
 Enhancers near a gene's start act on it more often than others, so distance alone ranks their pairs
-well. ``auroc_distance_matched`` takes it away from models and baselines alike: a positive is
+well. ``auroc_distance_matched`` removes distance from models and baselines alike: a positive is
 compared only with negatives of its fold whose distance is the same to within a tenth of a power of
 ten (a factor of 1.26; :func:`distance_strata`). Pairs of a stratum without both are dropped, and
-genes that have no other pair are not resampled. Left over is what a score knows besides. That of
-``distance`` itself shows what the matching has left of distance, and
-``auroc_distance_matched_minus_distance`` is the difference from it. CRISPRi pairs have the same
-two metrics (:func:`matched_rows`).
+genes that have no other pair are not resampled. The value for ``distance`` itself is the effect of
+distance that remains within strata; ``auroc_distance_matched_minus_distance`` is the difference
+from it. CRISPRi pairs have the same two metrics (:func:`matched_rows`).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -41,17 +40,17 @@ _WORDS = {"auroc": "AUROC", "auprc": "AUPRC", "auprc_sorted": "AUPRC"}
 def pair_rows(
     files: Sequence[PredictionFile], bootstrap: int, seed: int, matched: bool = False
 ) -> list[Row]:
-    """Rows of every method, rule and split, the facts of the files, then rows without distance.
+    """Rows of every method, split scheme and split, of facts, then of distance-matched pairs.
 
     Parameters
     ----------
     files : of one task and subset
     bootstrap : number of resamples
-    seed : of the resamples; the same for every method, which makes differences paired
+    seed : of the resamples; the same for every method, so that differences are paired
     matched : whether there are rows with pairs matched in distance
     """
     frames = [file.frame() for file in files]
-    # a file without rows has columns without a dtype, which would change those of the others
+    # columns of a file without rows have no dtype and would change the others'
     table = pd.concat([f for f in frames if len(f)] or frames[:1], ignore_index=True)
     table = table.sort_values("example", kind="stable")  # ties keep the order of the deposit
     distance = table[(table["model"] == "distance") & (table["mode"] == "baseline")]
@@ -64,7 +63,7 @@ def pair_rows(
             reference = distance[(distance["rule"] == rule) & (distance["split"] == split)]
             scored = _Scored(method, rule, split, part, (bootstrap, seed))
             found += scored.plain(_missing(part, reference))
-            found += scored.hidden()
+            found += scored.masked_variant()
             if method.model != "distance":
                 found += scored.against(reference)
             if matched:
@@ -90,7 +89,7 @@ def distance_strata(distance: np.ndarray, folds: np.ndarray | None = None) -> np
 
 
 def with_both(labels: np.ndarray, strata: np.ndarray) -> np.ndarray:
-    """Whether the stratum of a pair has both a positive and a negative; bool, shape (n,).
+    """Whether the stratum of each pair has both a positive and a negative; bool, shape (n,).
 
     Parameters
     ----------
@@ -102,12 +101,12 @@ def with_both(labels: np.ndarray, strata: np.ndarray) -> np.ndarray:
 
 
 def fewer(pairs: int, of: int) -> str:
-    """That not all pairs count, in words; empty where they do."""
+    """Note that a metric covers only some pairs; empty where it covers all."""
     return "" if pairs == of else f"on {pairs} of {of} pairs"
 
 
 class _Scored:
-    """The pairs of one method, rule and split."""
+    """The pairs of one method, split scheme and split."""
 
     def __init__(
         self, method: Method, rule: str, split: str, pairs: pd.DataFrame, draws: tuple[int, int]
@@ -120,8 +119,8 @@ class _Scored:
         columns = {name: ("prediction", metric) for name, metric in _PLAIN.items()}
         return self._rows(self.pairs, columns, {name: (name,) for name in _PLAIN}, missing)
 
-    def hidden(self) -> list[Row]:
-        """AUROC with the variant hidden, and what the variant adds; nothing where unknown."""
+    def masked_variant(self) -> list[Row]:
+        """AUROC of the masked-variant score, and the gain over it; no rows without that score."""
         pairs = self.pairs[self.pairs["hidden"].notna()]
         if pairs.empty:
             return []
@@ -130,7 +129,7 @@ class _Scored:
         return self._rows(pairs, columns, results, fewer(len(pairs), len(self.pairs)))
 
     def against(self, distance: pd.DataFrame) -> list[Row]:
-        """AUROC minus that of the distance baseline; nothing where it was not predicted."""
+        """AUROC minus that of the distance baseline; no rows without that baseline."""
         pairs = self._beside(distance)
         if pairs.empty:
             return []
@@ -139,13 +138,13 @@ class _Scored:
         return self._rows(pairs, columns, results, fewer(len(pairs), len(self.pairs)))
 
     def matched(self, distance: pd.DataFrame) -> list[Row]:
-        """AUROC among pairs of equal distance; nothing where distance was not predicted."""
+        """AUROC among pairs of equal distance; no rows without the distance baseline."""
         pairs = self._beside(distance)
         if pairs.empty:
             return []
         strata = distance_strata(-pairs["distance"].to_numpy(), pairs["fold"].to_numpy())
         kept = with_both(pairs["target"].to_numpy(), strata)
-        if kept.any():  # without any, the rows say so of all pairs
+        if kept.any():  # without any, the note counts all pairs
             pairs, strata = pairs[kept], strata[kept]
         columns = {"real": ("prediction", auroc), "distance": ("distance", auroc)}
         results: dict[str, tuple[str, ...]] = {MATCHED: ("real",)}
@@ -172,7 +171,7 @@ class _Scored:
         within = "fold" if strata is None else STRATUM
         strata = pairs["fold"].to_numpy() if strata is None else strata
         counts = {"n": len(pairs), "positives": int((labels == 1).sum())}
-        place = {"rule": self.rule, "split": self.split, **counts}
+        common = {"rule": self.rule, "split": self.split, **counts}
         reason = undefined_reason(labels, strata, f"{self.split} pairs", within)
         if reason:
             units = {"unit": UNIT, "units": pairs["group"].nunique()}
@@ -181,7 +180,7 @@ class _Scored:
                     self.method,
                     metric=name,
                     note=joined(f"{reason}: {_WORDS.get(name, 'AUROC')} is undefined", note),
-                    **place,
+                    **common,
                     **units,
                 )
                 for name in results
@@ -202,7 +201,7 @@ class _Scored:
             values = each_way[first] - (each_way[second[0]] if second else 0)
             cells = estimated(boot, values, UNIT, "difference" if second else "share", support)
             cells["note"] = joined(cells["note"], note)
-            found.append(row(self.method, metric=name, **place, **cells))
+            found.append(row(self.method, metric=name, **common, **cells))
         return found
 
 
@@ -226,13 +225,13 @@ def matched_rows(part: Compared, draws: tuple[int, int]) -> list[Row]:
 def undefined_reason(
     labels: np.ndarray, strata: np.ndarray, pairs: str, within: str = "fold"
 ) -> str:
-    """Why ranking scores are undefined; empty where they are defined.
+    """Reason why ranking scores are undefined; empty where they are defined.
 
     Parameters
     ----------
     labels : array, shape (n,), 1 or 0
-    strata : array, shape (n,), folds, or what else pairs are compared within
-    pairs, within : what pairs and a stratum are called in the sentence
+    strata : array, shape (n,), folds or other groups within which pairs are compared
+    pairs, within : words for the pairs and for a stratum
     """
     positive = np.asarray(labels) == 1
     if positive.all() or not positive.any():
@@ -243,7 +242,7 @@ def undefined_reason(
 
 
 def _missing(pairs: pd.DataFrame, reference: pd.DataFrame) -> str:
-    """What the distance baseline covers and this method does not."""
+    """Note on pairs that the distance baseline covers and this method does not."""
     lost = reference[~reference["example"].isin(pairs["example"])]
     if lost.empty:
         return ""

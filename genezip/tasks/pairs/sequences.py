@@ -1,8 +1,8 @@
-"""The two sequences of a pair: as the reference has it, and with the other allele.
+"""The two sequences of a pair: that of the reference, and that with the other allele.
 
-Rule: the loaders of DNALongBench (doi 10.1038/s41467-025-65077-4). Bases run from the first base
-of either window to the last, what is masked reads N, and the whole is reverse-complemented where
-the gene begins right of the other window, so that most inputs begin at the TSS.
+As in the loaders of DNALongBench (doi 10.1038/s41467-025-65077-4), bases run from the first base
+of either window to the last, masked bases are N, and the whole is reverse-complemented where the
+gene begins right of the other window, so that most inputs begin at the TSS.
 """
 
 from collections.abc import Sequence
@@ -11,17 +11,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from genezip.alphabet import N_ID, reverse_complement
+from genezip.tasks.features import RELEASE_BP
 
 STRANDS = ("forward", "reverse")
 SUMMARIES = ("last", "mean")
 ALLELES = ("reference", "alternative")
-"""Words of the names of cached features: ``forward.last.alternative``, for instance."""
+"""Parts of the names of cached features, such as ``forward.last.alternative``."""
 
 PADDED_BP = 450_000
 """Length that the benchmark pads or cuts every input to (bp)."""
-
-AUTHORS_BP = 12_800
-"""Length of the first part that the GeneZip release reads (bp)."""
 
 
 @dataclass(frozen=True)
@@ -32,11 +30,11 @@ class PairSequences:
     ----------
     reference, alternative : uint8 arrays of token ids, shapes (L,) and (L',)
         Variants: the reference allele, and the other one in its place. Elements: the element
-        hidden (N), and the real bases.
+        masked (N), and the real bases.
     focus_start : int
         First base of the variant or element.
     reference_end, alternative_end : int
-        End (exclusive) of the variant or element in each; what follows is identical again.
+        End (exclusive) of the variant or element in each; later bases are identical again.
     """
 
     reference: np.ndarray
@@ -72,9 +70,9 @@ def pair_sequences(
         Genome from the first base of either window to the last, N outside the chromosome.
     focus : (start, end)
         Variant or element, counted from the first base of ``span``.
-    masks : (start, end) of what is hidden, counted likewise; none touches the focus
+    masks : (start, end) of masked stretches, counted likewise; none touches the focus
     allele : uint8 array of token ids, or None
-        The other allele. None: an element, which is hidden in ``reference``.
+        The other allele. None: an element, which is masked in ``reference``.
     flipped : bool
         Whether the reading order is that of the reverse complement.
     """
@@ -102,8 +100,8 @@ def padded(ids: np.ndarray, length: int = PADDED_BP) -> np.ndarray:
     return found
 
 
-def authors_input(pair: PairSequences) -> tuple[np.ndarray, np.ndarray]:
-    """What the GeneZip release reads of each sequence: its first 12,800 bases.
+def release_input(pair: PairSequences) -> tuple[np.ndarray, np.ndarray]:
+    """The release input of each sequence: its first 12,800 bases.
 
     The release pads to 450,000 bases or cuts there, and then takes the first 12,800; padding to
     12,800 gives the same.
@@ -112,4 +110,4 @@ def authors_input(pair: PairSequences) -> tuple[np.ndarray, np.ndarray]:
     -------
     (reference, alternative) : uint8 arrays, shape (12_800,)
     """
-    return padded(pair.reference, AUTHORS_BP), padded(pair.alternative, AUTHORS_BP)
+    return padded(pair.reference, RELEASE_BP), padded(pair.alternative, RELEASE_BP)

@@ -1,4 +1,4 @@
-"""The tasks eqtl and etgp: does a variant, or an enhancer, act on a gene?"""
+"""The tasks eqtl and etgp: whether a variant, or an enhancer, acts on a gene."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
@@ -16,7 +16,7 @@ from genezip.models.base import Compressor
 from genezip.tasks.base import Columns, Found, Job, Layout, Published, Subsets, Task
 from genezip.tasks.deposits import Deposit, TaskFiles
 from genezip.tasks.examples import Prepared
-from genezip.tasks.features import FeatureStore, Reading
+from genezip.tasks.features import Extraction, FeatureStore
 from genezip.tasks.pairs.baselines import predict_baselines
 from genezip.tasks.pairs.deposit import ELEMENTS, VARIANTS, PairKind
 from genezip.tasks.pairs.examples import PairExamples, prepare_pairs
@@ -27,12 +27,12 @@ from genezip.tasks.predictions import PredictionFile
 
 
 class Pairs(Task[PairExamples]):
-    """What both have in common.
+    """What eqtl and etgp have in common.
 
     Attributes
     ----------
-    kind : what the pairs are
-    selection : metric of the validation pairs that chooses the weights of a fine-tuning
+    kind : the kind of the pairs
+    selection : metric of the validation pairs that selects the weights of fine-tuning
     matched : whether scores include those of pairs matched in distance
     """
 
@@ -62,7 +62,7 @@ class Pairs(Task[PairExamples]):
 
     def features(
         self, compressor: Compressor, examples: PairExamples, input: Input, settings: Any
-    ) -> Reading:
+    ) -> Extraction:
         """As of :class:`Task`."""
         from genezip.tasks.pairs.features import pair_features
 
@@ -97,13 +97,13 @@ class Pairs(Task[PairExamples]):
 
 
 def _is_table_or_config(path: PurePosixPath) -> bool:
-    """Whether a file of eqtl is the table of a tissue, or its config."""
+    """Whether a file of eqtl is the table or the config of a tissue."""
     config = path.name.startswith("gtex_hg38.") and path.name != "gtex_hg38.config"
     return config or path.name.endswith(".data.tsv")
 
 
 class EQTL(Pairs):
-    """Variants and genes."""
+    """Pairs of a variant and a gene: whether the variant is an eQTL of the gene."""
 
     name, kind = VARIANTS.task, VARIANTS
     settings = config.EQTL
@@ -123,7 +123,7 @@ class EQTL(Pairs):
 
 
 class ETGP(Pairs):
-    """Enhancers and their target genes."""
+    """Pairs of an enhancer and a gene: whether the enhancer acts on the gene."""
 
     name, kind = ELEMENTS.task, ELEMENTS
     settings = config.ETGP

@@ -4,10 +4,10 @@ Records: Kelley 2020 (PLoS Computational Biology 16:e1008050) and deposit doi:10
 A record holds the 131,072 bp of its interval and 896 bins of 128 bp, 8,192 bp cropped on each
 side. Inputs are 196,608 bp: the interval and 32,768 bp on both sides (Avsec et al. 2021).
 
-Scores are three Pearson correlations, with intervals by locus. Sums are kept per locus and track.
-With thousands of tracks they take memory: above ``LOCI_BYTES`` for a method they are added up, and
-``pcc_flat`` and ``pcc_track`` have no interval. The sums of a method are dropped as soon as its
-last row was read.
+Scores are three Pearson correlations, with intervals by locus, from sums per locus and track.
+Where the sums of a method exceed ``LOCI_BYTES``, as with thousands of tracks, they are added up
+over loci, and ``pcc_flat`` and ``pcc_track`` have no interval. They are dropped after the method's
+last row.
 """
 
 from collections.abc import Iterator, Sequence
@@ -37,7 +37,7 @@ from genezip.metrics.correlation import (
 )
 from genezip.tasks.base import Found, Job, Layout, Method, Predictions
 from genezip.tasks.deposits import Deposit, TaskFiles
-from genezip.tasks.examples import Prepared
+from genezip.tasks.examples import Prepared, rows_by_split
 from genezip.tasks.features import FeatureStore
 from genezip.tasks.predictions import ArrayRow, PredictionFile, gathered
 from genezip.tasks.scores import estimated, joined, row
@@ -50,13 +50,12 @@ from genezip.tasks.windows.examples import (
     WindowExamples,
     predictions_at,
     read_rows,
-    rows_of,
 )
 from genezip.tasks.windows.records import StoredWindows, find_shards, prepare_windows
 from genezip.tasks.windows.task import Windows
 
 LOCI_BYTES = 1 << 30
-_TRACKS_AT_ONCE = 256  # their sums without each of 2,000 loci are 25 MB
+_TRACKS_AT_ONCE = 256  # 25 MB of sums for 2,000 loci
 _NO_MEMORY = "no interval: sums of every locus would not fit in memory"
 _UNDEFINED = "labels or predictions have no variance, so Pearson's r is undefined"
 _FIXED = {
@@ -66,7 +65,7 @@ _FIXED = {
     "crop_bp": RSAP_BINS.first_bp - RSAP_WIDENED,
 }
 _STATISTICS = Kind(
-    "statistics of a Basenji2 deposit",
+    "statistics file of a Basenji2 deposit",
     None,
     "fetch it first",
     "fetch it again",
@@ -79,7 +78,7 @@ def _is_list_of_windows(path: PurePosixPath) -> bool:
 
 
 class RSAP(Windows):
-    """Tracks of one species."""
+    """The task of all activity tracks of one species."""
 
     name = "rsap"
     settings = config.Activity
@@ -101,7 +100,7 @@ class RSAP(Windows):
         seed: int,
         manifest: Path,
     ) -> Prepared:
-        """As of :class:`Task`; a subset is a species."""
+        """As of :class:`Task`; the subset is a species."""
         return prepare_activity(files, subset, genome, manifest)
 
     def fit(self, features: FeatureStore, job: Job[WindowExamples]) -> Iterator[Found]:
@@ -133,7 +132,7 @@ def prepare_activity(
     genome: ReferenceGenome | Path,
     manifest: str | Path,
 ) -> Prepared:
-    """Convert the shards of a species once.
+    """Convert the shards of a species.
 
     ``targets.SPLIT.npy``: float16, shape (n, 896, tracks), rows in the order of the split's rows.
     ``examples.parquet``: example, split, chrom, start, end (input of 196,608 bp, which may reach
@@ -167,7 +166,7 @@ def prepare_activity(
         widened_bp=RSAP_WIDENED,
         tracks=[str(number) for number in range(statistics["num_targets"])],
         stored=(RSAP_BINS.count, statistics["num_targets"]),
-        turned=False,
+        transposed=False,
         advice="give the deposit's own FASTA (.ml.fa), unpacked",
         facts={"species": species, "bins": asdict(RSAP_BINS)},
     )
@@ -182,7 +181,7 @@ def prepare_activity(
 
 
 def _statistics(path: Path) -> dict[str, int]:
-    """The numbers of ``statistics.json``, with the geometry that this package knows."""
+    """The numbers of ``statistics.json``; another geometry than :data:`_FIXED` is refused."""
     raw = _STATISTICS.read(path)
     try:
         found = {key: int(raw[key]) for key in _STATISTICS.keys}
@@ -214,8 +213,8 @@ def _count_key(split: str) -> str:
     return f"{split}_seqs"
 
 
-def bin_means(targets: np.ndarray) -> np.ndarray:
-    """Mean over sequences of every bin and track, read one sequence at a time.
+def mean_target(targets: np.ndarray) -> np.ndarray:
+    """Mean over sequences of every bin and track, from one sequence at a time.
 
     Parameters
     ----------
@@ -234,21 +233,21 @@ def bin_means(targets: np.ndarray) -> np.ndarray:
 
 
 def predict_means(windows: WindowExamples) -> Iterator[Predictions]:
-    """Predictions of ``track_mean`` and ``bin_mean``, means of training, on the test sequences.
+    """Predictions of ``track_mean`` and ``bin_mean``, training means, on the test sequences.
 
-    Validation is left out: nothing is chosen by it, and with 5,313 tracks a row takes 19 MB.
+    Validation is not predicted: no choice needs it, and a row of 5,313 tracks takes 19 MB.
     """
-    by_bin = bin_means(windows.targets("train"))
+    by_bin = mean_target(windows.targets("train"))
     by_track = np.broadcast_to(by_bin.mean(axis=0), by_bin.shape)
-    targets, rows = windows.targets("test"), rows_of(windows.table)["test"]
+    targets, rows = windows.targets("test"), rows_by_split(windows.table)["test"]
     for model, found in (("track_mean", by_track), ("bin_mean", by_bin)):
-        for number, place in enumerate(rows):
+        for number, position in enumerate(rows):
             target = np.asarray(targets[number])
-            yield predictions_at(windows.table, np.array([place]), [target], [found], model)
+            yield predictions_at(windows.table, np.array([position]), [target], [found], model)
 
 
 class _Loci:
-    """Sums of one method, rule and split."""
+    """Sums of one method, split scheme and split."""
 
     def __init__(self) -> None:
         self.sequences: list[tuple[str, float]] = []  # locus, r of the sequence
@@ -269,7 +268,7 @@ class _Loci:
 
 
 def activity_rows(files: Sequence[PredictionFile], bootstrap: int, seed: int) -> list[Row]:
-    """Rows of every method, rule and split.
+    """Rows of every method, split scheme and split.
 
     Parameters
     ----------
@@ -279,18 +278,18 @@ def activity_rows(files: Sequence[PredictionFile], bootstrap: int, seed: int) ->
     """
 
     def finish(method: Method, rule: str, split: str, loci: _Loci) -> list[Row]:
-        place = {"rule": rule, "split": split}
+        common = {"rule": rule, "split": split}
         mean = _sequences(loci, bootstrap, seed)
-        rows = [row(method, metric="pcc_sequence", **place, **mean)]
+        rows = [row(method, metric="pcc_sequence", **common, **mean)]
         for metric, cells in _pooled(loci, bootstrap, seed).items():
-            rows.append(row(method, metric=metric, n=len(loci.sequences), **place, **cells))
+            rows.append(row(method, metric=metric, n=len(loci.sequences), **common, **cells))
         return rows
 
     return [each for file in files for each in gathered(file, _Loci, finish)]
 
 
 def _sequences(loci: _Loci, bootstrap: int, seed: int) -> Row:
-    """Mean over sequences that have an r."""
+    """Cells of the mean r over sequences that have one."""
     scored = [(locus, r) for locus, r in loci.sequences if np.isfinite(r)]
     lost = len(loci.sequences) - len(scored)
     note = f"{lost} of {len(loci.sequences)} sequences have no r" if lost else ""
@@ -303,7 +302,7 @@ def _sequences(loci: _Loci, bootstrap: int, seed: int) -> Row:
 
 
 def _pooled(loci: _Loci, bootstrap: int, seed: int) -> dict[str, Row]:
-    """Flat and per track, of sums over loci."""
+    """Cells of ``pcc_flat`` and ``pcc_track`` from the sums of loci."""
     sums = np.stack(list(loci.by_locus.values()))
     total = sums.sum(axis=0)
     lost = int(np.isnan(pearson(total)).sum())
@@ -330,7 +329,7 @@ def _flat(boot: BlockBootstrap, sums: np.ndarray) -> np.ndarray:
 
 
 def _tracks(boot: BlockBootstrap, sums: np.ndarray) -> np.ndarray:
-    """:func:`track_pcc` with and without each locus, some tracks at a time."""
+    """:func:`track_pcc` with and without each locus, in batches of tracks."""
     total = count = np.zeros(boot.n_blocks + 1)
     for low in range(0, sums.shape[1], _TRACKS_AT_ONCE):
         part = boot.sums({"sums": sums[:, low : low + _TRACKS_AT_ONCE]})["sums"]

@@ -1,8 +1,8 @@
-"""Stored one-hot bases against the FASTA: the only proof that a record belongs to its row.
+"""Comparison of stored one-hot bases with the FASTA: the only proof that a record is its row's.
 
-Records carry no coordinates. Each is compared base by base; a shard that is missing or read out
-of order, and a FASTA of another build, then differ at about three bases of four. Copies of one
-build differ at single bases (patches, what is masked); those are counted and do not stop a run.
+Records have no coordinates, so each is compared base by base. Where a shard is missing or out of
+order, or the FASTA is of another build, about three bases of four differ. Copies of one build
+differ at single bases (patches, masked bases); these are counted and do not stop a run.
 """
 
 from dataclasses import asdict, dataclass
@@ -19,7 +19,7 @@ MOST_DIFFERING = 0.001
 """Share of the bases of a record that may differ from the FASTA."""
 
 _PROBE_BP = 64
-_PROBE_DIFFERING = _PROBE_BP // 4  # bases that agree by chance alone leave three times as many
+_PROBE_DIFFERING = _PROBE_BP // 4  # of unrelated bases, three times as many differ
 # One row of four bytes (columns A, C, G, T) read as one number; N is all zeros.
 _CODES = np.zeros(256, dtype="<u4")
 _CODES[[A_ID, C_ID, G_ID, T_ID]] = [1, 1 << 8, 1 << 16, 1 << 24]
@@ -28,14 +28,14 @@ _LETTERS = {0: "N", 1: "A", 1 << 8: "C", 1 << 16: "G", 1 << 24: "T"}
 
 @dataclass(frozen=True)
 class Differences:
-    """Records of a split whose bases are not quite those of the FASTA.
+    """Counts of the records of a split that differ from the FASTA at single bases.
 
     Attributes
     ----------
-    records : int, how many
-    bases : int, that differ in all of them
-    worst_bases : int, that differ in the worst of them
-    worst_row : int or None, its row among the split's rows; the first of equal ones
+    records : int, number of such records
+    bases : int, differing bases in all of them
+    worst_bases : int, differing bases of the worst record
+    worst_row : int or None, row of the (first) worst record among the split's rows
     """
 
     records: int = 0
@@ -44,7 +44,7 @@ class Differences:
     worst_row: int | None = None
 
     def with_record(self, row: int, bases: int) -> "Differences":
-        """The same and one record more, of which ``bases`` differ."""
+        """These counts with one more record, of which ``bases`` differ."""
         return self if not bases else self + Differences(1, bases, bases, row)
 
     def __add__(self, later: "Differences") -> "Differences":
@@ -57,14 +57,14 @@ class Differences:
         )
 
     def facts(self) -> dict[str, Any]:
-        """As JSON values."""
+        """The counts as JSON values."""
         return asdict(self)
 
 
 def check_record(
     stored: bytes,
     rows: pd.DataFrame,
-    place: int,
+    position: int,
     genome: ReferenceGenome,
     where: str,
     remark: str,
@@ -78,19 +78,19 @@ def check_record(
         0 or 1, columns A, C, G, T; a row of zeros is N.
     rows : DataFrame with example, split, chrom, start, end
         Stored windows of all splits (:func:`genezip.tasks.windows.examples.read_rows`).
-    place : int
+    position : int
         Position of the record's window in ``rows``.
     where : str
         The record, for messages.
     remark : str
-        What is known about missing shards; may be empty.
+        Remark on missing shards; may be empty.
     advice : str
-        Which FASTA to give.
+        Advice on the FASTA.
 
     Returns
     -------
     int
-        How many bases differ: at most :data:`MOST_DIFFERING` of them.
+        Number of bases that differ, at most the share :data:`MOST_DIFFERING`.
 
     Raises
     ------
@@ -99,7 +99,7 @@ def check_record(
         row.
     """
     codes = np.frombuffer(stored, dtype="<u4")
-    differs = codes != _window(rows, place, genome)
+    differs = codes != _window(rows, position, genome)
     if not differs.any():
         return 0
     at = np.flatnonzero(differs)
@@ -111,7 +111,7 @@ def check_record(
         )
     if len(at) <= MOST_DIFFERING * len(codes):
         return len(at)
-    number, split, chrom, start, end = rows.iloc[place][
+    number, split, chrom, start, end = rows.iloc[position][
         ["example", "split", "chrom", "start", "end"]
     ]
     first = int(at[0])
@@ -133,15 +133,15 @@ def check_record(
     )
 
 
-def _window(rows: pd.DataFrame, place: int, genome: ReferenceGenome) -> np.ndarray:
-    chrom, start, end = rows.iloc[place][["chrom", "start", "end"]]
+def _window(rows: pd.DataFrame, position: int, genome: ReferenceGenome) -> np.ndarray:
+    chrom, start, end = rows.iloc[position][["chrom", "start", "end"]]
     return np.asarray(_CODES[genome.ids(chrom, int(start), int(end))])
 
 
 def _matching_row(codes: np.ndarray, rows: pd.DataFrame, genome: ReferenceGenome) -> int | None:
-    """Position of the row of any split whose window the bases are; None if there is none.
+    """Position of the row, of any split, whose window has these bases; None without one.
 
-    A short stretch is compared first: reading every window would take minutes.
+    A short stretch is compared first, as comparing every window would take minutes.
     """
     unknown = np.concatenate([[0], np.cumsum(codes == 0)])
     known = np.flatnonzero(unknown[_PROBE_BP:] == unknown[:-_PROBE_BP])
@@ -149,12 +149,12 @@ def _matching_row(codes: np.ndarray, rows: pd.DataFrame, genome: ReferenceGenome
         return None
     at = int(known[0])
     probe = codes[at : at + _PROBE_BP]
-    places = zip(rows["chrom"], rows["start"], strict=True)
-    for place, (chrom, start) in enumerate(places):
+    positions = zip(rows["chrom"], rows["start"], strict=True)
+    for position, (chrom, start) in enumerate(positions):
         here = genome.ids(chrom, start + at, start + at + _PROBE_BP)
         if np.count_nonzero(_CODES[here] != probe) > _PROBE_DIFFERING:
             continue
-        differing = np.count_nonzero(codes != _window(rows, place, genome))
+        differing = np.count_nonzero(codes != _window(rows, position, genome))
         if differing <= MOST_DIFFERING * len(codes):
-            return place
+            return position
     return None

@@ -13,6 +13,7 @@ from genezip.metrics.contacts import has_signal, mean_score
 from genezip.metrics.correlation import track_pcc, track_sums
 from genezip.models.device import choose_device
 from genezip.tasks.base import Job, Predictions
+from genezip.tasks.examples import rows_by_split
 from genezip.tasks.networks import (
     CNN_MICRO_BATCH,
     ActivityCNN,
@@ -29,7 +30,6 @@ from genezip.tasks.windows.examples import (
     RSAP_BINS,
     WindowExamples,
     predict_windows,
-    rows_of,
 )
 from genezip.training.step import precision
 
@@ -43,12 +43,12 @@ class WindowCNN(ABC):
 
     Parameters
     ----------
-    job : what is learned
+    job : method, subset and settings
     make : the network
 
     Attributes
     ----------
-    metric : of the validation windows, which chooses the weights
+    metric : score of the validation windows that selects the weights
     """
 
     metric: ClassVar[str]
@@ -57,7 +57,7 @@ class WindowCNN(ABC):
         self.job, self.examples = job, job.examples
         self.settings = cnn_settings(job.settings)
         self.device = choose_device(self.settings.device)
-        self.rows = rows_of(self.examples.table)
+        self.rows = rows_by_split(self.examples.table)
         self.targets = {split: self.examples.targets(split) for split in SPLITS}
         self.module = seeded(make, job.seed).to(self.device)
 
@@ -71,7 +71,7 @@ class WindowCNN(ABC):
 
     @abstractmethod
     def validation_score(self) -> float:
-        """Score of the validation windows that chooses the weights."""
+        """Score of the validation windows that selects the weights."""
 
     def loss(self, numbers: np.ndarray) -> Tensor:
         """Squared error of training windows: the mean over finite targets, then over windows."""
@@ -92,7 +92,7 @@ class WindowCNN(ABC):
 
 
 class ContactMapsCNN(WindowCNN):
-    """Maps of one cell line."""
+    """The CNN on maps of one cell line."""
 
     metric = "corr"
 
@@ -101,7 +101,7 @@ class ContactMapsCNN(WindowCNN):
         super().__init__(job, lambda: ContactCNN(CROPPED_BINS))
 
     def target(self, split: str, number: int) -> np.ndarray:
-        """As of :class:`WindowCNN`; NaN throughout for a map without contrast."""
+        """As of :class:`WindowCNN`; all NaN for a constant map."""
         found = np.array(self.targets[split][number, self.line])
         if not has_signal(found):
             found[:] = np.nan  # a chromosome that was missing from the experiment: all zeros
@@ -120,7 +120,7 @@ class ContactMapsCNN(WindowCNN):
 
 
 class TracksCNN(WindowCNN):
-    """All tracks of regulatory activity."""
+    """The CNN on all tracks of regulatory activity."""
 
     metric = "pcc_track"
 
@@ -131,10 +131,10 @@ class TracksCNN(WindowCNN):
 
     def target(self, split: str, number: int) -> np.ndarray:
         """As of :class:`WindowCNN`."""
-        return np.array(self.targets[split][number])  # the file itself is read-only
+        return np.array(self.targets[split][number])  # a copy, as the file is read-only
 
     def forward(self, ids: Tensor) -> Tensor:
-        """Bins and tracks (B, bins, tracks)."""
+        """Predictions (B, bins, tracks)."""
         found: Tensor = self.module(ids)
         return found
 
@@ -147,12 +147,12 @@ class TracksCNN(WindowCNN):
 
 
 def train_cnn(cnn: WindowCNN) -> Iterator[Predictions]:
-    """Train, and predict all validation and test windows."""
+    """Train the CNN, and predict all validation and test windows."""
     job, count = cnn.job, len(cnn.rows["train"])
     identity = {"subset": job.official}
     learn(job, cnn, cnn.validation_score, cnn.metric, count, CNN_MICRO_BATCH, identity)
     yield from predict_windows(
         cnn.examples.table,
-        lambda split, places: np.stack([cnn.target(split, int(place)) for place in places]),
+        lambda split, numbers: np.stack([cnn.target(split, int(number)) for number in numbers]),
         lambda rows: np.stack([cnn.predict(int(row)) for row in rows]),
     )

@@ -1,4 +1,4 @@
-"""Contact maps without a model: the mean map, the map of GC content, the map of distance.
+"""Baselines of contact maps: the mean map and the map of GC content.
 
 ``mean_map``: the mean training map, the same for every window. ``gc_product``: GC content of
 the bins, standardised in the window, as an outer product, with slope and intercept fitted by
@@ -13,18 +13,18 @@ from genezip.log import progress
 from genezip.metrics.contacts import has_signal, n_entries, pair_products, stratum_means
 from genezip.metrics.gc_content import gc_content
 from genezip.tasks.base import Predictions
+from genezip.tasks.examples import rows_by_split
 from genezip.tasks.windows.examples import (
     CMP_FULL,
     HELD_OUT,
     Bins,
     WindowExamples,
     predictions_at,
-    rows_of,
 )
 
 
 class MapMean:
-    """Mean of maps, entry by entry, over finite values; maps of one value are left out.
+    """Entrywise mean of maps over finite values; constant maps are left out.
 
     Attributes
     ----------
@@ -42,24 +42,24 @@ class MapMean:
             self.count += finite
 
     def mean(self) -> np.ndarray:
-        """Float64 array, shape (m,); an entry never seen takes the mean of its diagonal, or 0."""
+        """Mean map, float64 (m,); an entry without values has the mean of its diagonal, or 0."""
         seen = self.count > 0
         found = np.where(seen, self.total / np.maximum(self.count, 1), self.by_distance())
         return np.where(np.isfinite(found), found, 0.0)
 
     def by_distance(self) -> np.ndarray:
-        """Mean of each diagonal laid on the map, NaN in diagonals never seen."""
+        """Map with the mean of each diagonal, NaN in diagonals without values."""
         return stratum_means(self.total, self.count)
 
 
 class LineFit:
-    """Least squares of one number on another, from sums."""
+    """Least squares fit of y on x from running sums."""
 
     def __init__(self) -> None:
         self.sums = np.zeros(5)  # n, x, y, xx, xy
 
     def add(self, x: np.ndarray, y: np.ndarray) -> None:
-        """Add pairs of numbers, shape (m,) each; those with a y that is not finite are left out."""
+        """Add pairs of numbers, shape (m,) each; pairs with a y that is not finite are left out."""
         finite = np.isfinite(y)
         x, y = x[finite].astype(np.float64), y[finite].astype(np.float64)
         self.sums += [len(x), x.sum(), y.sum(), x @ x, x @ y]
@@ -89,7 +89,7 @@ def gc_product(ids: np.ndarray, bins: Bins = CMP_FULL) -> np.ndarray:
 
 
 def standardised(values: np.ndarray) -> np.ndarray:
-    """Mean 0 and standard deviation 1 over finite values; 0 where not finite or all equal.
+    """Values with mean 0 and SD 1 over finite ones; 0 where not finite or all equal.
 
     Parameters
     ----------
@@ -115,20 +115,20 @@ def predict_maps(
     ----------
     track : index of the cell line
     """
-    rows = rows_of(windows.table)
+    rows = rows_by_split(windows.table)
     mean, line = MapMean(n_entries(bins.count)), LineFit()
     train = windows.targets("train")
-    for number, place in enumerate(progress(rows["train"], "training maps", unit="map")):
+    for number, row in enumerate(progress(rows["train"], "training maps", unit="map")):
         target = np.asarray(train[number, track])
         mean.add(target)
         if has_signal(target):
-            line.add(gc_product(windows.ids(int(place)), bins), target)
+            line.add(gc_product(windows.ids(int(row)), bins), target)
     flat = mean.mean()
     intercept, slope = line.line()
     for split in HELD_OUT:
         targets = windows.targets(split)
-        for number, place in enumerate(rows[split]):
+        for number, row in enumerate(rows[split]):
             target = np.asarray(targets[number, track])
-            product = intercept + slope * gc_product(windows.ids(int(place)), bins)
+            product = intercept + slope * gc_product(windows.ids(int(row)), bins)
             for model, found in (("mean_map", flat), ("gc_product", product)):
-                yield predictions_at(windows.table, np.array([place]), [target], [found], model)
+                yield predictions_at(windows.table, np.array([row]), [target], [found], model)

@@ -40,9 +40,9 @@ from genezip.tasks.predictions import ArrayRow, PredictionFile, gathered
 from genezip.tasks.scores import estimated, joined, row
 from genezip.tasks.windows.contact_baselines import predict_maps
 from genezip.tasks.windows.examples import (
-    CMP_AUTHORS,
     CMP_BP,
     CMP_FULL,
+    CMP_RELEASE,
     UNIT,
     Bins,
     WindowExamples,
@@ -64,15 +64,15 @@ _PUBLISHED = ("scc", "corr")  # metrics of the paper's table
 
 
 class MapLayout(Layout):
-    """One axis with the upper triangle of a map."""
+    """Layout of one axis with the upper triangle of a map."""
 
     def fits(self, shape: Sequence[int]) -> bool:
-        """As of :class:`Layout`; a size is that of some map."""
+        """As of :class:`Layout`; the size must be that of a triangle."""
         return super().fits(shape) and (shape[0] == -1 or is_triangle(shape[0]))
 
 
 class CMP(Windows):
-    """Contact maps of one cell line."""
+    """The task of contact maps of one cell line."""
 
     name = "cmp"
     settings = config.ContactMaps
@@ -86,7 +86,7 @@ class CMP(Windows):
     )
     deposit = Deposit("doi:10.7910/DVN/AZM25S", lambda path: path.name == "sequences.bed")
     one_folder = True
-    bins: ClassVar[dict[Input, Bins]] = {"authors": CMP_AUTHORS, "full": CMP_FULL}
+    bins: ClassVar[dict[Input, Bins]] = {"authors": CMP_RELEASE, "full": CMP_FULL}
     bed = "/sequences.bed"
     reason = "contact map window"
 
@@ -137,7 +137,7 @@ class CMP(Windows):
 def prepare_contact_maps(
     files: TaskFiles, genome: ReferenceGenome | Path, manifest: str | Path
 ) -> Prepared:
-    """Convert the shards once; every subset (cell line) reads the same folder.
+    """Convert the shards into one folder for all subsets (cell lines).
 
     ``targets.SPLIT.npy``: float16, shape (n, 5, 99_681), logarithm of observed over expected
     contacts, rows in the order of the split's rows. ``examples.parquet``: example, split, chrom,
@@ -159,7 +159,7 @@ def prepare_contact_maps(
         widened_bp=0,
         tracks=list(TRACKS),
         stored=(N_VALUES, len(TRACKS)),
-        turned=True,
+        transposed=True,
         advice=(
             "the FASTA that Akita's records were cut from is hg38.ml.fa, which the deposit of rsap "
             "holds; name it in benchmarks.cmp.genome"
@@ -185,13 +185,13 @@ def cell_line(prepared: Prepared, official: str) -> int:
 
 @dataclass
 class _Maps:
-    """Scores of the maps of one method, rule and split of a file."""
+    """Scores of the maps of one method, split scheme and split of a file."""
 
     path: Path
     examples: list[int] = field(default_factory=list)
     loci: list[str] = field(default_factory=list)
     scores: list[dict[str, float]] = field(default_factory=list)
-    flat: list[bool] = field(default_factory=list)  # the target has no two values
+    flat: list[bool] = field(default_factory=list)  # whether the target is constant
 
     def add(self, each: ArrayRow) -> None:
         if not is_triangle(each.target.size):
@@ -206,7 +206,7 @@ class _Maps:
 
 
 def map_rows(files: Sequence[PredictionFile], bootstrap: int, seed: int) -> list[Row]:
-    """Rows of every method, rule and split.
+    """Rows of every method, split scheme and split.
 
     Parameters
     ----------
@@ -253,7 +253,7 @@ def _means(
 
 
 def skipped(maps: int, scored: int, flat: int) -> str:
-    """How many maps have no score, and why; empty where all have one.
+    """Number of maps without a score, with reasons; empty where all have one.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
-"""Examples of contact maps and regulatory activity: bases from the FASTA, targets from the disk.
+"""Examples of contact maps and regulatory activity: bases from the FASTA, targets from disk.
 
-The windows whose records a deposit's shards hold are the rows of ``sequences.bed``: four columns
-without a header (chrom, start, end, split), record *j* of a split is the *j*-th row of that split
+The windows of the records in a deposit's shards are the rows of ``sequences.bed``: four columns
+without a header (chrom, start, end, split). Record *j* of a split is the *j*-th row of that split
 (Akita, Fudenberg et al. 2020; Basenji2, Kelley 2020).
 """
 
@@ -20,16 +20,16 @@ from genezip.genome.names import check_ends
 from genezip.genome.sources.splits import SPLITS
 from genezip.log import Progress
 from genezip.tasks.base import Predictions
-from genezip.tasks.examples import Prepared
+from genezip.tasks.examples import Prepared, rows_by_split
 
 UNIT = "loci"
-"""What the bootstrap resamples: windows of one split that overlap (:func:`loci`)."""
+"""Unit of the bootstrap: overlapping windows of one split (:func:`loci`)."""
 HELD_OUT = ("valid", "test")
-"""Splits whose windows are predicted."""
+"""Splits that are predicted."""
 
 
 def targets_name(split: str) -> str:
-    """File of the targets of a split."""
+    """Name of the file with the targets of a split."""
     return f"targets.{split}.npy"
 
 
@@ -40,7 +40,7 @@ class Bins:
     Attributes
     ----------
     first_bp : int
-        Where bin 0 begins (bp from the start of the window).
+        Start of bin 0 (bp from the start of the window).
     width_bp : int
     count : int
     """
@@ -51,11 +51,11 @@ class Bins:
 
     @property
     def end_bp(self) -> int:
-        """Where the last bin ends (bp from the start of the window)."""
+        """End of the last bin (bp from the start of the window)."""
         return self.first_bp + self.count * self.width_bp
 
     def edges(self) -> np.ndarray:
-        """Where bins begin, and where the last one ends: int64 array, shape (count + 1,)."""
+        """Starts of the bins, then the end of the last one: int64 array, shape (count + 1,)."""
         return self.first_bp + self.width_bp * np.arange(self.count + 1, dtype=np.int64)
 
 
@@ -63,12 +63,12 @@ CMP_BP = 1_048_576
 """Input of the contact maps: 512 bins of 2,048 bp (Akita, Fudenberg et al. 2020)."""
 CMP_FULL = Bins(65_536, 2_048, 448)
 """Scored bins of a contact map: 32 bins are cropped on each side."""
-CMP_AUTHORS = Bins(0, 2_048, 448)
-"""The same count laid from the first base, as GeneZip's release does."""
+CMP_RELEASE = Bins(0, 2_048, 448)
+"""Bins of the release features of a contact map: as many, from the first base on."""
 RSAP_STORED_BP = 131_072
 """Bases of a stored interval of regulatory activity (Basenji2, Kelley 2020)."""
 RSAP_WIDENED = 32_768
-"""Bases that the input adds on each side of it."""
+"""Bases that the input adds on each side of that interval."""
 RSAP_BP = RSAP_STORED_BP + 2 * RSAP_WIDENED
 RSAP_BINS = Bins(RSAP_WIDENED + 8_192, 128, 896)
 """Scored bins of regulatory activity inside the widened input of 196,608 bp."""
@@ -128,8 +128,8 @@ class WindowExamples:
         row : int
             Position in ``table``.
         """
-        place = self.table.iloc[row]
-        return self.genome.ids(place["chrom"], int(place["start"]), int(place["end"]))
+        one = self.table.iloc[row]
+        return self.genome.ids(one["chrom"], int(one["start"]), int(one["end"]))
 
     def targets(self, split: str) -> np.memmap:
         """Targets of a split, rows in the order of its rows in ``table``.
@@ -147,7 +147,7 @@ class WindowExamples:
 
 
 def read_rows(path: Path, window_bp: int, genome: ReferenceGenome) -> pd.DataFrame:
-    """The stored windows, with the FASTA's names of chromosomes.
+    """The stored windows, with the FASTA's chromosome names.
 
     Parameters
     ----------
@@ -161,12 +161,6 @@ def read_rows(path: Path, window_bp: int, genome: ReferenceGenome) -> pd.DataFra
     DataFrame
         example int64 (number in its split, from 0), split, chrom, start, end; rows as in the
         file.
-
-    Raises
-    ------
-    GenezipError
-        For a malformed row, a window of another length or outside its chromosome, a chromosome
-        that the FASTA lacks, or a split without a row.
     """
     table = read_bed(path, BED4_SPLIT, choices={"split": SPLITS}, length=window_bp)
     missing = [split for split in SPLITS if not (table["split"] == split).any()]
@@ -180,13 +174,13 @@ def read_rows(path: Path, window_bp: int, genome: ReferenceGenome) -> pd.DataFra
 
 
 def widened(table: pd.DataFrame, widened_bp: int) -> pd.DataFrame:
-    """Input windows of stored windows: longer on both sides, with their loci.
+    """Input windows of stored windows: widened on both sides, with their loci.
 
     Parameters
     ----------
     table : DataFrame of :func:`read_rows`
     widened_bp : int
-        Bases added on each side; windows may then reach beyond the chromosome.
+        Bases added on each side; input windows may reach beyond the chromosome.
 
     Returns
     -------
@@ -198,10 +192,10 @@ def widened(table: pd.DataFrame, widened_bp: int) -> pd.DataFrame:
 
 
 def loci(table: pd.DataFrame) -> np.ndarray:
-    """Number of the stretch of overlapping windows that each window belongs to.
+    """Number of each window's locus, a stretch of overlapping windows.
 
-    Windows of one split and chromosome that overlap, directly or through others, share bases
-    and so are no independent examples. Windows that only touch do.
+    Windows of one split and chromosome that overlap or touch, directly or through others, are not
+    independent examples.
 
     Parameters
     ----------
@@ -216,12 +210,6 @@ def loci(table: pd.DataFrame) -> np.ndarray:
     return components(table["start"].to_numpy(), table["end"].to_numpy(), groups)
 
 
-def rows_of(table: pd.DataFrame) -> dict[str, np.ndarray]:
-    """Row numbers of every split, int64, in the order of the split's targets."""
-    split = table["split"].to_numpy()
-    return {name: np.flatnonzero(split == name) for name in SPLITS}
-
-
 def blocks(rows: np.ndarray, size: int) -> list[np.ndarray]:
     """Consecutive parts of at most ``size`` rows."""
     return [rows[start : start + size] for start in range(0, len(rows), size)]
@@ -234,14 +222,14 @@ def predictions_at(
     prediction: Sequence[np.ndarray] | np.ndarray,
     model: str | None = None,
 ) -> Predictions:
-    """Predictions of some windows of one split, a locus being the unit of the bootstrap.
+    """Predictions of windows of one split, with the locus as the unit of the bootstrap.
 
     Parameters
     ----------
     table : of :class:`WindowExamples`
     rows : k numbers of its rows
     target, prediction : k arrays
-    model : name of the baseline; None where the method says it
+    model : name of the baseline; None for that of the method
     """
     return Predictions(
         str(table["split"].iloc[rows[0]]),
@@ -259,20 +247,20 @@ def predict_windows(
     predict: Callable[[np.ndarray], np.ndarray],
     at_once: int = 1,
 ) -> Iterator[Predictions]:
-    """Predictions of all validation and test windows, some at a time.
+    """Predictions of all validation and test windows, a batch at a time.
 
     Parameters
     ----------
     table : of :class:`WindowExamples`
     target : split, k positions within it -> float array, shape (k, ...)
     predict : k rows of ``table`` -> float array, shape (k, ...)
-    at_once : k at most
+    at_once : largest k
     """
-    rows = rows_of(table)
+    rows = rows_by_split(table)
     total = sum(len(rows[split]) for split in HELD_OUT)
     with Progress("predictions", total, "window") as shown:
         for split in HELD_OUT:
-            for places in blocks(np.arange(len(rows[split])), at_once):
-                here = rows[split][places]
-                yield predictions_at(table, here, target(split, places), predict(here))
+            for batch in blocks(np.arange(len(rows[split])), at_once):
+                here = rows[split][batch]
+                yield predictions_at(table, here, target(split, batch), predict(here))
                 shown.advance(len(here))

@@ -1,12 +1,12 @@
 """Features of a window: one vector per bin of a map or a track.
 
-One of two layers is pooled: token states (``tokens``), by exact base coverage (a bin is the mean
-over its bases of the vector of the chunk each base lies in), or the hidden states of the bases
-(``states``), of which a bin is the mean.
+One of two layers is pooled: token states (``tokens``), where a bin is the mean over its bases of
+the vector of each base's chunk, or the hidden states of the bases (``states``), where a bin is
+their mean.
 
-The input ``authors`` is that of the GeneZip release (arXiv 2602.17739): independent windows of
-12,800 bp, forward strand, states. The input ``full`` reads the whole window, on both strands; bins
-of the reverse strand are turned back, so a bin is the same bases in both.
+The input ``authors`` is the release input (arXiv 2602.17739): independent windows of 12,800 bp,
+forward strand, states. The input ``full`` is the whole window on both strands; bins of the reverse
+strand are put in forward order, so a bin has the same bases in both.
 """
 
 from collections.abc import Iterable
@@ -20,11 +20,10 @@ from genezip.config.tasks import Input
 from genezip.errors import GenezipError
 from genezip.inference.forward import base_vectors, sequence_vectors
 from genezip.models.base import Compressor, vector_width
-from genezip.tasks.features import Reading, StorePlan
+from genezip.tasks.features import RELEASE_BP, Extraction, StorePlan
 from genezip.tasks.windows.examples import Bins, WindowExamples
 
-AUTHORS_BP = 12_800  # context of the published models
-WINDOWS_AT_A_TIME = 16  # whose vectors are in memory together
+WINDOWS_AT_A_TIME = 16  # with their vectors in memory together
 ROWS_PER_PART = 4
 
 Layer = Literal["states", "tokens"]
@@ -35,7 +34,7 @@ def pool_tokens(starts: np.ndarray, length: int, vectors: np.ndarray, bins: Bins
 
     A bin is the sum over chunks of (bases of the chunk in the bin) x vector / width of the bin.
     A chunk ends where the next begins, the last one at ``length``; bases before the first chunk
-    belong to none and count as zero.
+    count as zero.
 
     Parameters
     ----------
@@ -52,7 +51,7 @@ def pool_tokens(starts: np.ndarray, length: int, vectors: np.ndarray, bins: Bins
         return np.zeros((bins.count, vectors.shape[1]), dtype=np.float32)
     edges = bins.edges()
     inside = starts[(starts > edges[0]) & (starts < edges[-1])]
-    # between two neighbouring cuts every base is of one chunk and one bin
+    # all bases between two neighbouring cuts belong to one chunk and one bin
     cuts = np.union1d(edges, inside)
     chunk = np.searchsorted(starts, cuts[:-1], side="right") - 1
     bin_of = (cuts[:-1] - bins.first_bp) // bins.width_bp
@@ -65,7 +64,7 @@ def pool_tokens(starts: np.ndarray, length: int, vectors: np.ndarray, bins: Bins
 
 
 def pool_states(blocks: Iterable[np.ndarray], bins: Bins) -> np.ndarray:
-    """Mean of every bin, from vectors of bases that come in blocks of any lengths.
+    """Mean of every bin, from vectors of bases in blocks of any lengths.
 
     Only one block and the bins are in memory.
 
@@ -76,11 +75,6 @@ def pool_states(blocks: Iterable[np.ndarray], bins: Bins) -> np.ndarray:
     Returns
     -------
     float32 array, shape (bins.count, D); sums are float64
-
-    Raises
-    ------
-    ValueError
-        If the blocks end before the last bin does.
     """
     total: np.ndarray | None = None
     at, end = 0, bins.end_bp
@@ -109,9 +103,9 @@ def mirrored(bins: Bins, length: int) -> Bins:
     return Bins(length - bins.end_bp, bins.width_bp, bins.count)
 
 
-def authors_features(compressor: Compressor, ids: np.ndarray, bins: Bins) -> np.ndarray:
+def release_features(compressor: Compressor, ids: np.ndarray, bins: Bins) -> np.ndarray:
     """Bins of independent windows of 12,800 bp, the last one shorter; float32 (count, width)."""
-    windows = [ids[start : start + AUTHORS_BP] for start in range(0, len(ids), AUTHORS_BP)]
+    windows = [ids[start : start + RELEASE_BP] for start in range(0, len(ids), RELEASE_BP)]
     return pool_states(sequence_vectors(compressor, windows, WINDOWS_AT_A_TIME), bins)
 
 
@@ -145,13 +139,13 @@ def window_features(
     bins: Bins,
     input: Input,
     layer: Layer,
-) -> Reading:
-    """How the features of all windows of a prepared folder are made.
+) -> Extraction:
+    """How the features of all windows of a prepared folder are computed.
 
     Parameters
     ----------
     compressor : for ``full`` one that streams; for ``authors`` with its own bound
-    bins : where the scored bins lie; ``authors`` of contact maps lays them from bp 0
+    bins : the scored bins; those of contact maps begin at bp 0 for ``authors``
     layer : of the input ``full``; ``authors`` always pools states
     """
     if layer not in ("states", "tokens"):
@@ -170,11 +164,11 @@ def window_features(
         for row in rows:
             ids = windows.ids(row)
             if input == "authors":
-                one = authors_features(compressor, ids, bins)
+                one = release_features(compressor, ids, bins)
             else:
                 one = full_features(compressor, ids, bins, layer)
             found.append(one.reshape(bins.count, -1))
             bases += len(ids) * len(strands)
         return np.stack(found), bases
 
-    return Reading(plan, compute, ROWS_PER_PART)
+    return Extraction(plan, compute, ROWS_PER_PART)

@@ -1,12 +1,12 @@
 """Heads on cached bin features: contact maps of one cell line, and activity of all tracks.
 
 Contact maps have the settings of the GeneZip release: squared error over finite entries, AdamW at
-a constant rate, the weights of the last step. Not as there: features are standardised by the
-training maps, and training maps without signal (a chromosome that the experiment lacks is all
-zeros) are left out.
+a constant rate, the weights of the last step. Unlike the release, features are standardised by the
+training maps, and training maps without signal (all zeros where the experiment lacks a chromosome)
+are left out.
 
-The paper has no setting for regulatory activity: a linear head, the loss of Enformer (Poisson),
-and the weights of the lowest validation loss.
+The paper has no setting for regulatory activity; it has a linear head, the loss of Enformer
+(Poisson), and the weights of the lowest validation loss here.
 """
 
 import logging
@@ -23,6 +23,7 @@ from genezip.log import Progress, progress
 from genezip.metrics.contacts import has_signal, mean_score, n_bins
 from genezip.models.device import choose_device
 from genezip.tasks.base import Job, Predictions
+from genezip.tasks.examples import rows_by_split
 from genezip.tasks.features import Moments, Standard
 from genezip.tasks.networks import (
     ActivityHead,
@@ -32,34 +33,34 @@ from genezip.tasks.networks import (
     squared_error_sum,
 )
 from genezip.tasks.windows.contacts import FIRST_MAPS
-from genezip.tasks.windows.examples import WindowExamples, blocks, predict_windows, rows_of
+from genezip.tasks.windows.examples import WindowExamples, blocks, predict_windows
 from genezip.training.fit import fit_task, rows_of_step
 from genezip.training.objectives import TaskObjective
 
 logger = logging.getLogger(__name__)
 
 VALIDATION_WINDOWS = 256
-"""Validation windows that choose the weights of an activity head, evenly spread over the split."""
+"""Number of validation windows that select an activity head's weights, evenly spread."""
 MAPS_AT_ONCE = 64
 ACTIVITY_AT_ONCE = 2
 _ROWS_PER_BLOCK = 16
-_MEMORY_SHARE = 0.5  # of the free memory of a GPU, for a micro-batch
+_MEMORY_SHARE = 0.5  # of a GPU's free memory, for a micro-batch
 # Pair tensor and activations of a map of 448 bins take 0.9 GB in float32; 2 GB leave room for
 # the convolutions' workspace and the gradients.
 _BYTES_PER_PAIR = 10_000
 _BYTES_PER_VALUE = 32  # rate, target, loss terms and their gradients, float32
 
 Part = tuple[Tensor, Tensor, int]
-"""Features (B, bins, channels), targets (B, ...), and the finite targets of the whole step."""
+"""Features (B, bins, channels), targets (B, ...), and the step's number of finite targets."""
 
 
 class BinFeatures:
-    """Features of windows; every channel has mean 0 and SD 1 over the training windows' bins.
+    """Features of windows, standardised by the bins of the training windows.
 
     Parameters
     ----------
     array : float array, shape (n, bins, channels), usually a memory map
-    train : int array, rows whose bins decide mean and SD
+    train : int array, rows that give mean and SD
     name : for messages
     """
 
@@ -82,15 +83,15 @@ class BinFeatures:
 
 
 class BinnedWindows:
-    """Features of windows beside their targets, a micro-batch at a time.
+    """Features and targets of windows in micro-batches.
 
     Parameters
     ----------
     array : float32, shape (n, bins, channels), features in the order of the table
-    job : what is learned
+    job : method, subset and settings
     target : split, k positions within it -> float array, shape (k, ...)
-    train : positions of the training windows that are learned
-    bytes_each : what an example takes in forward and backward
+    train : positions of the training windows that are used
+    bytes_each : memory of an example in forward and backward
     """
 
     def __init__(
@@ -102,7 +103,7 @@ class BinnedWindows:
         bytes_each: int,
     ) -> None:
         self.job, self.target, self.train = job, target, train
-        self.rows = rows_of(job.examples.table)
+        self.rows = rows_by_split(job.examples.table)
         self.device = choose_device(job.settings.device)
         self.features = BinFeatures(array, self.rows["train"][train], job.name)
         self.at_once = micro_batch(self.device, bytes_each, job.settings.batch)
@@ -111,24 +112,24 @@ class BinnedWindows:
         """Features of rows of the table, float32 Tensor (len(rows), bins, channels)."""
         return self.features.batch(rows, self.device)
 
-    def parts(self, split: str, places: np.ndarray) -> Iterator[Part]:
-        """Features and targets of some windows of a split."""
-        known = self.target(split, places)
+    def parts(self, split: str, positions: np.ndarray) -> Iterator[Part]:
+        """Micro-batches of the windows of a split at ``positions``."""
+        known = self.target(split, positions)
         values = int(np.isfinite(known).sum())
-        for part in blocks(np.arange(len(places)), self.at_once):
-            seen = self.batch(self.rows[split][places[part]])
+        for part in blocks(np.arange(len(positions)), self.at_once):
+            seen = self.batch(self.rows[split][positions[part]])
             yield seen, torch.from_numpy(known[part]).to(self.device), values
 
     def step(self, step: int) -> Iterator[Part]:
-        """The training windows of a step."""
+        """Micro-batches of the training windows of a step."""
         batch, seed = self.job.settings.batch, self.job.seed
         return self.parts("train", self.train[rows_of_step(len(self.train), batch, step, seed)])
 
 
 def micro_batch(device: torch.device, bytes_each: int, batch: int) -> int:
-    """Examples that go through a head at once: one on a CPU, what half of a GPU holds on it.
+    """Examples per micro-batch of a head: one on a CPU, as many as half of a GPU holds on a GPU.
 
-    ``bytes_each`` is what an example takes in forward and backward.
+    ``bytes_each`` is the memory of an example in forward and backward.
     """
     if device.type != "cuda":
         return 1
@@ -138,8 +139,8 @@ def micro_batch(device: torch.device, bytes_each: int, batch: int) -> int:
 
 def kept_where(rows: np.ndarray, keep: Callable[[int], bool], name: str) -> np.ndarray:
     """Positions 0 .. len(rows) - 1 for which ``keep`` holds; a warning counts the others."""
-    places = progress(range(len(rows)), "targets", unit="window")
-    kept = np.array([place for place in places if keep(place)], dtype=np.int64)
+    positions = progress(range(len(rows)), "targets", unit="window")
+    kept = np.array([position for position in positions if keep(position)], dtype=np.int64)
     if len(kept) < len(rows):
         logger.warning(
             f"{name}: {len(rows) - len(kept)} of {len(rows)} training windows have no signal "
@@ -162,12 +163,12 @@ def predict_contacts(
     bins = n_bins(targets["train"].shape[-1])
     _check_bins(array, bins, "maps", job.name)
 
-    def target(split: str, places: np.ndarray) -> np.ndarray:
-        return np.asarray(targets[split][places, track])
+    def target(split: str, positions: np.ndarray) -> np.ndarray:
+        return np.asarray(targets[split][positions, track])
 
     table, settings = job.examples.table, job.settings
-    known = rows_of(table)["train"]
-    train = kept_where(known, lambda place: has_signal(targets["train"][place, track]), job.name)
+    known = rows_by_split(table)["train"]
+    train = kept_where(known, lambda each: has_signal(targets["train"][each, track]), job.name)
     windows = BinnedWindows(array, job, target, train, _BYTES_PER_PAIR * bins * bins)
     width = windows.features.width
     head = seeded(lambda: ContactHead(width, bins), job.seed).to(windows.device)
@@ -179,11 +180,11 @@ def predict_contacts(
         return np.asarray(torch.cat(parts).cpu().numpy())
 
     def validate() -> float:
-        """Mean SCC of the first validation maps that have one."""
+        """Mean SCC of the first validation maps, of those where it is defined."""
         first = windows.rows["valid"][:FIRST_MAPS]
         pairs = (
-            (predict(np.array([row]))[0], targets["valid"][place, track])
-            for place, row in enumerate(first)
+            (predict(np.array([row]))[0], targets["valid"][number, track])
+            for number, row in enumerate(first)
         )
         return mean_score(pairs, "scc")
 
@@ -203,7 +204,7 @@ def contact_loss(head: nn.Module, part: Part) -> Tensor:
 def predict_activity(array: np.ndarray, job: Job[WindowExamples]) -> Iterator[Predictions]:
     """Train an activity head and predict the rates in all validation and test windows.
 
-    Targets are read from their memory maps a batch at a time.
+    Targets are read from their memory maps in batches.
 
     Parameters
     ----------
@@ -213,11 +214,11 @@ def predict_activity(array: np.ndarray, job: Job[WindowExamples]) -> Iterator[Pr
     bins, tracks = targets["train"].shape[1:]
     _check_bins(array, bins, "targets", job.name)
 
-    def target(split: str, places: np.ndarray) -> np.ndarray:
-        return np.asarray(targets[split][places])
+    def target(split: str, positions: np.ndarray) -> np.ndarray:
+        return np.asarray(targets[split][positions])
 
     table, settings = job.examples.table, job.settings
-    train = np.arange(len(rows_of(table)["train"]))
+    train = np.arange(len(rows_by_split(table)["train"]))
     windows = BinnedWindows(array, job, target, train, _BYTES_PER_VALUE * bins * tracks)
     width = windows.features.width
     head = seeded(lambda: ActivityHead(width, tracks), job.seed).to(windows.device)
@@ -231,8 +232,8 @@ def predict_activity(array: np.ndarray, job: Job[WindowExamples]) -> Iterator[Pr
         """The negative mean loss."""
         total, values = 0.0, 0
         chosen = spread(len(windows.rows["valid"]), VALIDATION_WINDOWS)
-        for places in blocks(chosen, settings.batch):
-            for seen, found, _values in windows.parts("valid", places):
+        for positions in blocks(chosen, settings.batch):
+            for seen, found, _values in windows.parts("valid", positions):
                 total += float(poisson_sum(head(seen), found))
                 values += int(found.isfinite().sum())
         return -total / values if values else float("nan")
@@ -250,7 +251,7 @@ def activity_loss(head: nn.Module, part: Part) -> Tensor:
 
 
 def spread(count: int, most: int) -> np.ndarray:
-    """At most so many of the numbers 0 .. count - 1, evenly spread; int64, rising."""
+    """At most ``most`` of the numbers 0 .. count - 1, evenly spread; int64, rising."""
     return np.arange(min(count, most)) * count // max(1, min(count, most))
 
 

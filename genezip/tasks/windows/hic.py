@@ -1,11 +1,11 @@
-"""Raw Hi-C counts of one chromosome: ridge regression on bin vectors against trivial maps.
+"""Raw Hi-C counts of one chromosome: ridge regression on bin vectors, and baseline maps.
 
-A map is a square of neighbouring bins, and maps share no base. A fold is a run of maps in the
-order of the chromosome, so a tested map may lie beside a learned one only at the ends of its run.
-Targets are log(1 + count), and that minus its mean at the same distance in the maps that were
-learned (observed over expected). What is learned is the second, without each learned map's own
-mean: how deeply a map was read says nothing about another one, and no correlation within a map
-sees it. The first is the second plus the expected value.
+A map is a square of neighbouring bins, and maps share no base. A fold is a run of maps in
+chromosome order, so a test map can be next to a training map only at the ends of its run. Targets
+are log(1 + count), and the residual: that minus its mean at the same distance in the training maps
+(observed over expected). The residual is fitted, without each training map's own mean: a map's
+read depth is unrelated to that of others, and no correlation within a map depends on it. The
+prediction of the first target is the residual plus the expected value.
 """
 
 import logging
@@ -44,7 +44,7 @@ from genezip.models.base import Compressor, vector_width
 from genezip.tasks.base import Found, Job, Layout, Method, Note, NotMeasured, Predictions, Task
 from genezip.tasks.deposits import TaskFiles
 from genezip.tasks.examples import Prepared, preparing
-from genezip.tasks.features import FeatureStore, Reading, StorePlan
+from genezip.tasks.features import Extraction, FeatureStore, StorePlan
 from genezip.tasks.label_files import measurable, same_genome
 from genezip.tasks.predictions import PredictionFile
 from genezip.tasks.scores import Examples, Sheet, compared
@@ -56,14 +56,14 @@ BIN_BP = 5_000
 TARGETS = "targets.npy"
 UNIT = "maps"
 PENALTIES = tuple(10.0**power for power in range(10))
-WITHIN = 1.001  # of the lowest error; the smallest penalty with so low a one is taken
+WITHIN = 1.001  # times the lowest error: limit for the smallest penalty, which is chosen
 ROUNDING = 1e-12  # a residual that varies less, as a share of the prediction, is constant
 METRICS = ("scc", "corr", "corr_oe")
 FLAT = "the prediction is constant within a diagonal, so SCC is undefined"
 NO_OE = "it predicts the expected value itself, so observed over expected is constant"
 
 Predicted = tuple[np.ndarray, np.ndarray]
-"""Upper triangle of one map: expected value, and what is added to it."""
+"""Upper triangle of one map: expected value, and predicted residual."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class Maps:
 
 
 class HiC(Task[Maps]):
-    """Contacts of bins of 5,000 bp in K562."""
+    """The task of contacts of bins of 5,000 bp in K562."""
 
     name = "contacts"
     settings = config.Labels
@@ -141,7 +141,7 @@ class HiC(Task[Maps]):
 
     def features(
         self, compressor: Compressor, examples: Maps, input: Input, settings: Any
-    ) -> Reading:
+    ) -> Extraction:
         """As of :class:`Task`: the mean vector of every bin, segment by segment."""
         if input != "full":
             raise GenezipError(f"{self.name} reads whole segments; use the input full")
@@ -163,7 +163,7 @@ class HiC(Task[Maps]):
                 bases += 2 * len(ids)
             return np.stack([held.pop(row) for row in rows]), bases
 
-        return Reading(plan, compute, 1)
+        return Extraction(plan, compute, 1)
 
     def fit(self, features: FeatureStore, job: Job[Maps]) -> Iterator[Found]:
         """As of :class:`Task`."""
@@ -171,7 +171,7 @@ class HiC(Task[Maps]):
         yield from _predicted(job.examples, fit, job.method.model)
 
     def baselines(self, job: Job[Maps], tss: pd.DataFrame | None) -> Iterator[Found]:
-        """The expected value alone; with the mean residual; with a line in the product of GC."""
+        """Predictions of the expected value alone, with the mean residual, and with a GC line."""
         maps = job.examples
         for metric, reason in (("scc", FLAT), ("corr_oe", NO_OE)):
             yield Note(metric, reason, rule="blocks", model="distance_mean")
@@ -190,7 +190,7 @@ class HiC(Task[Maps]):
 
 
 def _score(sheet: Sheet, method: Method, maps: Examples) -> None:
-    """Mean over maps of every metric."""
+    """Add the mean over maps of every metric."""
     targets, predictions = np.stack(maps.target), np.stack(maps.prediction)
     if not is_triangle(targets.shape[1]):
         raise GenezipError(
@@ -220,7 +220,7 @@ def map_scores(targets: np.ndarray, predictions: np.ndarray, folds: np.ndarray) 
         for number in np.flatnonzero(folds == fold):
             target, prediction = targets[number], predictions[number]
             residual = prediction - expected
-            # what was added to the expected value is known but for the rounding of the sum
+            # a smaller spread is the rounding of the sum
             if np.ptp(residual) <= ROUNDING * np.abs(prediction).max():
                 residual = np.zeros_like(residual)
             observed = contact_scores(prediction, target)
@@ -230,17 +230,17 @@ def map_scores(targets: np.ndarray, predictions: np.ndarray, folds: np.ndarray) 
 
 
 def expected_value(targets: np.ndarray) -> np.ndarray:
-    """Mean at every distance, of maps (maps, pairs), laid back on a map: float64, (pairs,)."""
+    """Map with the mean of maps (maps, pairs) at every distance: float64, (pairs,)."""
     return stratum_means(targets.sum(0), np.full(targets.shape[1], len(targets)))
 
 
 Fit = Callable[[np.ndarray, np.ndarray], Callable[[int], np.ndarray]]
-"""Numbers of the learned maps and their residuals, each map's mean taken away -> residual of a
-map by its number."""
+"""Numbers of the training maps, and their residuals minus each map's mean -> function from the
+number of a map to its residual."""
 
 
 def _predicted(maps: Maps, fit: Fit, model: str) -> Iterator[Predictions]:
-    """Predictions of every fold, learned on the others."""
+    """Predictions of every fold by fits on the other folds."""
     columns = maps.table[["chrom", "start", "end"]].itertuples(index=False)
     names = np.array([f"{chrom}:{start}-{end}" for chrom, start, end in columns])
     folds = maps.table["fold"].to_numpy()
@@ -261,7 +261,7 @@ def _predicted(maps: Maps, fit: Fit, model: str) -> Iterator[Predictions]:
 
 
 def by_fold(targets: np.ndarray, folds: np.ndarray, fit: Fit) -> list[Predicted]:
-    """Expected value and residual of every map, learned on the other folds."""
+    """Expected value and residual of every map, fitted on the other folds."""
     found: list[Predicted] = [(targets[0], targets[0])] * len(targets)
     for fold in np.unique(folds):
         train = np.flatnonzero(folds != fold)
@@ -295,7 +295,7 @@ def _gc_product(gc: np.ndarray) -> Fit:
 
 
 def _gc(maps: Maps) -> np.ndarray:
-    """Share of G and C among the known bases of every bin (0 where none is known); (maps, bins)."""
+    """GC content of every bin (0 without known bases); float64 (maps, bins)."""
     found = np.zeros((len(maps.table), maps.bins))
     number, first = (maps.table[name].to_numpy() for name in ("segment", "first"))
     for segment in np.unique(number):
@@ -319,29 +319,29 @@ def bin_vectors(
     first : int array, shape (maps,), first base of every map, in any order
     """
     starts = np.sort((first[:, None] + BIN_BP * np.arange(bins)).ravel())
-    turned = (len(ids) - BIN_BP - starts)[::-1]
+    opposite_starts = (len(ids) - BIN_BP - starts)[::-1]
     forward = bin_means(base_vectors(compressor, ids), starts)
     opposite = base_vectors(compressor, reverse_complement(ids))
-    reverse = bin_means(opposite, turned, backwards=True)[::-1]
+    reverse = bin_means(opposite, opposite_starts, from_end=True)[::-1]
     means = forward / 2 + reverse / 2
     return means[np.searchsorted(starts, first)[:, None] + np.arange(bins)]
 
 
 def bin_means(
-    blocks: Iterable[np.ndarray], starts: np.ndarray, backwards: bool = False
+    blocks: Iterable[np.ndarray], starts: np.ndarray, from_end: bool = False
 ) -> np.ndarray:
-    """Mean vector of every bin of a sequence; one block and one bin are in memory.
+    """Mean vector of every bin of a sequence, with one block and one bin in memory.
 
     Parameters
     ----------
     blocks : float32 arrays, shape (n, D), vectors of consecutive bases from base 0 on
     starts : int array, shape (bins,), first base of every bin, rising
-    backwards : whether the bases of a bin are summed from its end, so that those of the other
+    from_end : whether the bases of a bin are summed from its end, so that those of the other
         strand are summed in the order of this one
 
     Returns
     -------
-    float32 array, shape (bins, D), for the bins that the blocks hold whole
+    float32 array, shape (bins, D), of the bins that lie completely in the blocks
     """
     means: list[np.ndarray] = []
     held, at = np.zeros((0, 0), dtype=np.float32), 0  # vectors of the bases from ``at`` on
@@ -350,7 +350,7 @@ def bin_means(
         while len(means) < len(starts) and starts[len(means)] + BIN_BP <= at + len(held):
             first = starts[len(means)] - at
             inside = held[first : first + BIN_BP]
-            means.append((inside[::-1] if backwards else inside).mean(axis=0))
+            means.append((inside[::-1] if from_end else inside).mean(axis=0))
         needed = starts[len(means)] - at if len(means) < len(starts) else len(held)
         done = min(needed, len(held))
         held, at = held[done:], at + done
@@ -368,7 +368,7 @@ def pair_features(vectors: np.ndarray) -> np.ndarray:
 
 
 def smallest_penalty(results: dict[str, Any]) -> int:
-    """Place of the smallest penalty whose error is at most 0.1 % above the lowest.
+    """Index of the smallest penalty whose error is at most 0.1 % above the lowest.
 
     Parameters
     ----------
@@ -379,10 +379,10 @@ def smallest_penalty(results: dict[str, Any]) -> int:
 
 
 def _ridge(vectors: np.ndarray, folds: np.ndarray) -> Fit:
-    """Ridge regression; its penalty is chosen by leaving out one learned fold at a time.
+    """Ridge regression whose penalty is chosen by cross-validation over the training folds.
 
-    Where the vectors say nothing, the error falls towards that of no prediction and has no
-    lowest point. So the smallest penalty is taken whose error is next to the lowest.
+    With uninformative vectors the error decreases towards that of no prediction, without a
+    minimum; hence the choice of :func:`smallest_penalty`.
     """
 
     def fit(train: np.ndarray, residuals: np.ndarray) -> Callable[[int], np.ndarray]:
@@ -433,11 +433,6 @@ def read_counts(path: Path) -> csr_matrix:
     Returns
     -------
     Symmetric sparse matrix over bins of 5,000 bp from the chromosome's first base on.
-
-    Raises
-    ------
-    GenezipError
-        If the table cannot be read, its rows are no such bins, or a count is no number from 0 on.
     """
     try:
         table = pd.read_csv(path, sep="\t", header=None, names=["one", "two", "count"])
@@ -464,14 +459,14 @@ def read_counts(path: Path) -> csr_matrix:
 
 
 def tiled(counts: csr_matrix, segments: list[Segment], bins: int) -> list[ContactMap]:
-    """Maps of ``bins`` whole bins, side by side inside the segments of :data:`CHROM`.
+    """Adjacent maps of ``bins`` whole bins inside the segments of :data:`CHROM`.
 
-    A map without a scored contact (DNA where short reads cannot be placed) is left out.
+    A map without a scored contact (DNA to which short reads do not map uniquely) is left out.
 
     Parameters
     ----------
     counts : of :func:`read_counts`
-    segments : segments of the genome; ``ContactMap.segment`` is the place in this list
+    segments : segments of the genome; ``ContactMap.segment`` is an index of this list
     """
     found = []
     for number, segment in enumerate(segments):

@@ -1,10 +1,10 @@
-"""Records of a deposit's shards, converted once: ``targets.SPLIT.npy`` and ``examples.parquet``.
+"""Conversion of a deposit's shards into ``targets.SPLIT.npy`` and ``examples.parquet``.
 
-A deposit has up to 360 GB of targets: each goes from its shard straight into its place in the
-file. Shards that are done are noted, so that an interrupted conversion goes on at the next one.
+A deposit has up to 360 GB of targets: each is written from its shard directly to its offset in the
+file. Finished shards are recorded, so that an interrupted conversion resumes at the next one.
 
-Basenji2 writes ``SPLIT-NUMBER.tfr``, or ``SPLIT-SPECIES-NUMBER.tfr`` for several species (Kelley
-2020): the last number counts, so ``train-2`` comes before ``train-10``.
+Shards of Basenji2 are ``SPLIT-NUMBER.tfr``, or ``SPLIT-SPECIES-NUMBER.tfr`` for several species
+(Kelley 2020): the last number orders them, so ``train-2`` comes before ``train-10``.
 """
 
 import logging
@@ -29,10 +29,10 @@ from genezip.genome.assembly import ReferenceGenome
 from genezip.genome.sources.splits import SPLITS
 from genezip.log import Progress
 from genezip.tasks.deposits import TaskFiles
-from genezip.tasks.examples import EXAMPLES, MANIFEST, Prepared, preparing
+from genezip.tasks.examples import EXAMPLES, MANIFEST, Prepared, preparing, rows_by_split
 from genezip.tasks.features import npy_head
 from genezip.tasks.windows.check import MOST_DIFFERING, Differences, check_record
-from genezip.tasks.windows.examples import rows_of, targets_name, widened
+from genezip.tasks.windows.examples import targets_name, widened
 
 logger = logging.getLogger(__name__)
 
@@ -50,8 +50,8 @@ class Shards:
     split : str
     paths : tuple of Path, in the order of their numbers
     lacking : tuple of int
-        Numbers below the last one that no shard has. Deposits may number with gaps; the count
-        of records decides whether one is lost.
+        Missing numbers below the last one. Deposits may number with gaps; the count of records
+        shows whether a shard is lost.
     """
 
     split: str
@@ -59,7 +59,7 @@ class Shards:
     lacking: tuple[int, ...]
 
     def gap(self) -> str:
-        """A remark on numbers that are lacking, for messages; empty without any."""
+        """A remark on missing numbers, for messages; empty without any."""
         if not self.lacking:
             return ""
         before = self.paths[0].stem.rpartition("-")[0]
@@ -74,8 +74,8 @@ def find_shards(files: TaskFiles, folder: str) -> list[Shards]:
     ----------
     files : TaskFiles
     folder : str
-        Name of the folder that holds ``targets/SPLIT-NUMBER.tfr``; what lies above it does not
-        matter. Further numbers may stand between (``train-0-3.tfr``); the last one orders.
+        Name of the folder of ``targets/SPLIT-NUMBER.tfr``, at any depth. There may be further
+        numbers (``train-0-3.tfr``); the last one orders.
     """
     numbered: dict[str, dict[int, Path]] = {split: {} for split in SPLITS}
     for path in files.ending(".tfr"):
@@ -118,12 +118,12 @@ class StoredWindows:
     tracks : list of str
     stored : tuple of int
         Shape of a stored target (float16, little-endian, row by row).
-    turned : bool
-        Whether its axes change places in the ``.npy`` file.
+    transposed : bool
+        Whether its axes are transposed in the ``.npy`` file.
     advice : str
-        Which FASTA the sequences were cut from and where to name it, for messages.
+        Advice on the FASTA that the sequences were cut from, for messages.
     facts : dict
-        More for the manifest.
+        Further facts for the manifest.
     """
 
     task: str
@@ -131,14 +131,14 @@ class StoredWindows:
     widened_bp: int
     tracks: list[str]
     stored: tuple[int, int]
-    turned: bool
+    transposed: bool
     advice: str
     facts: dict[str, Any] = field(default_factory=dict)
 
     @property
     def shape(self) -> tuple[int, int]:
         """Shape of a target in the ``.npy`` file."""
-        return self.stored[::-1] if self.turned else self.stored
+        return self.stored[::-1] if self.transposed else self.stored
 
     @property
     def target_bytes(self) -> int:
@@ -146,24 +146,24 @@ class StoredWindows:
         return 2 * self.stored[0] * self.stored[1]
 
     def target(self, content: bytes) -> bytes:
-        """A stored target as it goes into the ``.npy`` file."""
-        if not self.turned:
+        """Bytes of a stored target in the ``.npy`` file."""
+        if not self.transposed:
             return content
         return np.frombuffer(content, dtype="<f2").reshape(self.stored).T.tobytes()
 
 
 class Conversion:
-    """Writes targets into ``work``; ``done.json`` there says which shards are finished.
+    """Writer of targets into ``work``, whose ``done.json`` lists the finished shards.
 
-    A shard counts as finished while its file is the same (size and date) and it begins at the
-    same row: a damaged one can be fetched anew without losing the others.
+    A shard counts as finished while its file is the same (size and date) and begins at the same
+    row: a damaged shard can be fetched again without losing the others.
 
     Parameters
     ----------
     layout : StoredWindows
     rows : DataFrame of :func:`genezip.tasks.windows.examples.read_rows`
     genome : ReferenceGenome
-    work : folder that stays when the conversion is interrupted
+    work : folder that is kept when the conversion is interrupted
     """
 
     def __init__(
@@ -171,15 +171,15 @@ class Conversion:
     ) -> None:
         self.layout = layout
         self.all_rows = rows
-        self.rows = rows_of(rows)
+        self.rows = rows_by_split(rows)
         self.genome = genome
         self.work = work
         self.differences: dict[str, Differences] = {}
         self.journal: Journal
 
     def begin(self, inputs: Mapping[str, Path]) -> None:
-        """Take up what an earlier run left, or make empty files."""
-        # not of the list of files: it is written anew when one of them is fetched again
+        """Open the files of an earlier run for resuming, or create empty ones."""
+        # without the list of files, which changes when one of them is fetched again
         known = {name: sha256_file(path) for name, path in inputs.items() if name != "listing"}
         identity = {
             "shape": list(self.layout.shape),
@@ -189,7 +189,7 @@ class Conversion:
         self.journal = Journal(self.work / _STATE, identity)
         done = len(self.journal.done)
         if done and self._files_are_whole():
-            logger.info(f"{self.layout.task}: going on after {done:,} finished shards")
+            logger.info(f"{self.layout.task}: resumed after {done:,} finished shards")
             return
         shutil.rmtree(self.work, ignore_errors=True)
         self.work.mkdir(parents=True)
@@ -202,10 +202,10 @@ class Conversion:
                 handle.truncate(self._file_bytes(split))
 
     def convert(self, shards: Shards) -> None:
-        """Convert the shards of a split that are not finished, and compare the counts.
+        """Convert the unfinished shards of a split, and compare the counts.
 
-        What differs from the FASTA, finished shards included, goes into ``differences`` and
-        into one warning.
+        Differences from the FASTA, also of finished shards, go into ``differences`` and into one
+        warning.
         """
         split, own = shards.split, self.rows[shards.split]
         differences = Differences()
@@ -256,7 +256,7 @@ class Conversion:
             )
 
     def _target(self, payload: bytes, where: str, row: int, shards: Shards) -> tuple[bytes, int]:
-        """The target of a record whose parts have the right length, and how many bases differ."""
+        """The target of a record, and the number of bases that differ; wrong lengths raise."""
         example = parse_example(payload, where)
         sequence = self._part(example, "sequence", 4 * self.layout.window_bp, where)
         target = self._part(example, "target", self.layout.target_bytes, where)
@@ -290,7 +290,7 @@ class Conversion:
         return value
 
     def _counts(self, shards: Shards, records: int, last: Path) -> str:
-        """The sentence for records and rows that differ in number."""
+        """Message for numbers of records and rows that differ."""
         rows = len(self.rows[shards.split])
         until = f"up to {last}" if records > rows else f"the last is {last}"
         return (
@@ -307,18 +307,18 @@ class Conversion:
 
     @staticmethod
     def _mark(path: Path, row: int) -> dict[str, int]:
-        """What must be the same for a shard that is finished to stay so."""
+        """Facts that must stay equal for a finished shard to count as finished."""
         about = path.stat()
         return {"bytes": about.st_size, "mtime_ns": about.st_mtime_ns, "first_row": row}
 
     def _files_are_whole(self) -> bool:
-        """Whether the files of an earlier run are there and may be written into."""
+        """Whether the files of an earlier run are complete and may be written into."""
         try:
             about = {split: (self.work / targets_name(split)).stat() for split in SPLITS}
         except OSError:
             return False
-        # A run that was killed at its very end leaves files that the finished folder has too:
-        # writing here would change that one under its manifest.
+        # A run killed at its very end leaves hard links to files of the finished folder, which
+        # must not change under its manifest.
         return all(
             one.st_nlink == 1 and one.st_size == self._file_bytes(split)
             for split, one in about.items()
@@ -335,9 +335,9 @@ def prepare_windows(
 ) -> Prepared:
     """Convert the shards of a deposit; ``manifest.json`` is written last.
 
-    Every record is compared with the FASTA; what differs (0.1 % of a record at most) is counted
-    in the fact ``differing_from_fasta``. An interrupted conversion goes on when it is called again
-    with the same files: finished shards lie in ``.FOLDER.shards`` beside the folder.
+    Every record is compared with the FASTA; differing bases (at most 0.1 % of a record) are counted
+    in the fact ``differing_from_fasta``. A call with the same files resumes an interrupted
+    conversion, whose finished shards lie in ``.FOLDER.shards`` beside the folder.
 
     Parameters
     ----------
@@ -347,12 +347,6 @@ def prepare_windows(
     genome : ReferenceGenome
     manifest : ``FOLDER/manifest.json``; the folder's name is the subset
     inputs : name -> file, whose SHA-256 goes into the manifest
-
-    Raises
-    ------
-    GenezipError
-        A record of the wrong length or not of its row, too few or too many records, a damaged
-        shard, no room on the disk.
     """
     folder = Path(manifest).resolve().parent
     refuse_foreign(folder, (MANIFEST, EXAMPLES, *TARGETS))
@@ -370,7 +364,7 @@ def prepare_windows(
             "(finished shards are kept)"
         ) from error
     logger.info(f"{layout.task}: every record is the window of its row; hashing the targets")
-    with preparing(manifest, layout.task, folder.name, inputs, own=TARGETS) as draft:
+    with preparing(manifest, layout.task, folder.name, inputs, more=TARGETS) as draft:
         for name in TARGETS:
             _second_name(work / name, draft.folder / name)
         draft.write_examples(widened(rows, layout.widened_bp))
@@ -391,10 +385,7 @@ def prepare_windows(
 
 
 def _second_name(source: Path, target: Path) -> None:
-    """The same file under a second name, so that a failure from here on loses nothing.
-
-    File systems without hard links get it moved.
-    """
+    """Hard-link a file, so that a later failure loses nothing; move it where links fail."""
     try:
         os.link(source, target)
     except OSError:

@@ -1,4 +1,4 @@
-"""What contact maps and regulatory activity have in common as tasks."""
+"""Base class of the tasks of windows: contact maps and regulatory activity."""
 
 from pathlib import Path
 from typing import ClassVar
@@ -10,19 +10,19 @@ from genezip.genome.sources.splits import SPLITS
 from genezip.models.base import Compressor
 from genezip.tasks.base import Task
 from genezip.tasks.exclusions import listed, on_hg38
-from genezip.tasks.features import Reading
+from genezip.tasks.features import Extraction
 from genezip.tasks.windows.examples import Bins, WindowExamples
 
 
 class Windows(Task[WindowExamples]):
-    """Targets in equal bins of long windows, learned on cached features of those bins.
+    """A task of targets in equal bins of long windows, with cached features of those bins.
 
     Attributes
     ----------
     bins : scored bins of an input
-    bed : how the path of the list of windows ends in the deposit
+    bed : end of the path of the list of windows in the deposit
     widened_bp : bases that the input adds on each side of a listed window
-    reason : why training must not see a window, for the table of exclusions
+    reason : what an excluded window is, for the table of exclusions
     """
 
     bins: ClassVar[dict[Input, Bins]]
@@ -52,7 +52,7 @@ class Windows(Task[WindowExamples]):
         examples: WindowExamples,
         input: Input,
         settings: ContactMaps | Activity,
-    ) -> Reading:
+    ) -> Extraction:
         """As of :class:`Task`."""
         from genezip.tasks.windows.features import window_features
 

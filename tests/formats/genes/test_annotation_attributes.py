@@ -107,10 +107,10 @@ def test_no_tags(gtf, gff3):
 def test_bed12_has_no_tags(bed12, messages):
     row = bed("c", 0, 90, "x", 0, "+", 90, 90, 0, 1, "90", "0")
     assert len(read_gene_models(bed12(row), "bed12", "basic").transcripts) == 1
-    told = ["genes.bed: BED12 has no tags, so all 1 transcripts are used"]
-    assert messages() == told
+    expected = ["genes.bed: BED12 has no tags, so all 1 transcripts are used"]
+    assert messages() == expected
     read_gene_models(bed12(row), "bed12", "all")
-    assert messages() == told
+    assert messages() == expected
 
 
 def test_bed12_names(bed12):

@@ -6,7 +6,7 @@ from toolkit.gene_files import ids, of, spans, starts
 from genezip.config import Regions
 from genezip.errors import GenezipError
 from genezip.genome.names import match_chrom_style
-from genezip.genome.region_rules import build_region_map, tss_distance
+from genezip.genome.region_rules import build_region_map
 
 
 def test_two_rows_of_one_id(gtf, gff3):
@@ -209,7 +209,7 @@ def test_over_the_origin(gff3, written_as, strand):
         assert [run[:2] for run in runs if run[2] == "intron"] == introns
 
 
-def test_over_the_origin_promoters_and_distance(gff3):
+def test_promoters_and_near_bases_continue_over_the_origin(gff3):
     found = gff3(CIRCLE, ("gene", 3, 90, "ID=g"))
     table = build_region_map(found, {"c": 1000}, QUIET).table()
     runs = list(zip(table["start"], table["end"], table["name"], strict=True))
@@ -218,19 +218,11 @@ def test_over_the_origin_promoters_and_distance(gff3):
         (982, 997, "nig"),
         (997, 1000, "promoter"),
     ]
-    there = [990, 40]
-    assert tss_distance(*map(list_array, (there, [2])), 1000).tolist() == [12, 38]
     linear = gff3(("gene", 3, 90, "ID=g"))
     flat = build_region_map(linear, {"c": 1000}, QUIET).table()
     assert flat["end"].tolist()[-2:] == [90, 1000]
     with pytest.raises(GenezipError, match=r"circular with 1,000 bases, but it has 900: wrong"):
         match_chrom_style(found, {"c": 900})
-
-
-def list_array(values):
-    import numpy as np
-
-    return np.array(values)
 
 
 def test_one_id_for_all_genes(gtf):

@@ -86,7 +86,9 @@ def test_gtf_bare_ids(gtf):
     assert spans(found) == [(1, 90), (101, 150), (201, 280)]
     genes = found.transcripts.set_index("transcript_id")["gene_id"].to_dict()
     assert genes == {"g1.t1": "g1", "g2.t1": "g2.t1", "g3.t1": "g3.t1"}
-    with pytest.raises(GenezipError, match=r"gene row at c:1-90 without transcript_id and gene_id"):
+    with pytest.raises(
+        GenezipError, match=r"gene row at c:1-90 has neither transcript_id nor gene_id"
+    ):
         gtf(("gene", 1, 90, "."))
 
 
@@ -186,7 +188,7 @@ def test_gff3_gene_alone(gff3):
 
 @pytest.mark.parametrize("attributes", [of("g", "t"), "mRNA00001", "gene_id g; transcript_id t"])
 def test_gff3_another_format(gff3, attributes):
-    sentence = r"line 2 of .*, column 9 \(attributes\): a CDS row without ID and Parent.* GTF"
+    sentence = r"line 2 of .*, column 9 \(attributes\): the CDS row has neither ID nor Parent.* GTF"
     with pytest.raises(GenezipError, match=sentence):
         gff3(("gene", 1, 90, "ID=g"), ("CDS", 1, 90, attributes))
 
@@ -267,7 +269,9 @@ def test_gff3_one_id_for_two_kinds(gff3, other):
 
 @pytest.mark.parametrize("attributes", ["parent=t", "transcript_id=t;gene_id=g", "x=1; PARENT=t"])
 def test_gff3_keys_in_other_letters(gff3, attributes):
-    with pytest.raises(GenezipError, match=r"a exon row without ID and Parent.*spells these two"):
+    with pytest.raises(
+        GenezipError, match=r"the exon row has neither ID nor Parent.*these two keys"
+    ):
         gff3(("mRNA", 1, 90, "id=t"), ("exon", 1, 40, attributes))
     # a part may do without both
     assert spans(gff3(("CDS", 1, 40, "product=x;Note=parent;locus_tag=y"))) == [(1, 40)]

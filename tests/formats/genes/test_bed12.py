@@ -36,7 +36,7 @@ def test_a_name_used_twice_stays_two_transcripts(tmp_path):
     [
         ("\t0,20,", "", "has 11 tab-separated columns instead of 12"),
         ("10,20,\t", "10,x,\t", "columns 7, 8 and 10 to 12 must be whole numbers"),
-        ("10,20,\t", "10,\t", "announces 2 blocks but lists 1 sizes, 2 starts"),
+        ("10,20,\t", "10,\t", "column 10 is 2, but columns 11 and 12 have 1 sizes and 2 starts"),
         ("10,20,\t", "10,19,\t", "blocks do not reach from its start to its end"),
         ("\t0,20,", "\t1,20,", "blocks do not reach from its start to its end"),
         ("\t10\t50", "\t50\t10", "end 10 lies before start 50"),

@@ -136,11 +136,11 @@ def test_damaged_mirror(
     capsys.readouterr()
     settings = '{"selection": "demo", "sources": ["mirror", "simulated"]}'
     assert call("fetch", "--settings", settings, "--mirror", copy, "--out", out) == 1
-    said = capsys.readouterr().err
-    assert said.startswith("genezip: ")
-    assert said.count("\n") == 1
-    assert name in said
-    assert how in said
+    printed = capsys.readouterr().err
+    assert printed.startswith("genezip: ")
+    assert printed.count("\n") == 1
+    assert name in printed
+    assert how in printed
     assert tree(out) == before
 
 
@@ -150,10 +150,10 @@ def test_a_mirror_that_is_not_there_is_skipped(
     monkeypatch.setenv("GENEZIP_MIRROR", str(tmp_path / "nowhere"))
     settings = {"selection": "demo", "sources": ["mirror", "simulated"], "simulation": TINY}
     assert call("fetch", "--settings", json.dumps(settings), "--out", tmp_path / "out") == 0
-    said = capsys.readouterr().err
-    assert said.count("\n") == 1
-    assert said.startswith("source simulated: ")
-    assert f"mirror: the folder {tmp_path / 'nowhere'} does not exist" in said
+    printed = capsys.readouterr().err
+    assert printed.count("\n") == 1
+    assert printed.startswith("source simulated: ")
+    assert f"mirror: the folder {tmp_path / 'nowhere'} does not exist" in printed
 
 
 def test_a_mirror_of_slices_does_not_serve_a_full_run(
@@ -223,7 +223,7 @@ def test_own_files_of_some_chromosomes(own: Path) -> None:
         ({"fasta": None}, None, "the source `files` needs genome.fasta"),
         ({"fasta": "my/y.fa"}, None, "y.fa does not exist; check genome.fasta"),
         ({"annotation": "my/y.gtf"}, None, "y.gtf does not exist; check genome.annotation"),
-        ({"annotation": "my/x.fa"}, None, "is not known by its name"),
+        ({"annotation": "my/x.fa"}, None, "does not show its format"),
         ({"trf": "my/t.bed"}, None, "t.bed does not exist; check genome.trf"),
         (
             {"test": ["chr8", "chr9"]},
@@ -234,7 +234,7 @@ def test_own_files_of_some_chromosomes(own: Path) -> None:
         ({"chromosomes": ["four"], "test": []}, None, "genome.chromosomes names four"),
         ({"test": ["one", "two", "three"]}, None, "no segment is left to train on"),
         ({}, ("x.fa", ">one\nACGJ\n>two\nACGTACGT\n"), "one has the letter 'J' at position 3"),
-        ({}, ("x.fa", "ACGT\n"), "x.fa is no FASTA"),
+        ({}, ("x.fa", "ACGT\n"), "x.fa is not a FASTA"),
         ({}, ("x.fa", ""), "x.fa has no record"),
         ({}, ("x.fa", ">one\nAC\n>one\nAC\n"), "has the record one twice"),
         ({}, ("x.fa", ">one\nACGT\n>two\n"), "the contig two of {root}/my/x.fa is empty"),
@@ -243,7 +243,7 @@ def test_own_files_of_some_chromosomes(own: Path) -> None:
         ({"unknown": 1}, None, "unknown key 'unknown'"),
     ],
 )
-def test_wrong_own_files(
+def test_wrong_user_files(
     own: Path,
     change: dict[str, object],
     text: tuple[str, str] | None,
@@ -253,11 +253,11 @@ def test_wrong_own_files(
     if text:
         (own / "my" / text[0]).write_text(text[1])
     status = call("fetch", "--settings", files(**change), "--root", own, "--out", own / "out")
-    said = capsys.readouterr().err
+    printed = capsys.readouterr().err
     assert status == 1
-    assert sentence.format(root=own) in said
-    assert said.startswith("genezip: ")
-    assert said.count("\n") == 1
+    assert sentence.format(root=own) in printed
+    assert printed.startswith("genezip: ")
+    assert printed.count("\n") == 1
     assert not (own / "out").exists()
     assert sorted(path.name for path in own.iterdir()) == ["my"]
 
@@ -293,8 +293,8 @@ def test_disk_full(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "out"
     with small_files():  # no longer than the call: the test runner writes files, too
         assert call("simulate", "--out", out, "--chromosome-bp", 100_000) == 1
-    said = capsys.readouterr().err
-    assert f"cannot write into {out}: File too large; free space" in said
+    printed = capsys.readouterr().err
+    assert f"cannot write into {out}: File too large; free space" in printed
     assert list(tmp_path.iterdir()) == []
 
 

@@ -95,7 +95,7 @@ def test_missing_file_is_named(folder: Path) -> None:
 def test_truncated_file_is_named(folder: Path) -> None:
     path = folder / "pieces.fa"
     path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(GenezipError, match=r"pieces\.fa has [\d,]+ bytes, source.json says"):
+    with pytest.raises(GenezipError, match=r"pieces\.fa has [\d,]+ bytes, source.json lists"):
         Source.load(folder / "source.json")
 
 
@@ -114,7 +114,7 @@ def test_altered_file_is_named(folder: Path) -> None:
     [
         (None, "does not exist; run `genezip fetch` first"),
         ("{", "is not valid JSON"),
-        ("[]", "is no source of DNA; run `genezip fetch` again"),
+        ("[]", "is not a source of DNA; run `genezip fetch` again"),
         ('{"schema_version": 2}', "schema_version 2, this genezip reads 1"),
         ('{"schema_version": 1, "source": "mirror"}', "lacks description, build, fasta"),
     ],

@@ -104,8 +104,11 @@ def test_a_long_list_of_contigs_is_cut() -> None:
 @pytest.mark.parametrize(
     ("splits", "sentence"),
     [
-        ({"test": ["a:50-101"]}, r"genome\.test names a:50-101, which is no part of a \(100 bp\)"),
-        ({"valid": ["a:50-50"]}, "which is no part of a"),
+        (
+            {"test": ["a:50-101"]},
+            r"genome\.test names a:50-101, which is not part of a \(100 bp\)",
+        ),
+        ({"valid": ["a:50-50"]}, "which is not part of a"),
         ({"valid": ["a:10-20"], "test": ["a:15-30"]}, "overlapping parts of a, 10-20 and 15-30"),
         ({"valid": ["a:10-20"], "test": ["a"]}, "overlapping parts of a, 0-100 and 10-20"),
         ({"valid": ["a"], "test": ["a:10-20"]}, "overlapping parts of a, 0-100 and 10-20"),

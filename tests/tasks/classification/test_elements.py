@@ -17,7 +17,7 @@ from genezip.tasks import TASKS
 from genezip.tasks import run as verbs
 from genezip.tasks.base import Method
 from genezip.tasks.classification import elements
-from genezip.tasks.classification.probe import mean_vectors, unlearnable
+from genezip.tasks.classification.probe import mean_vectors, why_no_probe
 from genezip.tasks.classification.splits import Fold
 from genezip.tasks.features import FeatureStore
 from genezip.tasks.label_files import LABELS
@@ -184,10 +184,10 @@ def test_elements_that_cannot_be_split_are_not_measured(run, tmp_path, chroms, e
 
 def test_a_class_in_one_locus_cannot_choose_a_strength():
     loci, folds = np.repeat(list("abcd"), 2), [Fold(0, np.arange(6), np.arange(6, 8))]
-    assert unlearnable(np.arange(8) % 2, loci, folds, "element", "loci") is None
+    assert why_no_probe(np.arange(8) % 2, loci, folds, "element", "loci") is None
     why = "a class lies in too few loci"
     scarce = np.array([0, 1, 0, 0, 0, 0, 0, 1])
-    assert unlearnable(scarce, loci, folds, "element", "loci") == why
+    assert why_no_probe(scarce, loci, folds, "element", "loci") == why
 
 
 def test_no_element_inside_the_genome_is_not_measured(run, tmp_path):
@@ -263,7 +263,7 @@ def test_features_are_the_mean_vectors_in_double_precision_part_by_part(present,
 
 def test_elements_are_learned_by_no_network(present, tmp_path):
     manifest, _ = present.prepared("elements", SETTINGS)
-    for model, why in (("cnn", "has no CNN"), ("tiny", "from frozen features alone")):
+    for model, why in (("cnn", "has no CNN"), ("tiny", "on frozen features alone")):
         method = Method("elements", "ensembl", model, 0, "full", "full")
         given = (manifest, present.source, method, "ensembl", SETTINGS, 0, tmp_path / "p.parquet")
         with pytest.raises(GenezipError, match=why):

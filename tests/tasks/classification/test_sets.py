@@ -197,7 +197,10 @@ def test_a_table_of_intervals_names_its_label(tmp_path, genome):
         ("chr1\t0\t5\ta\nchr1\t50\t61\tb\n", "line 2 of .*chr1:50-61 ends outside .*60 bp"),
         ("chr1\t0\t5\ta\nchr7\t5\t6\tb\n", "has no chromosome chr7"),
         ("# none\n", "own.bed has no interval"),
-        ("chr1\t0\t5\n", "line 1 of .*has 3 tab-separated columns; the label stands in the fourth"),
+        (
+            "chr1\t0\t5\n",
+            "line 1 of .*has 3 tab-separated columns; the label must be in the fourth",
+        ),
         ("chr1\t0\t5\ta\t0\t*\n", "strand '\\*'"),
         ("chr1\t9\t5\ta\n", "end 5 lies before start 9"),
         ("chr1\t0\t5\ta\nchr1\t5\t6\ta\n", "has the class 'a' alone"),

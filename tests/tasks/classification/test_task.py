@@ -280,13 +280,16 @@ def test_a_split_without_test_rows_has_its_reason_in_every_cell(tmp_path: Path) 
     ("label", "why"),
     [
         (lambda number: number % 2 if number < 2 else 0, "a class lies in too few groups"),
-        (lambda number: number % 2, "too few groups or classes are learned"),
+        (
+            lambda number: number % 2,
+            "a probe needs training rows in 3 groups and of 2 classes, and has 2 and 2",
+        ),
     ],
 )
 def test_a_set_that_no_probe_can_learn_is_not_measured(
     tmp_path: Path, label: Callable[[int], int], why: str
 ) -> None:
-    few = 2 if "groups or" in why else 12
+    few = 2 if "a probe needs" in why else 12
     for split in ("train", "test"):
         rows = [f"{sequence(len(split) * 50 + n, False)},{label(n)}" for n in range(few)]
         (tmp_path / f"toy.{split}.csv").write_text("\n".join(["sequence,label", *rows]) + "\n")

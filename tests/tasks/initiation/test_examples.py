@@ -195,7 +195,7 @@ def test_a_missing_or_broken_track_is_one_sentence(tmp_path: Path) -> None:
     path = deposit.targets / tisp.FILES[2]
     whole = path.read_bytes()
     path.write_text("this is text")
-    sentence = r"rampage.plus.v2.bedgraph.bw has 12 bytes, .*tisp.json says .*; fetch it again"
+    sentence = r"rampage.plus.v2.bedgraph.bw has 12 bytes, .*tisp.json lists .*; fetch it again"
     with pytest.raises(GenezipError, match=sentence):
         deposit.prepare()
     other = bytearray(whole)
@@ -221,7 +221,7 @@ def test_a_bigwig_that_is_cut_short_is_noticed(tmp_path: Path) -> None:
     deposit = Deposit(tmp_path)
     path = deposit.targets / tisp.FILES[0]
     path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(GenezipError, match=r"agg.plus.bw.bedgraph.bw has .* bytes, .* says"):
+    with pytest.raises(GenezipError, match=r"agg.plus.bw.bedgraph.bw has .* bytes, .* lists"):
         deposit.prepare()
     assert not deposit.manifest.parent.exists()
 

@@ -26,14 +26,14 @@ from genezip.tasks.initiation.examples import far_from_n
 from genezip.tasks.initiation.procap import both_strands, too_many_counts
 from genezip.tasks.initiation.procap_labels import (
     Block,
-    LabelledSegment,
+    CountedSegment,
     ProcapExamples,
     blocks,
-    learnable,
-    learned,
-    learned_bases,
+    has_training_bases,
     read_initiation,
     sample,
+    training_bases,
+    training_mask,
 )
 from genezip.tasks.measure import measure
 from genezip.tasks.networks import initiation_loss
@@ -42,10 +42,10 @@ from genezip.tasks.predictions import COLUMNS, PredictionFile
 RANDOM = np.random.default_rng(0)
 
 
-def segment(length: int) -> LabelledSegment:
+def segment(length: int) -> CountedSegment:
     where = Segment("p", "chr22", 1000, 1000 + length, "train", "genes", False, False, False)
     ids = random_ids(length, RANDOM)
-    return LabelledSegment(where, ids, np.zeros((2, length), np.float32), far_from_n(ids))
+    return CountedSegment(where, ids, np.zeros((2, length), np.float32), far_from_n(ids))
 
 
 def test_the_head_is_at_the_minimum_of_the_release_loss():
@@ -134,7 +134,7 @@ def test_no_rate_is_higher_than_the_highest_learned_target():
     sampled = sample([target], 1.0, 0)
     found = procap.cross_fitted(cut, [target], [(steep, steep)], sampled, 0)
     for block, rates in zip(cut, found, strict=True):
-        free = learned_bases([block], [target], 0)[0]
+        free = training_bases([block], [target], 0)[0]
         assert rates.max() <= target[:, free].max() + 1e-6
 
 
@@ -161,7 +161,7 @@ def test_a_base_near_an_n_is_not_learned():
     scored = far_from_n(where.ids, 100)
     target = np.where(scored, RANDOM.random((2, length)), np.nan).astype(np.float32)
     cut = blocks([length], 500, 4)
-    free = learned_bases(cut[:1], [target], 20)
+    free = training_bases(cut[:1], [target], 20)
     assert np.flatnonzero(~free[0]).tolist() == [*range(520), *range(1400, 1601)]
     changed = np.where(scored, target, np.float32(9))
     features = [procap.local_features(where.ids, 1)]
@@ -175,7 +175,7 @@ def test_a_base_near_an_n_is_not_learned():
 def test_one_block_or_two_within_the_gap_leave_nothing_to_learn(length, enough):
     target = np.ones((2, length), np.float32)
     cut = blocks([length], 500, 4)
-    assert learnable(cut, [target], sample([target], 1.0, 0), 400) == enough
+    assert has_training_bases(cut, [target], sample([target], 1.0, 0), 400) == enough
 
 
 def test_the_constant_is_the_mean_of_what_was_learned():
@@ -241,7 +241,7 @@ def test_blocks_cover_every_base_once_and_folds_take_turns():
 
 def test_no_base_of_a_tested_block_or_near_it_is_learned():
     block = Block(0, 10, 20, 0)
-    free = learned(30, [block], 3)
+    free = training_mask(30, [block], 3)
     assert np.flatnonzero(~free).tolist() == list(range(7, 23))
 
 
@@ -436,6 +436,6 @@ def test_settings_that_leave_nothing_to_learn_are_one_sentence(labelled: Labelle
     other = SETTINGS.model_copy(update={"gap_bp": 9_000})
     place = (labelled.data, labelled.source)
     out = labelled.folder / "b.parquet"
-    with pytest.raises(GenezipError, match="with gap_bp 9,000 no base is left to learn beside"):
+    with pytest.raises(GenezipError, match="with gap_bp 9,000 no training base is left beside"):
         run.baselines("initiation", *place, "procap", "procap", other, 0, out)
     assert not out.exists()

@@ -201,7 +201,10 @@ def test_a_baseline_that_cannot_be_trained_leaves_empty_cells_with_the_reason(
         rules = ["paper", "gene", "chromosome"]
         for found in baselines_pairs.predict_baselines(examples, "eqtl s", rules):
             writer.add(found)
-    assert "eqtl s: the data have no folds by chromosome, so no baseline of that rule" in messages()
+    assert (
+        "eqtl s: the data have no folds by chromosome, so no baseline of that split scheme"
+        in messages()
+    )
     found = score([out], 20, 0, "test").set_index(["model", "rule", "split", "metric"])
     why = "all 12 training pairs have the label 1"
     for split in ("valid", "test"):

@@ -37,7 +37,7 @@ def test_a_fasta_of_another_build_stops_the_run(eqtl: PairsOnDisk) -> None:
     eqtl.fasta.with_name(eqtl.fasta.name + ".fai").unlink(missing_ok=True)
     sentence = (
         "reference alleles of .* are not in .*hg38.fa, which looks like another genome; the ids of "
-        r"the variants say hg38 \(_b38\); give the FASTA of that build"
+        r"the variants name hg38 \(_b38\); give the FASTA of that build"
     )
     with pytest.raises(GenezipError, match=sentence):
         eqtl.prepare()

@@ -27,14 +27,14 @@ from genezip.tasks.pairs.deposit import VARIANTS
 from genezip.tasks.pairs.examples import PairExamples, prepare_pairs
 from genezip.tasks.pairs.features import (
     FULL_BLOCKS,
-    authors_features,
     bases_read,
     full_features,
     full_features_slow,
     pair_features,
+    release_features,
     window,
 )
-from genezip.tasks.pairs.sequences import AUTHORS_BP, PairSequences, authors_input
+from genezip.tasks.pairs.sequences import RELEASE_BP, PairSequences, release_input
 
 
 def compressor(bound: dict, double: bool = True, block_bp: int = 64) -> GeneZip:
@@ -203,14 +203,14 @@ def test_a_pair_without_bases_from_its_variant_on_is_refused() -> None:
 def test_authors_features_average_all_positions_n_included_and_read_equal_bases_once() -> None:
     model = Crafted("is_g", 5, lambda ids: (ids == G_ID)[:, None] * np.ones(5))
     near, far = pair(before=300), pair(seed=1, before=13_000)
-    found, bases = authors_features(model, [near, far, near])
-    assert found.shape == (3, 2, 5) and bases == 3 * AUTHORS_BP
+    found, bases = release_features(model, [near, far, near])
+    assert found.shape == (3, 2, 5) and bases == 3 * RELEASE_BP
     # near: its own bases, then N up to 12,800
-    expected = [(ids == G_ID).sum() / AUTHORS_BP for ids in (near.reference, near.alternative)]
+    expected = [(ids == G_ID).sum() / RELEASE_BP for ids in (near.reference, near.alternative)]
     assert found[0, :, 0].tolist() == np.float32(expected).tolist()
     assert np.array_equal(found[0], found[2])
     assert np.array_equal(found[1, 0], found[1, 1])  # the variant lies beyond the cut
-    assert [len(ids) for ids in model.read] == [AUTHORS_BP] * 3
+    assert [len(ids) for ids in model.read] == [RELEASE_BP] * 3
     assert (model.read[0][400:] == N_ID).all()
 
 
@@ -233,7 +233,7 @@ def test_a_store_of_pairs_is_what_the_pairs_give_one_by_one(tmp_path: Path) -> N
         assert store.examples.tolist() == list(range(7, 18))
         assert store.facts["input"] == input and store.facts["task"] == "eqtl"
         for row, one in enumerate(pairs):
-            authors, _ = authors_features(model, [one])
+            authors, _ = release_features(model, [one])
             whole = full_features(model, one) if input == "full" else authors
             assert np.array_equal(store.array[row], whole.reshape(-1))
     full = FeatureStore.load(tmp_path / "full" / "manifest.json")
@@ -263,7 +263,7 @@ def test_an_interrupted_store_is_the_same_as_an_undisturbed_one(
         stopping = SimpleNamespace(**{**vars(given), "sequences": stops})
         write_store(broken, pair_features(model, stopping, "full"))
     write_store(broken, pair_features(model, given, "full"))
-    assert "taken up after 8 of 20 examples" in messages()
+    assert "resumed after 8 of 20 examples" in messages()
     stores = [FeatureStore.load(path) for path in (undisturbed, broken)]
     assert np.array_equal(stores[0].array, stores[1].array)
     assert stores[0].facts["bases"] == stores[1].facts["bases"]
@@ -284,7 +284,7 @@ def test_the_release_sees_a_variant_of_a_prepared_deposit_only_near_the_tss(tmp_
         np.array_equal(store.block("forward.mean.reference")[row], alternative)
         for row, alternative in enumerate(store.block("forward.mean.alternative"))
     ]
-    beyond = [given.sequences(row).focus_start >= AUTHORS_BP for row in range(len(given))]
+    beyond = [given.sequences(row).focus_start >= RELEASE_BP for row in range(len(given))]
     assert same == beyond and 0 < sum(beyond) < len(beyond)
 
 
@@ -308,6 +308,6 @@ def test_a_system_without_vectors_is_pooled_as_counts_of_its_tokens(
     reading = pair_features(model, examples(tmp_path, [one]), "authors")
     write_store(tmp_path / "m" / "manifest.json", reading)
     store = FeatureStore.load(tmp_path / "m" / "manifest.json")
-    expected = counted_tokens(model, authors_input(one)[0], 0, AUTHORS_BP) / AUTHORS_BP
+    expected = counted_tokens(model, release_input(one)[0], 0, RELEASE_BP) / RELEASE_BP
     np.testing.assert_allclose(store.block("forward.mean.reference")[0], expected, atol=1e-7)
     assert store.facts["model"]["vectors"] == "token-id counts"

@@ -29,7 +29,7 @@ from genezip.tasks.pairs.network import (
     predict_pairs,
     tune_pairs,
 )
-from genezip.tasks.pairs.sequences import PairSequences, authors_input, padded
+from genezip.tasks.pairs.sequences import PairSequences, padded, release_input
 from genezip.training.trainable import MODES, set_mode
 
 SHORT_BP = 64
@@ -106,8 +106,8 @@ def test_authors_features_are_the_mean_of_all_base_states_of_12800_bp() -> None:
     found = network()
     set_mode(found, "head_only", settings(), 0)
     model = PairModel(found, "authors", seed=0)
-    reference, alternative = authors_input(pair(5, True))
-    features, _ = model.authors([alternative, reference])
+    reference, alternative = release_input(pair(5, True))
+    features, _ = model.release([alternative, reference])
     assert features.shape == (2, 16) and alternative.shape == (12_800,)
     for row, ids in enumerate((alternative, reference)):
         with torch.no_grad():
@@ -135,7 +135,7 @@ def test_full_features_contrast_both_alleles_on_both_strands() -> None:
 
 
 def test_a_hidden_variant_leaves_no_difference() -> None:
-    features, outputs = PairModel(network(), "full", seed=0).full(pair(5, True), hidden=True)
+    features, outputs = PairModel(network(), "full", seed=0).full(pair(5, True), masked=True)
     blocks = features.view(2, 3, 32)
     assert torch.equal(blocks[:, 0], blocks[:, 1]) and blocks[:, 2].abs().max() == 0
     assert len(outputs) == 2
@@ -155,7 +155,7 @@ def test_full_learns_through_both_alleles_and_recomputing_changes_nothing() -> N
 
 
 def test_the_loss_is_cross_entropy_plus_the_ratio_term(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live_pairs, "authors_input", short_authors)
+    monkeypatch.setattr(live_pairs, "release_input", short_authors)
     found, examples = network(), FakePairs()
     chosen = settings(alpha=0.5)
     live = LivePairs(PairModel(found, "authors", 0), examples, "authors", chosen)  # type: ignore[arg-type]
@@ -177,7 +177,7 @@ def test_the_loss_is_cross_entropy_plus_the_ratio_term(monkeypatch: pytest.Monke
 def test_every_mode_trains_what_it_says_and_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, input: str, mode: str
 ) -> None:
-    monkeypatch.setattr(live_pairs, "authors_input", short_authors)
+    monkeypatch.setattr(live_pairs, "release_input", short_authors)
     _, found = tuned(tmp_path, input, mode)
     before = network().state_dict()
     changed = {
@@ -198,13 +198,13 @@ def test_every_mode_trains_what_it_says_and_nothing_else(
 def test_a_planted_effect_is_learnt_and_hiding_it_takes_it_away(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(live_pairs, "authors_input", short_authors)
+    monkeypatch.setattr(live_pairs, "release_input", short_authors)
     examples = FakePairs(48)
     live, _ = tuned(
         tmp_path, "authors", "full", examples, epochs=8, learning_rate=0.01, evaluate_every=12
     )
     labels = live.labels[live.rows["test"]]
-    real, hidden = live.scores("test"), live.scores("test", hidden=True)
+    real, hidden = live.scores("test"), live.scores("test", masked=True)
     assert pair_score("auroc", labels, real) == 1.0
     assert pair_score("auroc", labels, hidden) < 0.8
 
@@ -212,7 +212,7 @@ def test_a_planted_effect_is_learnt_and_hiding_it_takes_it_away(
 def test_an_interrupted_run_gives_the_same_scores(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(live_pairs, "authors_input", short_authors)
+    monkeypatch.setattr(live_pairs, "release_input", short_authors)
     whole, _ = tuned(tmp_path / "a", "authors", "lora")
 
     class Stops(FakePairs):
@@ -241,7 +241,7 @@ def test_scores_under_autocast_are_as_many_as_the_inputs(
     monkeypatch: pytest.MonkeyPatch, input: str
 ) -> None:
     """In training, too, the head works in fp32."""
-    monkeypatch.setattr(live_pairs, "authors_input", short_authors)
+    monkeypatch.setattr(live_pairs, "release_input", short_authors)
     monkeypatch.setattr(live_pairs, "precision", cpu_bf16)
     live = LivePairs(PairModel(network(), input, 0), FakePairs(160), input, settings(alpha=0))  # type: ignore[arg-type]
     with torch.no_grad():  # few positives and a weak signal: scores lie close together
@@ -259,7 +259,7 @@ def test_scores_under_autocast_are_as_many_as_the_inputs(
 def test_a_gpu_without_memory_names_the_pair(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(model: PairModel, one: PairSequences, hidden: bool = False) -> None:
+    def full(model: PairModel, one: PairSequences, masked: bool = False) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(PairModel, "full", full)
@@ -288,8 +288,8 @@ def test_the_file_has_a_row_per_validation_and_test_pair(tmp_path: Path) -> None
         ("test", True): 3.0,
     }
 
-    def given(split: str, hidden: bool) -> np.ndarray:
-        return scores[split, hidden] + np.arange(6) / 10
+    def given(split: str, masked: bool) -> np.ndarray:
+        return scores[split, masked] + np.arange(6) / 10
 
     rows = predict_pairs(examples, SimpleNamespace(scores=given))  # type: ignore[arg-type]
     run.write_predictions(TASKS["eqtl"], out, method(), rows)
@@ -356,20 +356,20 @@ def test_the_whole_way_from_a_deposit_to_a_prediction_file(
     assert found["example"].tolist() == expected["example"].tolist()
     assert found["prediction"].between(0, 1).all() and found["hidden"].notna().all()
     assert not work.exists()
-    assert any("gives way to the causal one" in text for text in messages()) == (input == "full")
+    assert any("the causal bound replaces" in text for text in messages()) == (input == "full")
 
 
 def test_padding_is_n() -> None:
     _, alternative = short_authors(pair(0, True))
     assert alternative[-1] != N_ID  # the toy pairs are longer than the short input
-    _, alternative = authors_input(pair(0, True))
+    _, alternative = release_input(pair(0, True))
     assert (alternative[90:] == N_ID).all()
 
 
 def test_tasks_that_have_frozen_features_alone_are_refused(tmp_path: Path, folder: Path) -> None:
 
     given = Method("cmp", "HFF", "tiny", 0, "full", "full")
-    with pytest.raises(GenezipError, match="cmp is learnt from frozen features alone"):
+    with pytest.raises(GenezipError, match="cmp is trained on frozen features alone"):
         run.predict(
             "cmp", tmp_path / "m.json", tmp_path / "g.fa", given, "HFF", settings(), 0,
             tmp_path / "out.parquet", model=folder,

@@ -87,7 +87,7 @@ def test_authors_see_the_mean_of_the_alternative_alone() -> None:
     found = store()
     seen = design(found, "authors")
     assert np.array_equal(seen.visible, found.block("forward.mean.alternative"))
-    assert np.array_equal(seen.hidden, found.block("forward.mean.reference"))
+    assert np.array_equal(seen.masked, found.block("forward.mean.reference"))
     assert seen.centred
 
 
@@ -102,7 +102,7 @@ def test_full_sees_both_alleles_and_their_difference_on_both_strands() -> None:
             alternative = found.block(f"{strand}.{summary}.alternative")
             shown, hidden = (
                 np.split(array[:, place : place + 3 * WIDTH], 3, 1)
-                for array in (seen.visible, seen.hidden)
+                for array in (seen.visible, seen.masked)
             )
             assert [np.array_equal(a, b) for a, b in zip(
                 shown, (reference, alternative, alternative - reference), strict=True
@@ -118,7 +118,7 @@ def test_contrast_sees_differences_alone_and_nothing_when_hidden() -> None:
     seen, full = design(found, "contrast"), design(found, "full")
     expected = np.concatenate(np.split(full.visible, 12, 1)[2::3], 1)
     assert np.array_equal(seen.visible, expected)
-    assert not seen.hidden.any() and seen.hidden.shape == seen.visible.shape
+    assert not seen.masked.any() and seen.masked.shape == seen.visible.shape
     assert not seen.centred
 
 

@@ -8,11 +8,11 @@ from toolkit.dna import reverse_complement
 
 from genezip.alphabet import decode, encode
 from genezip.tasks.pairs.sequences import (
-    AUTHORS_BP,
     PADDED_BP,
+    RELEASE_BP,
     PairSequences,
-    authors_input,
     pair_sequences,
+    release_input,
 )
 
 
@@ -117,11 +117,11 @@ def test_building_a_pair_leaves_the_span_as_it_was() -> None:
     assert text(span) == "ACGTACGT"
 
 
-@pytest.mark.parametrize("length", [1, AUTHORS_BP - 1, AUTHORS_BP, AUTHORS_BP + 1, PADDED_BP + 9])
-def test_the_authors_input_is_padded_to_450_000_and_then_cut(length: int) -> None:
+@pytest.mark.parametrize("length", [1, RELEASE_BP - 1, RELEASE_BP, RELEASE_BP + 1, PADDED_BP + 9])
+def test_the_release_input_is_padded_to_450_000_and_then_cut(length: int) -> None:
     bases = ("ACGTTGCA" * (length // 8 + 1))[:length]
     pair = pair_sequences(encode(bases), (0, 1), [], encode("T"), False)
     whole = bases + "N" * max(450_000 - length, 0)
-    reference, alternative = authors_input(pair)
+    reference, alternative = release_input(pair)
     assert text(reference) == whole[:450_000][:12_800]
     assert text(alternative) == "T" + whole[:450_000][1:12_800]

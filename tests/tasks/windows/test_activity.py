@@ -198,7 +198,7 @@ def test_what_differs_is_said_once_per_split_also_after_going_on(
     with pytest.raises(KeyboardInterrupt), at_message("train-0", stop):
         prepare_activity(TaskFiles.load(listing), "human", genome, manifest)
     prepare_activity(TaskFiles.load(listing), "human", genome, manifest)
-    assert messages()[1] == "rsap: going on after 1 finished shards"
+    assert messages()[1] == "rsap: resumed after 1 finished shards"
     assert [text for text in messages() if "differ" in text] == [
         "rsap: 3 of 3 records of train differ from the FASTA, at 57 bases in all (at most 30 of "
         "131,072, row 1)"

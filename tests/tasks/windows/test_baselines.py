@@ -17,7 +17,7 @@ from genezip.tasks.base import Job, baseline_method
 from genezip.tasks.deposits import TaskFiles
 from genezip.tasks.predictions import PredictionFile, PredictionWriter
 from genezip.tasks.run import baselines, score
-from genezip.tasks.windows.activity import bin_means, prepare_activity
+from genezip.tasks.windows.activity import mean_target, prepare_activity
 from genezip.tasks.windows.contact_baselines import (
     LineFit,
     MapMean,
@@ -161,7 +161,7 @@ def test_activity_means_are_of_training(tmp_path):
     write("rsap", found("rsap", windows, "human"), out)
     train = splits["train"].astype(np.float64)
     by_bin = np.nanmean(train, axis=0)
-    assert bin_means(splits["train"]) == pytest.approx(by_bin)
+    assert mean_target(splits["train"]) == pytest.approx(by_bin)
     rows = list(PredictionFile.open(out).rows())
     assert [(r.method.model, r.split, r.example) for r in rows] == [
         (name, "test", number) for name in ("track_mean", "bin_mean") for number in range(3)

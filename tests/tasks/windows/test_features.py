@@ -18,20 +18,20 @@ from genezip.models.genezip.compressor import GeneZip
 from genezip.models.token_counts import TokenCounts
 from genezip.tasks.features import FeatureStore, write_store
 from genezip.tasks.windows.examples import (
-    CMP_AUTHORS,
     CMP_BP,
     CMP_FULL,
+    CMP_RELEASE,
     RSAP_BINS,
     RSAP_BP,
     Bins,
 )
 from genezip.tasks.windows.features import (
-    AUTHORS_BP,
-    authors_features,
+    RELEASE_BP,
     full_features,
     mirrored,
     pool_states,
     pool_tokens,
+    release_features,
     window_features,
 )
 
@@ -109,7 +109,7 @@ def test_a_signal_in_the_window_lights_up_its_bin_and_no_other(b: int, layer: st
         assert int(found.argmax()) == b
         if layer == "states":
             assert found[b] == 1 and found.sum() == 1
-    authors = authors_features(plain(), ids, CMP_AUTHORS)[:, 0]
+    authors = release_features(plain(), ids, CMP_RELEASE)[:, 0]
     if b + 32 < 448:
         assert int(authors.argmax()) == b + 32 and authors.sum() == 1
     else:
@@ -118,8 +118,8 @@ def test_a_signal_in_the_window_lights_up_its_bin_and_no_other(b: int, layer: st
 
 def test_the_authors_windows_are_82_of_12_800_the_last_of_11_776() -> None:
     model = plain()
-    authors_features(model, np.full(CMP_BP, A_ID, dtype=np.uint8), CMP_AUTHORS)
-    assert [len(ids) for ids in model.read] == [AUTHORS_BP] * 81 + [11_776]
+    release_features(model, np.full(CMP_BP, A_ID, dtype=np.uint8), CMP_RELEASE)
+    assert [len(ids) for ids in model.read] == [RELEASE_BP] * 81 + [11_776]
 
 
 def test_mirrored_bins_are_the_same_bases() -> None:
@@ -176,7 +176,7 @@ def test_a_store_of_windows_is_what_the_windows_give_one_by_one(
     assert store.facts["tap"] == pooled and store.facts["bases"] == 600 * 6 * strands
     for row, ids in enumerate(sequences):
         if input == "authors":
-            assert np.array_equal(store.block("forward")[row], authors_features(model, ids, bins))
+            assert np.array_equal(store.block("forward")[row], release_features(model, ids, bins))
         else:
             one = full_features(model, ids, bins, layer)
             assert np.array_equal(store.block("forward")[row], one[:, 0])

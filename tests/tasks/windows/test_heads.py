@@ -20,10 +20,11 @@ from genezip.errors import GenezipError
 from genezip.metrics.contacts import contact_scores, has_signal
 from genezip.tasks import TASKS
 from genezip.tasks.base import Job, Method
+from genezip.tasks.examples import rows_by_split
 from genezip.tasks.networks import ActivityHead, ContactHead, poisson_sum
 from genezip.tasks.run import write_predictions
 from genezip.tasks.windows import heads
-from genezip.tasks.windows.examples import blocks, rows_of
+from genezip.tasks.windows.examples import blocks
 from genezip.tasks.windows.heads import (
     BinFeatures,
     activity_loss,
@@ -55,7 +56,7 @@ def test_features_are_standardised_by_the_training_rows_alone() -> None:
 
 def test_rows_of_a_split_keep_the_order_of_the_table() -> None:
     table = pd.DataFrame({"split": ["test", "train", "valid", "train", "test"]})
-    assert {name: rows.tolist() for name, rows in rows_of(table).items()} == {
+    assert {name: rows.tolist() for name, rows in rows_by_split(table).items()} == {
         "train": [1, 3],
         "valid": [2],
         "test": [0, 4],
@@ -187,7 +188,7 @@ def test_the_maps_are_those_of_a_head_trained_by_hand(tmp_path: Path) -> None:
     found = predicted_maps(
         features, windows, tmp_path / "p.parquet", seed=3, steps=1, batch=12, learning_rate=1e-3
     )
-    rows = rows_of(windows.table)
+    rows = rows_by_split(windows.table)
     seen = features[rows["train"]].astype(np.float64)
     mean, sd = seen.mean((0, 1)), seen.std((0, 1))
     x = torch.from_numpy(((features - mean) / sd).astype(np.float32))
@@ -242,7 +243,7 @@ def test_training_maps_without_signal_are_left_out_altogether(
     tmp_path: Path, messages: Callable[[], list[str]]
 ) -> None:
     features, windows = planted_maps()
-    rows = rows_of(windows.table)["train"]
+    rows = rows_by_split(windows.table)["train"]
     windows.stored["train"][2, TRACK] = 0
     windows.stored["train"][5, TRACK, :] = np.nan
     first = predicted_maps(features, windows, tmp_path / "a" / "p.parquet")
@@ -261,7 +262,7 @@ def test_training_maps_without_signal_are_left_out_altogether(
 def test_a_test_window_changes_its_own_map_alone(tmp_path: Path) -> None:
     features, windows = planted_maps()
     before = predicted_maps(features, windows, tmp_path / "a" / "p.parquet")
-    row = rows_of(windows.table)["test"][1]
+    row = rows_by_split(windows.table)["test"][1]
     features[row] += 2
     after = predicted_maps(features, windows, tmp_path / "b" / "p.parquet")
     same = (stacked(before) == stacked(after)).all(1)

@@ -70,7 +70,7 @@ def test_an_interrupted_conversion_goes_on_at_the_next_shard(
     cut.with_suffix(".whole").replace(cut)
     prepare()
     assert messages()[1:3] == [
-        "rsap: going on after 1 finished shards",
+        "rsap: resumed after 1 finished shards",
         "rsap: train-1.tfr, 1 records (3 of 3 rows of train)",
     ]
     check_train(tmp_path / "human")
@@ -119,7 +119,7 @@ def test_finished_targets_survive_an_interruption_at_the_end(
         prepare()
     before = len(messages())
     prepare()
-    assert messages()[before] == "rsap: going on after 4 finished shards"
+    assert messages()[before] == "rsap: resumed after 4 finished shards"
     assert len(messages()) == before + 2
     check_train(tmp_path / "human")
 
@@ -167,7 +167,7 @@ def test_a_finished_folder_is_never_written_into(
     assert {name: (folder / name).read_bytes() for name in names} == before
     assert Prepared.load(folder / "manifest.json").counts["train"] == 3
     prepare()
-    assert messages()[since + 1] == "rsap: going on after 1 finished shards"
+    assert messages()[since + 1] == "rsap: resumed after 1 finished shards"
     assert (np.load(folder / "targets.train.npy")[0] == 1).all()
 
 
@@ -216,7 +216,7 @@ def test_a_disk_that_fills_up_keeps_the_finished_shards(
         with pytest.raises(GenezipError, match=r"No space left on device.*shards are kept"):
             prepare()
     prepare()
-    assert "rsap: going on after 2 finished shards" in messages()
+    assert "rsap: resumed after 2 finished shards" in messages()
     check_train(tmp_path / "human")
 
 

@@ -76,5 +76,5 @@ def test_a_split_without_shards_is_refused(tmp_path: Path) -> None:
 def test_a_listed_shard_that_is_gone_is_named(tmp_path: Path) -> None:
     found(tmp_path, *in_targets(*NAMES))
     (tmp_path / in_targets("test-1")[0]).unlink()
-    with pytest.raises(GenezipError, match=r"test-1.tfr, which .* lists, does not exist"):
+    with pytest.raises(GenezipError, match=r"test-1.tfr, listed in .*, does not exist"):
         find_shards(TaskFiles.load(tmp_path / "rsap.json"), "human")

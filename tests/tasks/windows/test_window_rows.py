@@ -13,9 +13,9 @@ from genezip.genome.assembly import ReferenceGenome
 from genezip.genome.sources.splits import SPLITS
 from genezip.tasks.windows.contacts import N_VALUES, TRACKS
 from genezip.tasks.windows.examples import (
-    CMP_AUTHORS,
     CMP_BP,
     CMP_FULL,
+    CMP_RELEASE,
     RSAP_BINS,
     RSAP_BP,
     loci,
@@ -117,7 +117,7 @@ def test_windows_that_touch_are_two_loci_and_a_chain_is_one() -> None:
 def test_bins_lie_where_the_deposit_has_them() -> None:
     assert CMP_FULL.edges()[[0, 1, 447, 448]].tolist() == [65_536, 67_584, 980_992, 983_040]
     assert CMP_BP - CMP_FULL.end_bp == CMP_FULL.first_bp
-    assert CMP_AUTHORS.end_bp == 917_504
+    assert CMP_RELEASE.end_bp == 917_504
     assert RSAP_BINS.end_bp == 155_648 and RSAP_BP - RSAP_BINS.end_bp == 40_960
     assert len(np.triu_indices(448, 2)[0]) == N_VALUES
     assert len(TRACKS) == 5

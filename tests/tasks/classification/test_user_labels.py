@@ -9,7 +9,7 @@ from toolkit.dna import random_dna, random_ids
 
 from genezip.alphabet import decode, encode
 from genezip.artifacts.scores import FLOOR_SHARE, TASK_SCORES
-from genezip.tasks.classification.own import headline
+from genezip.tasks.classification.user_labels import headline
 
 MOTIF = "GGGCGGGGC"
 
@@ -102,7 +102,7 @@ def test_labels_that_no_probe_can_learn_are_refused(
         if rows == 40
         else "a probe needs training rows in 3 groups"
     )
-    assert "my_task.yaml cannot be learned: " + why in told and "add rows" in told
+    assert "my_task.yaml cannot train a probe: " + why in told and "add rows" in told
     assert not (tmp_path / "found" / "scores.tsv").exists()
     assert not (tmp_path / "found" / "predictions.parquet").exists()
 

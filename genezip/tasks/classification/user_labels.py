@@ -1,4 +1,4 @@
-"""Labels of a user: from a YAML file that names labels and models to a score table, in one call."""
+"""Labels of a user: a score table from one YAML file that names labels and models."""
 
 import logging
 from pathlib import Path
@@ -26,7 +26,7 @@ SCORES, PREDICTIONS, AUDIT = "scores.tsv", "predictions.parquet", "audit.txt"
 
 
 class UserTask(LabelledSequences):
-    """Labels of a user, read once.
+    """The task of a user's labelled set.
 
     Parameters
     ----------
@@ -34,46 +34,41 @@ class UserTask(LabelledSequences):
     table : of :mod:`genezip.tasks.classification.sets`
     """
 
-    settings = config.OwnLabels
+    settings = config.UserLabels
 
     def __init__(self, name: str, table: pd.DataFrame) -> None:
         self.name = self.own_subset = name
         self._table = table
 
     def read(self, files: TaskFiles, genome: Path, subset: str, settings: Any) -> pd.DataFrame:
-        """The table."""
+        """A copy of the table."""
         return self._table.copy()
 
     def prepare(self, files: TaskFiles, *given: Any) -> Prepared:
-        """As of :class:`LabelledSequences`; labels that no probe can learn are an error."""
+        """As of :class:`LabelledSequences`; labels that cannot train a probe are an error."""
         try:
             return super().prepare(files, *given)
         except NotMeasured as error:
             raise GenezipError(
-                f"the labels of {files.listing} cannot be learned: {error}; add rows of every "
+                f"the labels of {files.listing} cannot train a probe: {error}; add rows of every "
                 f"class from other groups (the column `group`, else {LOCUS_BP:,} bp of a "
                 "chromosome, else families of alike sequences), or name other schemes"
             ) from None
 
 
-def run_own(path: Path, out: Path) -> pd.DataFrame:
+def run_user_labels(path: Path, out: Path) -> pd.DataFrame:
     """Audit a labelled set, and score probes on frozen models beside rows zero and baselines.
 
     Parameters
     ----------
-    path : YAML file with the keys of :class:`genezip.config.OwnLabels`
+    path : YAML file with the keys of :class:`genezip.config.UserLabels`
     out : folder; gets ``scores.tsv``, ``predictions.parquet`` and ``audit.txt``
 
     Returns
     -------
     DataFrame, columns of :data:`genezip.artifacts.scores.TASK_SCORES`
-
-    Raises
-    ------
-    GenezipError
-        If a key, a file or a row of it is wrong.
     """
-    settings = config.parse(config.OwnLabels, config.read_yaml(path), str(path))
+    settings = config.parse(config.UserLabels, config.read_yaml(path), str(path))
     labels, fasta = (
         None if name is None else path.parent / name for name in (settings.labels, settings.fasta)
     )
@@ -88,19 +83,19 @@ def run_own(path: Path, out: Path) -> pd.DataFrame:
         logger.info(sentence)
     schemes = settings.schemes or default_schemes(table, settings.folds)
     settings = settings.model_copy(update={"schemes": schemes})
-    # a folder beside the YAML file, else whatever a model may be named by
+    # a folder beside the YAML file, else any other name of a model
     models = [
         path.parent / name if (path.parent / name).exists() else name for name in settings.models
     ]
     files = TaskFiles(path, tuple(one for one in (labels, fasta) if one is not None), {})
     task = UserTask(path.stem, table)
-    places = (out / SCORES, out / PREDICTIONS)
-    measure(task, files, None, models, settings.control, settings, "full", *places)
-    return TASK_SCORES.read(places[0])
+    results = (out / SCORES, out / PREDICTIONS)
+    measure(task, files, None, models, settings.control, settings, "full", *results)
+    return TASK_SCORES.read(results[0])
 
 
 def default_schemes(table: pd.DataFrame, folds: int) -> list[str]:
-    """Split schemes of a set that asks for none: the strictest that it allows."""
+    """Split schemes of a set without ``schemes``: the strictest possible ones."""
     if (table["split"] == "test").any():
         return ["official", "unseen"]
     if "chrom" in table and table["chrom"].nunique() >= folds:
@@ -109,18 +104,18 @@ def default_schemes(table: pd.DataFrame, folds: int) -> list[str]:
 
 
 def headline(scores: pd.DataFrame) -> str:
-    """What is printed: a line for every method under every split scheme, then what solves a split.
+    """The printed table: a line for every method and split scheme, then rows zero that solve one.
 
-    The columns are split, model, mcc with its interval, n (test rows), units, then of models bpt
+    The columns are split, model, mcc with its interval, n (test rows), units, and for models bpt
     (bases per token) and floor_forced_share (share of test rows in which the floor made tokens).
     """
-    place = ["rule", "model", "seed"]
+    key = ["rule", "model", "seed"]
     shown = scores.loc[scores["metric"] == HEADLINE]
     marks = shown[["rule", "note"]].drop_duplicates("rule").itertuples(index=False)
-    shown = shown[[*place, "value", "ci_low", "ci_high", "n", "units"]]
+    shown = shown[[*key, "value", "ci_low", "ci_high", "n", "units"]]
     for metric in ("bpt", FLOOR_SHARE):
-        facts = scores.loc[scores["metric"] == metric, [*place, "value"]]
-        shown = shown.merge(facts.rename(columns={"value": metric}), how="left", on=place)
+        facts = scores.loc[scores["metric"] == metric, [*key, "value"]]
+        shown = shown.merge(facts.rename(columns={"value": metric}), how="left", on=key)
     shown = shown.drop(columns="seed").rename(columns={"rule": "split", "value": HEADLINE})
     lines = [shown.to_string(index=False, float_format="%.3f", na_rep="")]
     for rule, note in marks:
