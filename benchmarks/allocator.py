@@ -8,12 +8,9 @@ both were taken with the same settings. glibc reads them when a process starts.
 import os
 import sys
 
+from genezip.config.shell import MALLOC
+
 TUNABLES = "GLIBC_TUNABLES"
-# those of workflow/rules/common.smk; a test holds them equal
-MALLOC = (
-    "glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=8589934592:"
-    "glibc.malloc.trim_threshold=17179869184:glibc.malloc.top_pad=268435456"
-)
 
 
 def restart_with_malloc() -> None:

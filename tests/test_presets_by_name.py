@@ -62,7 +62,10 @@ def test_a_folder_without_presets_is_refused(tmp_path: Path) -> None:
     [
         ({"models": {"genezip-70m": {"architecture": "nobody"}}}, "nobody is neither"),
         ({"models": {"genezip-70m": {"architecture": "mine/no.yaml"}}}, "no.yaml is neither"),
-        ({"models": {"hnet-128bpt-70m": {"match_bpt": "nobody"}}}, "nobody is neither"),
+        (
+            {"models": {"hnet-128bpt-70m": {"uniform_bpt": None, "match_bpt": "nobody"}}},
+            "nobody is neither",
+        ),
         (
             {"regions": {"classes": [{"name": "loop", "bed": "x", "before": "nig"}]}},
             "models.genezip-70m: the region class 'loop' has no target",

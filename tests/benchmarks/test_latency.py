@@ -228,12 +228,6 @@ def test_the_distance_to_the_floors_is_told() -> None:
     assert latency_floors.distances(lengths.assign(**{**row, "device": "AMD EPYC"})) == []
 
 
-def test_malloc_is_that_of_the_workflow() -> None:
-    text = (REPO / "workflow" / "rules" / "common.smk").read_text(encoding="utf-8")
-    (block,) = re.findall(r"^MALLOC = \((.*?)^\)", text, re.DOTALL | re.MULTILINE)
-    assert "".join(re.findall(r'"([^"]*)"', block)) == allocator.MALLOC
-
-
 def test_the_longest_run_without_n() -> None:
     ids = encode("ACGNNACGTTNRACG")
     assert np.array_equal(latency_sequence.longest_run(ids), encode("ACGTT"))

@@ -47,7 +47,7 @@ def test_the_example_is_a_call_that_the_command_accepts(name: str, repo: Path) -
     context = found.make_context(name, left)  # unknown or missing options raise
     assert not context.args
     for word in words:
-        if word.startswith(("config/", "resources/paper/")):
+        if word.startswith("config/"):
             assert (repo / word).is_file(), word
 
 

@@ -36,8 +36,8 @@ def plan(repo: Path, folder: Path, overlay: str, target: str, *options: str) -> 
 @pytest.mark.parametrize(
     ("gpus", "start"),
     [
-        (1, "; genezip pretrain --corpus"),
-        (8, "; torchrun --standalone --nproc-per-node 8 -m genezip pretrain --corpus"),
+        (1, ".log genezip pretrain --corpus"),
+        (8, ".log torchrun --standalone --nproc-per-node 8 -m genezip pretrain --corpus"),
     ],
 )
 def test_one_process_per_gpu(repo: Path, tmp_path: Path, gpus: int, start: str) -> None:
