@@ -190,6 +190,8 @@ def check_memory(
     if available is None or total <= available:
         return
     fitting = need.fitting(available)
+    while fitting and settings.batch % fitting:
+        fitting -= 1
     lower = f" ({fitting} would fit)" if fitting else " (1 does not fit either)"
     raise GenezipError(
         f"training {name} needs about {_gb(total)}, but {device.type} has {_gb(available or 0)} "

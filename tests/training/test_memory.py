@@ -148,6 +148,10 @@ def test_windows_that_fit() -> None:
     assert need.total() == 600 + 120 + 9600
     assert need.fitting(600 + 120 + 3 * 1200 + 1199) == 3
     assert need.fitting(700) == 0
+    with pytest.raises(GenezipError, match=r"micro_batch \(2 would fit\)"):  # 3 divide no batch
+        memory.check_memory(
+            "toy", need, Pretrain(batch=256, micro_batch=8), 600 + 120 + 3 * 1200, torch.device("cpu")
+        )
 
 
 def test_free_memory_is_shared_by_the_processes_of_a_machine() -> None:

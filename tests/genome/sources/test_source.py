@@ -191,17 +191,11 @@ def test_lengths_of_hg38() -> None:
     assert sum(sizes.values()) == 3_088_286_401  # 24 nuclear chromosomes and chrM
 
 
-def test_the_package_and_the_repository_agree_on_the_lengths_of_hg38(repo: Path) -> None:
-    everything = read_chrom_sizes(repo / "resources" / "hg38.chrom.sizes")
-    assert len(everything) == 455
-    sizes = hg38_sizes()
-    assert {chrom: everything[chrom] for chrom in sizes} == sizes
-
-
-def test_the_lengths_of_hg38_are_those_of_pybedtools(repo: Path) -> None:
+def test_the_lengths_of_hg38_are_those_of_pybedtools() -> None:
     pybedtools = pytest.importorskip("pybedtools")
     theirs = {chrom: end for chrom, (_, end) in pybedtools.chromsizes("hg38").items()}
-    assert read_chrom_sizes(repo / "resources" / "hg38.chrom.sizes") == theirs
+    assert hg38_sizes().items() <= theirs.items()
+
 
 
 def test_lengths_from_two_columns_and_from_an_index(tmp_path: Path) -> None:
