@@ -150,7 +150,11 @@ def test_windows_that_fit() -> None:
     assert need.fitting(700) == 0
     with pytest.raises(GenezipError, match=r"micro_batch \(2 would fit\)"):  # 3 divide no batch
         memory.check_memory(
-            "toy", need, Pretrain(batch=256, micro_batch=8), 600 + 120 + 3 * 1200, torch.device("cpu")
+            "toy",
+            need,
+            Pretrain(batch=256, micro_batch=8),
+            600 + 120 + 3 * 1200,
+            torch.device("cpu"),
         )
 
 

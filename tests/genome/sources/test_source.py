@@ -197,7 +197,6 @@ def test_the_lengths_of_hg38_are_those_of_pybedtools() -> None:
     assert hg38_sizes().items() <= theirs.items()
 
 
-
 def test_lengths_from_two_columns_and_from_an_index(tmp_path: Path) -> None:
     (tmp_path / "a.sizes").write_text("chr1\t60\nchr2\t9\n")
     (tmp_path / "a.fai").write_text("chr1\t60\t6\t50\t51\nchr2\t9\t80\t50\t51\n")
