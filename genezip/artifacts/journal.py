@@ -91,14 +91,15 @@ class StopRequest:
 def stop_request(again_at_once: bool = True) -> Iterator[StopRequest]:
     """Turn Ctrl-C and a scheduler's SIGTERM into a request that a run checks between two steps.
 
-    A second signal stops the run at once. With several processes it must not (``again_at_once``
+    A second Ctrl-C stops the run at once. With several processes it must not (``again_at_once``
     is False): terminal and launcher both forward a signal, and the launcher kills processes that
-    do not stop by themselves.
+    do not stop by themselves. SIGTERM only ever requests: a batch system sends it to every process
+    of a job, its starter sends it again, and whoever cannot wait kills.
     """
     request = StopRequest()
 
     def handle(number: int, frame: FrameType | None) -> None:
-        if request.requested and again_at_once:
+        if request.requested and again_at_once and number == signal.SIGINT:
             raise KeyboardInterrupt
         request.requested = True
 

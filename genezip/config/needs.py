@@ -34,8 +34,9 @@ class Needs:
 
     @property
     def resources(self) -> dict[str, int]:
-        """What the directive ``resources`` takes."""
-        return {"gpu": self.gpu, "mem_mb": self.mem_mb, "runtime": self.runtime}
+        """What the directive ``resources`` takes: GPUs lie on one node, and each has its cores."""
+        found = {"gpu": self.gpu, "mem_mb": self.mem_mb, "runtime": self.runtime}
+        return {**found, "nodes": 1, "cpus_per_gpu": self.threads} if self.gpu else found
 
 
 OTHER = Needs()

@@ -2,11 +2,12 @@
 
 import json
 import os
+import signal
 
 import pytest
 
 from genezip.artifacts import journal as module
-from genezip.artifacts.journal import Journal
+from genezip.artifacts.journal import Journal, stop_request
 from genezip.errors import GenezipError
 
 JOB = {"model": "m", "shape": (10, 5)}
@@ -125,3 +126,26 @@ def test_a_full_disk_at_the_note_is_one_sentence_and_keeps_the_old_one(tmp_path,
             journal.note("b", {}, data)
     assert list(Journal(path, JOB).done) == ["a"]
     assert sorted(item.name for item in tmp_path.iterdir()) == ["data", "done.json"]
+
+
+@pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM])
+def test_a_batch_system_may_ask_more_than_once(first: signal.Signals) -> None:
+    with stop_request() as stop:
+        assert not stop
+        signal.raise_signal(first)
+        assert stop
+        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
+
+
+@pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_ctrl_c_stops_at_once_but_never_one_of_several_processes(
+    first: signal.Signals,
+) -> None:
+    with stop_request() as stop, pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(first)
+        signal.raise_signal(signal.SIGINT)
+    assert stop
+    with stop_request(again_at_once=False):
+        signal.raise_signal(first)
+        signal.raise_signal(signal.SIGINT)

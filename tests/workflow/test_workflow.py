@@ -323,6 +323,12 @@ def test_the_whole_workflow_on_a_simulated_genome(repo: Path, tmp_path: Path) ->
     assert done.returncode == 0, done.stdout[-3000:]
     assert (tmp_path / "workflow.html").stat().st_size > 100_000
 
+    # where the folder of the run lies seen from the checkout is no setting
+    run.rename(tmp_path / "away")
+    call = ["--directory", tmp_path / "away", "--cores", "1", "--configfile", *layers, "--"]
+    away = snakemake(home, *call, "results/corpus/exclusions.bed.gz")
+    assert "Nothing to be done" in away.stdout, away.stdout
+
 
 FREE = """
 pretrain: {micro_batch: 1, device: auto, checkpoint_every: 5, validate_every: 3}

@@ -56,6 +56,13 @@ def user_file(key, path):
 
 
 HOME = user_file("the folder of the run", ".")
+
+
+def home(wildcards, resources):
+    """Params function: where paths of the user start; not recorded, as in :func:`settings`."""
+    return HOME
+
+
 USER_GENOME = [
     user_file(f"genome.{key}", path)
     for key in ("fasta", "annotation", "rmsk", "trf")

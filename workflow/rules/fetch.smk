@@ -20,7 +20,7 @@ rule fetch:
         **needs("fetch", SCALE).resources,
     params:
         **settings(CONFIG.genome),
-        root=HOME,
+        root=home,
         out=subpath(output.source, parent=True),
     message:
         "Fetch genome, annotation and repeats"

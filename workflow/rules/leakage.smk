@@ -20,7 +20,7 @@ rule exclusions:
     params:
         **settings(CONFIG.leakage),
         resources=subpath(input.source, parent=True),
-        root=HOME,
+        root=home,
     message:
         "Collect the intervals that training must not see"
     shell:

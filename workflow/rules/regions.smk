@@ -21,7 +21,7 @@ rule regions:
         **needs("regions", SCALE).resources,
     params:
         **settings(CONFIG.regions),
-        root=HOME,
+        root=home,
     message:
         "Find the region class of every base"
     shell:
