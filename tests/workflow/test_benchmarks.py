@@ -56,6 +56,7 @@ def fetched(*listings: Path) -> None:
         os.utime(small, (1, 1))
 
 
+@pytest.mark.slow
 def test_a_planted_effect_goes_from_the_deposit_to_the_table(repo: Path, tmp_path: Path) -> None:
     """The variant decides the label; distance says little; the hidden variant says nothing."""
     deposits = tmp_path / "resources" / "dnalongbench"

@@ -264,31 +264,54 @@ def test_rules_take_their_own_settings(repo: Path) -> None:
         assert "settings(CONFIG.evaluation)" not in text, "name the keys that the rule uses"
 
 
-def test_the_whole_workflow_on_a_simulated_genome(repo: Path, tmp_path: Path) -> None:
-    """Fetch to report; then nothing is left to do; a new setting reruns only what reads it.
-
-    A region class of the user, which no preset knows, goes all the way. The checkout is renamed
-    in between, with the run inside.
-    """
-    first, home = tmp_path / "first", tmp_path / "second"
+def own_checkout(repo: Path, folder: Path) -> list[str]:
+    """A copy of the checkout with a region class of its user; the layers of its configuration."""
     for name in ("workflow", "config", "envs", "genezip"):
-        shutil.copytree(repo / name, first / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(repo / "tests" / "workflow" / "config.yaml", first / "test.yaml")
-    layers = ["config/config.yaml", "test.yaml", "own.yaml"]
+        shutil.copytree(repo / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(repo / "tests" / "workflow" / "config.yaml", folder / "test.yaml")
     bed = "".join(
         f"sim{n}\t{at}\t{at + 600}\n" for n in (1, 2, 3, 4) for at in (3000, 12000, 24000)
     )
-    (first / "own.bed").write_text(bed)
-    (first / "own.yaml").write_text(
+    (folder / "own.bed").write_text(bed)
+    (folder / "own.yaml").write_text(
         "regions: {classes: [{name: enhancer, label: my enhancer, before: promoter, "
         "bed: own.bed, target_bpt: 48}]}\n"
         "labels: {tasks: [contacts, elements]}\n"  # which no simulated genome has
     )
-    run, call = Path("runs", "test"), ["--directory", "runs/test", "--cores", "2"]
-    done = snakemake(first, *call, "--configfile", *layers, "--", "all", timeout=300)
+    (folder / "free.yaml").write_text(FREE)
+    return ["config/config.yaml", "test.yaml", "own.yaml"]
+
+
+def test_a_finished_run_is_renamed_with_its_checkout(repo: Path, tmp_path: Path) -> None:
+    """Nothing reruns, and a new setting reruns only what reads it."""
+    first, home = tmp_path / "first", tmp_path / "second"
+    layers = own_checkout(repo, first)
+    call = ["--directory", "runs/test", "--cores", "2"]
+    weights = "results/pretrain/genezip-tiny.seed0/model.safetensors"
+    done = snakemake(first, *call, "--configfile", *layers, "--", weights)
     assert done.returncode == 0, done.stdout[-6000:]
     first.rename(home)
-    run = home / run
+    again = snakemake(home, *call, "--configfile", *layers, "free.yaml", "--", weights)
+    assert "Nothing to be done" in again.stdout, again.stdout
+
+    (home / "steps.yaml").write_text("pretrain: {steps: 13}")
+    other = snakemake(home, *call, "-n", "--configfile", *layers, "steps.yaml", "--", weights)
+    assert set(planned(other.stdout)) == {"pretrain"}, other.stdout
+
+    # where the folder of the run lies seen from the checkout is no setting
+    (home / "runs" / "test").rename(tmp_path / "away")
+    call = ["--directory", tmp_path / "away", "--cores", "1", "--configfile", *layers, "--"]
+    away = snakemake(home, *call, "results/corpus/exclusions.bed.gz")
+    assert "Nothing to be done" in away.stdout, away.stdout
+
+
+@pytest.mark.slow
+def test_the_whole_workflow_on_a_simulated_genome(repo: Path, tmp_path: Path) -> None:
+    """Fetch to report, with a region class that no preset knows; then nothing is left to do."""
+    layers = own_checkout(repo, tmp_path)
+    run, call = tmp_path / "runs" / "test", ["--directory", "runs/test", "--cores", "2"]
+    done = snakemake(tmp_path, *call, "--configfile", *layers, "--", "all", timeout=600)
+    assert done.returncode == 0, done.stdout[-6000:]
     results = run / "results"
     page = (results / "report.html").read_text(encoding="utf-8")
     assert "simulated" in page
@@ -309,25 +332,18 @@ def test_the_whole_workflow_on_a_simulated_genome(repo: Path, tmp_path: Path) ->
     for log in (run / "logs").rglob("*.log"):
         assert "Traceback" not in log.read_text(), log
 
-    (home / "free.yaml").write_text(FREE)
     for more in ([], ["free.yaml"]):
-        again = snakemake(home, *call, "--configfile", *layers, *more, "--", "all")
+        again = snakemake(tmp_path, *call, "--configfile", *layers, *more, "--", "all")
         assert "Nothing to be done" in again.stdout, again.stdout
 
-    (home / "locus.yaml").write_text("report: {locus: 'sim4:10000-40000'}")
-    other = snakemake(home, *call, "-n", "--configfile", *layers, "locus.yaml", "--", "all")
+    (tmp_path / "locus.yaml").write_text("report: {locus: 'sim4:10000-40000'}")
+    other = snakemake(tmp_path, *call, "-n", "--configfile", *layers, "locus.yaml", "--", "all")
     assert set(planned(other.stdout)) == {"locus", "report", "all"}, other.stdout
 
     report = ("--report", tmp_path / "workflow.html", "--configfile", *layers, "--", "all")
-    done = snakemake(home, *call, *report)
+    done = snakemake(tmp_path, *call, *report)
     assert done.returncode == 0, done.stdout[-3000:]
     assert (tmp_path / "workflow.html").stat().st_size > 100_000
-
-    # where the folder of the run lies seen from the checkout is no setting
-    run.rename(tmp_path / "away")
-    call = ["--directory", tmp_path / "away", "--cores", "1", "--configfile", *layers, "--"]
-    away = snakemake(home, *call, "results/corpus/exclusions.bed.gz")
-    assert "Nothing to be done" in away.stdout, away.stdout
 
 
 FREE = """
