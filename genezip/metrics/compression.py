@@ -73,8 +73,9 @@ def micro_err(bp: np.ndarray, tokens: np.ndarray, target: np.ndarray) -> np.ndar
 
     Its ``exp`` is the typical factor between realised and target BPT.
     """
+    # a class without a base has no region BPT; any finite one does, since it weighs 0
     miss = np.abs(np.log(np.where(bp > 0, region_bpt(bp, tokens), 1.0) / target))
-    return ratio(np.where(bp > 0, bp * miss, 0.0).sum(-1), bp.sum(-1))
+    return ratio((bp * miss).sum(-1), bp.sum(-1))
 
 
 def enrichment(bp: np.ndarray, tokens: np.ndarray, groups: Groups) -> np.ndarray:

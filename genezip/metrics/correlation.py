@@ -12,6 +12,8 @@ logarithms of counts, which DNALongBench's metric converts to one scale: CAGE an
 log10(10^v - 1 + 0.1); GRO-cap and PRO-cap, v -> v / ln 10 (doi 10.1038/s41467-025-65077-4).
 """
 
+from typing import Literal
+
 import numpy as np
 
 from genezip.metrics.bootstrap import ratio
@@ -35,7 +37,9 @@ INITIATION_METRICS = (*(f"pcc_{assay}" for assay in ASSAYS), "pcc_mean")
 _COUNT_LOG10 = ("fc", "ec", "er")  # stored as log10(count + 1); the others as ln(count + 1)
 
 
-def moments(prediction: np.ndarray, target: np.ndarray, axis: int | None = None) -> np.ndarray:
+def moments(
+    prediction: np.ndarray, target: np.ndarray, axis: Literal[0] | None = None
+) -> np.ndarray:
     """Number, sums, and sums of squares and products of the entries with a finite target.
 
     Parameters

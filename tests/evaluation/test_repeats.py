@@ -118,17 +118,6 @@ def test_shifting_runs_equals_rolling_bases(offset):
     np.testing.assert_allclose(tokens.sum(axis=1), fast[1], atol=1e-12)
 
 
-@pytest.mark.parametrize("shift", [0, 1, 17, 39])
-def test_runs_of_a_stretch_of_shifted_codes(shift):
-    codes = np.repeat(np.random.default_rng(shift).integers(0, 4, 16), 3).astype(np.uint8)
-    moved = np.roll(codes, shift)
-    for low, high in ((0, 48), (5, 6), (10, 48), (47, 48), (0, 20)):
-        starts, values = shifted_runs(value_runs(codes), 48, shift, low, high)
-        assert starts[0] == 0
-        expanded = np.repeat(values, np.diff(starts, append=high - low))
-        assert expanded.tolist() == moved[low:high].tolist()
-
-
 def test_ratios_by_hand():
     # promoter: set 10 bp in 1 token, rest 10 bp in 2; nig: set 80 bp in 2, rest 100 bp in 5
     bp, tokens = np.zeros((2, 7)), np.zeros((2, 7))

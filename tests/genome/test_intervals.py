@@ -13,6 +13,7 @@ from genezip.genome.intervals import (
     is_tiling,
     merge,
     paint_by_priority,
+    shifted_runs,
     true_runs,
     union,
     value_runs,
@@ -139,6 +140,17 @@ def test_runs_round_trip(values):
     assert np.all(lengths > 0)
     assert np.all(found[1:] != found[:-1])
     assert np.repeat(found, lengths).tolist() == values
+
+
+@pytest.mark.parametrize("shift", [0, 1, 17, 39])
+def test_shifted_runs_equal_rolled_bases(shift):
+    bases = np.repeat(np.random.default_rng(shift).integers(0, 4, 16), 3).astype(np.uint8)
+    moved = np.roll(bases, shift)
+    for low, high in ((0, 48), (5, 6), (10, 48), (47, 48), (0, 20)):
+        starts, values = shifted_runs(value_runs(bases), 48, shift, low, high)
+        assert starts[0] == 0
+        expanded = np.repeat(values, np.diff(starts, append=high - low))
+        assert expanded.tolist() == moved[low:high].tolist()
 
 
 @given(st.lists(st.booleans(), max_size=30), st.integers(-5, 5))

@@ -8,6 +8,7 @@ from scipy.stats import pearsonr
 
 from genezip.metrics.contacts import (
     contact_scores,
+    is_triangle,
     mean_score,
     n_bins,
     n_entries,
@@ -76,8 +77,11 @@ def test_strata_are_the_diagonals_of_the_triangle():
     assert n_bins(99_681) == 448
     assert ((columns - rows)[strata.order] == strata.stratum + 2).all()
     assert np.diff(strata.starts).tolist() == list(range(446, 1, -1))
-    with pytest.raises(ValueError, match="no upper triangle"):
-        n_bins(99_680)
+    assert n_bins(1) == 3  # entry (0, 2) alone
+    for entries in (0, 2, 99_680):
+        assert not is_triangle(entries)
+        with pytest.raises(ValueError, match="no upper triangle"):
+            n_bins(entries)
 
 
 def test_a_map_predicted_exactly_scores_one_and_turned_round_minus_one():
@@ -143,6 +147,16 @@ def test_constant_predictions_and_maps_of_zeros_have_no_score():
         assert contact_scores(prediction, flat) == pytest.approx(nothing, nan_ok=True)
     missing = np.full(len(target), np.nan)
     assert contact_scores(prediction, missing) == pytest.approx(nothing, nan_ok=True)
+
+
+def test_a_stratum_too_small_to_square_has_no_r_and_is_not_divided():
+    """Five bins: strata of 3 and 2 entries; squares of 1e-200 are 0, so the first alone counts."""
+    rows, columns = np.triu_indices(5, 2)
+    prediction, target = np.zeros(6), np.zeros(6)
+    for d, (x, y) in {2: ([1, 2, 3], [1, 3, 2]), 3: ([1e-200, 2e-200], [2, 1])}.items():
+        prediction[columns - rows == d], target[columns - rows == d] = x, y
+    with np.errstate(divide="raise", invalid="raise"):
+        assert contact_scores(prediction, target)["scc"] == pytest.approx(1 / 2)
 
 
 def test_the_mean_over_maps_leaves_out_those_without_a_score():

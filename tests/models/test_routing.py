@@ -1,4 +1,4 @@
-"""Bounded routing against the paper's wording, by hand and on random input."""
+"""Routers: bounded routing against the paper's wording, by hand and on random input."""
 
 import pytest
 import torch
@@ -6,7 +6,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn.functional import cosine_similarity
 
-from genezip.models.routing.learned import Router, adjacent_cosine, bounded, bounded_loop
+from genezip.models.routing.bounds import CausalBound
+from genezip.models.routing.fixed import position_hash
+from genezip.models.routing.learned import (
+    Router,
+    RouterState,
+    SequenceBound,
+    adjacent_cosine,
+    bounded,
+    bounded_loop,
+)
 
 
 def mask_of(text: str) -> torch.Tensor:
@@ -91,6 +100,12 @@ def test_all_or_one_boundary_under_bounds(
     assert want[:, 0].all()
 
 
+@pytest.mark.parametrize(("floor", "ceiling"), [(2, None), (None, 1), (2, 3)])
+def test_a_sequence_without_positions_keeps_none(floor: int | None, ceiling: int | None) -> None:
+    none = torch.zeros(2, 0, dtype=torch.bool)
+    assert bounded(torch.zeros(2, 0), none, none, floor, ceiling).shape == (2, 0)
+
+
 @pytest.mark.parametrize("change", [2, -2])
 def test_sort_equals_loop_beyond_65536_positions(change: int) -> None:
     """The bound lies two tokens off, so that the loop stays short; many ties."""
@@ -143,3 +158,50 @@ def test_query_comes_from_the_previous_position() -> None:
     states = torch.tensor([[[1.0, 0.0], [0.0, 1.0], [0.0, 1.0]]])
     prob = router(states, torch.ones(1, 3, dtype=torch.bool)).boundary_prob
     assert prob[0].tolist() == pytest.approx([1.0, 0.0, 0.5])
+
+
+def states_with(cosines: list[float]) -> torch.Tensor:
+    """Unit vectors of two dimensions whose neighbours have these cosines: (1, L, 2)."""
+    angles = torch.tensor([0.0, *cosines]).acos()
+    angles[0] = 0
+    angle = angles.cumsum(0)
+    return torch.stack([angle.cos(), angle.sin()], dim=-1).unsqueeze(0)
+
+
+def test_tokens_that_a_bound_adds_are_marked() -> None:
+    """p is 1, 0.1, 0.4, 0.9, 0.2, 0.3, so the router selects positions 0 and 3.
+
+    A floor of 3 adds the most probable other one, position 2 (reason 1). With chunks of at most
+    2 positions, position 2 is forced, and so is position 5 after position 3 (reason 2).
+    """
+    states, valid = states_with([0.8, 0.2, -0.8, 0.6, 0.4]), torch.ones(1, 6, dtype=torch.bool)
+    router = Router(2, SequenceBound(3, None))
+    router.reset_parameters()
+    routing = router(states, valid)
+    assert routing.boundary_prob[0].tolist() == pytest.approx([1, 0.1, 0.4, 0.9, 0.2, 0.3])
+    assert routing.provisional.tolist() == mask_of("100100").tolist()
+    assert routing.boundary_mask.tolist() == mask_of("101100").tolist()
+    assert routing.kept_by.tolist() == [[0, 0, 1, 0, 0, 0]]
+    assert routing.bound_active().tolist() == [True]
+    router.bound = CausalBound(max_chunk=2, burst=9, rate=(1, 1))
+    routing = router(states, valid)
+    assert routing.boundary_mask.tolist() == mask_of("101101").tolist()
+    assert routing.kept_by.tolist() == [[0, 0, 2, 0, 0, 2]]
+    # blocks of 1, 3 and 2 positions give the tokens of the whole
+    state, masks = RouterState(), []
+    for block in (slice(0, 1), slice(1, 4), slice(4, 6)):
+        masks.append(router(states[:, block], valid[:, block], state=state).boundary_mask)
+    assert torch.cat(masks, dim=1).tolist() == mask_of("101101").tolist()
+    assert state.position == 6
+
+
+def test_the_hash_is_murmurhash3() -> None:
+    """Its published values for an empty key with the seeds 0, 1 and 2^32 - 1, without the last bit.
+
+    The seed is the position plus 0x9E3779B9, modulo 2^32.
+    """
+    seeds = torch.tensor([0, 1, 0xFFFFFFFF])
+    published = [0, 0x514E28B7, 0x81F16F39]
+    for laps in (1, 2):
+        found = position_hash(seeds + laps * 2**32 - 0x9E3779B9)
+        assert found.tolist() == [value // 2 for value in published]
