@@ -27,9 +27,10 @@ GENEZIP = f"{sys.executable} -m genezip"
 pytestmark = pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Inputs, and the map that plain files give."""
+    tmp_path = tmp_path_factory.mktemp("inputs")
     (tmp_path / "own.gtf").write_text(GTF)
     (tmp_path / "own.gtf.gz").write_bytes(gzip.compress(GTF.encode()))
     (tmp_path / "own.sizes").write_text("c\t60\n")
@@ -38,6 +39,11 @@ def folder(tmp_path: Path) -> Path:
     done = bash(tmp_path, build("own.gtf", "own.sizes", "wanted.bed"))
     assert done.returncode == 0, done.stderr
     return tmp_path
+
+
+@pytest.fixture
+def folder(inputs: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(inputs, tmp_path, dirs_exist_ok=True))
 
 
 def build(annotation: str, sizes: str, bed: str, settings: str = "settings.json") -> str:

@@ -5,140 +5,21 @@ Every case runs the real command line in process on a tiny simulated genome.
 
 import gzip
 import json
-import os
-import resource
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from toolkit.command_line import tree
-
-from genezip.cli import main
+from toolkit.own_dna import (
+    compress_arguments,
+    corpus_arguments,
+    fetch_arguments,
+    regions_arguments,
+    train_arguments,
+)
 
 Cli = Callable[..., str]
-Tree = dict[str, bytes]
-
-
-@pytest.fixture
-def fails(capsys: pytest.CaptureFixture[str]) -> Cli:
-    """Run a command that must fail: exit status 1 and one sentence, which is returned."""
-
-    def run(*arguments: object) -> str:
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as stop:
-            main([str(argument) for argument in arguments])
-        assert stop.value.code == 1
-        said = capsys.readouterr().err.strip().splitlines()[-1]
-        assert said.startswith("genezip: ")
-        return said
-
-    return run
-
-
-@pytest.fixture
-def works(capsys: pytest.CaptureFixture[str]) -> Cli:
-    def run(*arguments: object) -> str:
-        with pytest.raises(SystemExit) as stop:
-            main([str(argument) for argument in arguments])
-        assert stop.value.code == 0, capsys.readouterr().err
-        return capsys.readouterr().err
-
-    return run
-
-
-@pytest.fixture(scope="session")
-def simulated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("simulated")
-    with pytest.raises(SystemExit) as stop:
-        main(
-            ["simulate", "--out", str(folder), "--seed", "1"]
-            + [part for _ in range(3) for part in ("--chromosome-bp", "60000")]
-        )
-    assert stop.value.code == 0
-    return folder
-
-
-@pytest.fixture
-def own(simulated: Path, tmp_path: Path) -> Path:
-    """A folder with genome.fa and genes.gtf of the user."""
-    folder = tmp_path / "own"
-    folder.mkdir()
-    shutil.copy(simulated / "pieces.fa", folder / "genome.fa")
-    (folder / "genes.gtf").write_bytes(gzip.decompress((simulated / "genes.gtf.gz").read_bytes()))
-    return folder
-
-
-def fetch_arguments(own: Path, out: Path, **changes: object) -> list[str]:
-    settings = {
-        "sources": ["files"],
-        "fasta": "genome.fa",
-        "annotation": "genes.gtf",
-        "test": ["sim3"],
-        "valid": ["sim2"],
-        "build": "toy",
-        **changes,
-    }
-    return ["fetch", "--settings", json.dumps(settings), "--root", str(own), "--out", str(out)]
-
-
-def regions_arguments(source: Path, out: Path, **settings: object) -> list[str]:
-    return [
-        "regions", "build", "--source", str(source / "source.json"),
-        "--settings", json.dumps(settings), "--bed", str(out / "gene7.bed.gz"),
-        "--summary", str(out / "gene7.summary.tsv"),
-    ]  # fmt: skip
-
-
-CORPUS = {
-    "window_bp": 512, "train_windows": 40, "valid_windows": 0, "validation": "pieces",
-    "heldout_window_bp": 2048, "keep_short": False,
-}  # fmt: skip
-
-
-def corpus_arguments(source: Path, regions: Path, out: Path, **changes: object) -> list[str]:
-    return [
-        "corpus", "build", "--source", str(source / "source.json"),
-        "--regions", str(regions / "gene7.bed.gz"), "--out", str(out),
-        "--settings", json.dumps({**CORPUS, **changes}),
-    ]  # fmt: skip
-
-
-@pytest.fixture
-def regions(simulated: Path, tmp_path: Path, works: Cli) -> Path:
-    works(*regions_arguments(simulated, tmp_path / "regions"))
-    return tmp_path / "regions"
-
-
-@pytest.fixture
-def corpus(simulated: Path, regions: Path, tmp_path: Path, works: Cli) -> Path:
-    works(*corpus_arguments(simulated, regions, tmp_path / "corpus"))
-    return tmp_path / "corpus" / "manifest.json"
-
-
-def train_arguments(corpus: Path, repo: Path, out: Path, **changes: object) -> list[str]:
-    settings = {
-        "steps": 4, "batch": 2, "micro_batch": 2, "warmup_steps": 1, "precision": "fp32",
-        "device": "cpu", "rar_mask": "pre", "validate_every": 2, "validate_windows": 2,
-        "checkpoint_every": 1, **changes,
-    }  # fmt: skip
-    return [
-        "pretrain", "--corpus", str(corpus),
-        "--architecture", str(repo / "genezip/config/models/genezip-tiny.yaml"),
-        "--region-preset", str(repo / "genezip/config/regions/transcript_balanced.yaml"),
-        "--settings", json.dumps(settings), "--name", "toy", "--scale", "test",
-        "--out", str(out),
-    ]  # fmt: skip
-
-
-@pytest.fixture
-def model(corpus: Path, repo: Path, tmp_path: Path, works: Cli) -> Path:
-    works(*train_arguments(corpus, repo, tmp_path / "models" / "toy"))
-    return tmp_path / "models" / "toy"
 
 
 # -- fetch --------------------------------------------------------------------------------
@@ -308,48 +189,7 @@ def test_nan_in_training(corpus: Path, repo: Path, tmp_path: Path, fails: Cli) -
     assert tree(tmp_path / "m") == {}
 
 
-def child(arguments: list[str], **options: object) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "genezip", *arguments],
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        **options,  # type: ignore[call-overload]
-    )
-
-
-def test_ctrl_c_then_resume(corpus: Path, repo: Path, tmp_path: Path, works: Cli) -> None:
-    out, kept = tmp_path / "models" / "toy", tmp_path / "models" / "checkpoints" / "toy"
-    arguments = train_arguments(corpus, repo, out, steps=400, validate_every=400)
-    process = child(arguments)
-    deadline = time.monotonic() + 60
-    while not (kept / "state.pt").exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60)
-    assert process.returncode == 130, said
-    assert "run the same command to resume" in said
-    assert tree(out) == {}
-    shorter = train_arguments(corpus, repo, out, steps=400, validate_every=400)
-    process = child(shorter)
-    while process.poll() is None and (kept / "state.pt").exists() and not out.exists():
-        time.sleep(0.05)
-        if "resuming" in (process.stderr.readline() if process.stderr else ""):
-            break
-    else:
-        pytest.fail("the run did not resume")
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=60)
-
-
 # -- models -------------------------------------------------------------------------------
-
-
-def compress_arguments(fasta: Path, model: Path, out: Path) -> list[str]:
-    return [
-        "compress", str(fasta), "--model", str(model), "--out", str(out / "tokens.parquet"),
-        "--tracks", str(out / "tracks"), "--window-bp", "4096", "--threads", "1",
-    ]  # fmt: skip
 
 
 def test_compress_own_dna(own: Path, model: Path, tmp_path: Path, works: Cli) -> None:
@@ -397,27 +237,3 @@ def test_compress_wrong_letters_at_the_end(
     said = fails(*compress_arguments(own / "genome.fa", model, tmp_path / "out"))
     assert "'*'" in said
     assert tree(tmp_path / "out") == {}
-
-
-def full_disk() -> None:
-    """A limit on file size stands in for a full disk."""
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
-
-
-@pytest.mark.parametrize("command", ["compress", "pretrain"])
-def test_disk_full(
-    command: str, own: Path, model: Path, corpus: Path, repo: Path, tmp_path: Path
-) -> None:
-    out = tmp_path / "out"
-    arguments = (
-        compress_arguments(own / "genome.fa", model, out)
-        if command == "compress"
-        else train_arguments(corpus, repo, out)
-    )
-    process = child(arguments, preexec_fn=full_disk)
-    _, said = process.communicate(timeout=120)
-    assert process.returncode == 1, said
-    assert "cannot write" in said.splitlines()[-1]
-    assert "free space" in said.splitlines()[-1]
-    assert tree(out) == {}
