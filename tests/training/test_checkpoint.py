@@ -153,7 +153,9 @@ def test_other_settings_are_refused_and_nothing_is_lost(
 ) -> None:
     kept = stopped(tmp_path)
     before = {path.name: path.read_bytes() for path in kept.iterdir() if path.is_file()}
-    with pytest.raises(GenezipError, match=f"{kept} holds a run .* step 7 with {words}; restore it"):
+    with pytest.raises(
+        GenezipError, match=f"{kept} holds a run .* step 7 with {words}; restore it"
+    ):
         pretrain(run_of(**changes), Batches(), tmp_path / "model", kept)
     assert {path.name: path.read_bytes() for path in kept.iterdir() if path.is_file()} == before
 
