@@ -39,7 +39,7 @@ def one_set(
     """Rows of a set as ``run.measure`` writes them: values, differences, then facts.
 
     ``official`` and ``unseen`` are the intervals of the difference from the best baseline;
-    ``marked`` are split schemes that a row zero solves.
+    ``marked`` are split schemes that a trivial baseline solves.
     """
     rows: Rows = []
     facts: Rows = []
@@ -152,7 +152,7 @@ def test_no_model_is_judged_on_a_solved_set(page, marked):
 
 
 def test_the_mark_is_read_as_the_task_writes_it(page):
-    """A note of the task itself, for a row zero that is always right."""
+    """A note of the task itself, for a trivial baseline that is always right."""
     truth = np.array([0, 1] * 20)
     mark = solved(RowZero("twin", truth, np.ones(40, dtype=bool), ""), truth, 2)
     rows = [row | {"note": f"{mark}; {row['note']}"} for row in one_set("tf_2")]
