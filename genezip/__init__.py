@@ -1,7 +1,7 @@
-"""GeneZip: learn where DNA deserves tokens, and compare every way of cutting DNA into tokens.
+"""GeneZip: region-aware compression of DNA, and comparison of ways to cut DNA into tokens.
 
-``import genezip as gz``; ``gz.load(folder).encode(["ACGT..."])`` turns DNA into tokens. What
-``__all__`` names is the public interface (docs/api.md); everything else may move without notice.
+``import genezip as gz``; ``gz.load(folder).encode(["ACGT..."])`` turns DNA into tokens. The names
+in ``__all__`` are the public interface (docs/api.md); everything else may move without notice.
 The command ``genezip`` and the Snakemake workflow build everything from genome download to report.
 """
 
@@ -61,8 +61,8 @@ __all__ = [
     "tokens_at",
 ]
 
-# Where each name lives. A name is loaded on first use, so that genome tools and --help start at
-# once: torch alone takes seconds.
+# Module of each name. A name is imported on first use, so that genome tools and --help start fast:
+# importing torch alone takes seconds.
 _HOMES = {
     "Annotation": "genezip.genome.gene_models:Annotation",
     "Compressed": "genezip.models.compressed:Compressed",

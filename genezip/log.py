@@ -1,4 +1,4 @@
-"""Log messages and progress of long work, the same for every part of the package.
+"""Log messages, and progress of long work, for every part of the package.
 
 Modules log with the standard library: ``logger = logging.getLogger(__name__)`` and
 ``logger.info("...")``. As a library the package configures nothing; a command calls
@@ -20,7 +20,7 @@ T = TypeVar("T")
 LINE_SECONDS = 30.0
 """Seconds before the first line of progress in a log, and the least time between two lines."""
 MOST_LINES_APART = 20
-"""Later lines are a tenth of the elapsed time apart, at most this many ``LINE_SECONDS``."""
+"""Largest gap between lines in ``LINE_SECONDS``; the gap is a tenth of the elapsed time."""
 
 
 class _Plain(logging.Formatter):
@@ -56,11 +56,11 @@ class Progress:
 
     Parameters
     ----------
-    what : the work, or the name of the file that is processed
+    what : name of the work or of the file
     total : number of units in all; None if unknown
     unit : noun of a unit, in the singular; ``B`` counts bytes, ``bp`` bases
     done : units that were finished before
-    show : False shows nothing (for other processes of the same run)
+    show : False shows nothing (in other processes of the same run)
     """
 
     def __init__(
@@ -98,12 +98,12 @@ class Progress:
             logger.info("%s", self._sentence())
 
     def show(self, **values: Any) -> None:
-        """Show figures (a loss, a rate) beside the count from now on."""
+        """Show values (a loss, a rate) beside the count from now on."""
         self._values = values
         self._bar.set_postfix(values, refresh=False)
 
     def _sentence(self) -> str:
-        """The progress so far, as one line of a log."""
+        """The progress as one line of a log."""
         counted = f"{self.done:,}" if self.total is None else f"{self.done:,} of {self.total:,}"
         noun = {"": "", "B": " bytes", "bp": " bp"}.get(self.unit, f" {self.unit}s")
         share = f" ({100 * self.done / self.total:.0f} %)" if self.total else ""

@@ -65,8 +65,8 @@ def test_a_model_may_differ_in_some_settings(repo: Path, tmp_path: Path) -> None
     ("values", "sentence"),
     [
         ({"two": "nobody"}, r"models\.two\.init_from names 'nobody', not in models"),
-        ({"two": "two"}, r"init_from goes round in a circle: two from two"),
-        ({"two": "three"}, r"init_from goes round in a circle: two from three from two"),
+        ({"two": "two"}, r"init_from is circular: two from two"),
+        ({"two": "three"}, r"init_from is circular: two from three from two"),
         ({"pretrain": "{stepz: 3}"}, r"unknown key 'models\.two\.pretrain\.stepz'"),
         ({"pretrain": "{alpha: -1}"}, r"'models\.two\.pretrain\.alpha'"),
         ({"pretrain": "{micro_batch: 3}"}, r"models\.two\.pretrain.*must divide batch 256"),

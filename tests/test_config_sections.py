@@ -183,7 +183,7 @@ def test_names_that_become_files(load, key: str) -> None:  # type: ignore[no-unt
 def test_names_of_the_workflow_are_taken(load, key: str, name: str) -> None:  # type: ignore[no-untyped-def]
     from jsonschema import Draft202012Validator
 
-    with pytest.raises(GenezipError, match=f"{name}: the workflow itself has results"):
+    with pytest.raises(GenezipError, match=f"{name}: the workflow has results"):
         load(renamed(key, name))
     assert not Draft202012Validator(config.schema()).is_valid(renamed(key, name))
 

@@ -1,4 +1,4 @@
-"""The examples of a new compressor and a new task in CONTRIBUTING.md, run as they stand."""
+"""CONTRIBUTING.md: its examples run as they stand, and its table Where is what is true."""
 
 import json
 import os
@@ -84,3 +84,32 @@ def test_the_smallest_task_is_measured(tmp_path: Path) -> None:
     before = (tmp_path / "scores.tsv").read_bytes()
     run(example, "-m", *again.split())
     assert (tmp_path / "scores.tsv").read_bytes() == before
+
+
+def where_is_what() -> list[tuple[str, str]]:
+    """File and name of every row of the table."""
+    rows = [line.split(" | ") for line in section("Where is what").splitlines() if "`" in line]
+    return [(path.strip("`"), name.strip("` |")) for _, path, name in rows]
+
+
+@pytest.mark.parametrize(("path", "name"), where_is_what())
+def test_where_is_what_is_true(path: str, name: str) -> None:
+    text = (REPO / path).read_text(encoding="utf-8")
+    if path.endswith(".py"):  # a class, function or constant, or a method of a class
+        owner, _, member = name.rpartition(".")
+        if owner:
+            text = re.split(rf"\nclass {owner}[(:]", text)[1].split("\nclass ", 1)[0]
+        found = rf"^{'    ' if owner else ''}(class {member}\b|def {member}\(|{member}\b.*=)"
+    elif path.endswith(".smk"):
+        found = rf"^rule {name}:"
+    else:
+        found = rf"\b{name}\b"
+    assert re.search(found, text, re.MULTILINE), f"{path} has no {name}"
+
+
+def test_the_questions_of_a_newcomer_are_in_the_table() -> None:
+    """README links the table, so that each answer is two steps away."""
+    assert "CONTRIBUTING.md#where-is-what" in (REPO / "README.md").read_text(encoding="utf-8")
+    text = section("Where is what")
+    for question in ("boundary probability", "promoter width", "list of tasks", "rule for Table 3"):
+        assert question in text, question

@@ -64,6 +64,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "genezip weights import pytorch_model.bin --out published": (RUN, ""),
     "genezip config show config/config.yaml config/demo.yaml": (RUN, ""),
     "genezip config docs config/README.md": (RUN, ""),
+    "genezip config schema": (RUN, ""),
     "genezip regions build --annotation data/my.gff3.gz --chrom-sizes data/my.fa.gz "
     "--settings my.yaml --bed gene7.bed.gz --summary gene7.tsv": (RUN, ""),
     "snakemake --use-conda --cores 16 all": (PLAN, ""),

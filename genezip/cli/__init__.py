@@ -1,9 +1,9 @@
-"""The command line: one module per noun, each command a thin door to one function.
+"""The command line: one module per noun; each command parses its options and calls the package.
 
 ``COMMANDS`` lists every noun under the headings of ``genezip --help``; start reading there. Modules
-import the package inside their commands, so that the help is instant. To add a command, write a
-function as ``use.compress``, with an example at the end of its docstring and shared options from
-``options.py``, and name it in the table.
+import the package inside their commands, so that the help is fast. To add a command, write a
+function like ``use.compress``, with an example at the end of its docstring and shared options from
+``options.py``, and add it to ``COMMANDS``.
 """
 
 import sys
@@ -53,10 +53,10 @@ COMMANDS: dict[str, dict[str, Callable[..., None] | typer.Typer]] = {
 
 
 class _AsInTheTable(TyperGroup):
-    """Lists commands in the order of ``COMMANDS``; Typer lists those with commands below last."""
+    """List commands in the order of ``COMMANDS``; Typer would list groups last."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        """Names in the order of the help."""
+        """Names in the order of ``COMMANDS``."""
         return [name for commands in COMMANDS.values() for name in commands]
 
 
@@ -87,7 +87,7 @@ def _options(
 ) -> None:
     """Region-aware compression of DNA (GeneZip).
 
-    `genezip COMMAND --help` explains a command and shows an example of a call.
+    `genezip COMMAND --help` explains a command and shows an example.
     """
     from genezip.log import messages_to_stderr
 
@@ -95,7 +95,7 @@ def _options(
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line; a user's mistake is one sentence and exit status 1."""
+    """Run the command line; an expected error prints one sentence and exits with status 1."""
     try:
         app(args=arguments)
     except GenezipError as error:

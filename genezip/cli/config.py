@@ -45,10 +45,10 @@ def show(files: Annotated[list[Path], typer.Argument(help="YAML files, later one
 @app.command()
 def docs(
     readme: Annotated[
-        Path | None, typer.Argument(help="File whose key tables are replaced; else print them.")
+        Path | None, typer.Argument(help="File whose key tables are replaced; default: print them.")
     ] = None,
 ) -> None:
-    """Write the tables of all keys, made from their descriptions.
+    """Write the tables of all keys from their descriptions.
 
     \b
     Example:
@@ -62,7 +62,7 @@ def docs(
         typer.echo(tables, nl=False)
         return
     if not readme.is_file():
-        raise GenezipError(f"{readme} does not exist; name a file with the two key markers")
+        raise GenezipError(f"{readme} does not exist; name a file with the two marker lines")
     before, begin, rest = readme.read_text(encoding="utf-8").partition(BEGIN)
     _, end, after = rest.partition(END)
     if not (begin and end):
@@ -77,8 +77,8 @@ def key_tables(schema: dict[str, Any]) -> str:
     definitions = schema["$defs"]
     parts = [_table("Top level", schema, definitions)]
     parts += _sections("", schema, definitions)
-    own = config.UserLabels.model_json_schema()
-    parts.append(_table("The file of `genezip tasks run`", own, {}))
+    user = config.UserLabels.model_json_schema()
+    parts.append(_table("The file of `genezip tasks run`", user, {}))
     return "\n".join(parts)
 
 
@@ -99,7 +99,7 @@ def _sections(prefix: str, schema: dict[str, Any], definitions: dict[str, Any]) 
 
 
 def _which(section: dict[str, Any]) -> str:
-    """What chooses this section where there are several: a key that must have one value."""
+    """The value of the key ``compressor`` that selects this section; may be empty."""
     constant = section["properties"].get("compressor", {}).get("const")
     return f" with `compressor: {constant}`" if constant else ""
 
@@ -121,7 +121,7 @@ def _table(title: str, section: dict[str, Any], definitions: dict[str, Any]) -> 
 
 
 def _kind(value: dict[str, Any], definitions: dict[str, Any]) -> str:
-    """What a key accepts, in words: type, legal values, limits."""
+    """Legal values of a key in words: type, choices, limits."""
     if "anyOf" in value:
         return " or ".join(_kind(item, definitions) for item in value["anyOf"])
     if "$ref" in value:

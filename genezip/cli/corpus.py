@@ -1,4 +1,4 @@
-"""``genezip corpus ...`` and ``genezip leakage ...``: training DNA, and what it must not hold."""
+"""``genezip corpus ...`` and ``genezip leakage ...``: training DNA and its exclusions."""
 
 import logging
 from pathlib import Path
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 app = typer.Typer(help="Cut, filter and check training corpora.", no_args_is_help=True)
 leakage = typer.Typer(
-    help="What training must not see, and the proof that it does not.", no_args_is_help=True
+    help="DNA excluded from training, and the check of a corpus.", no_args_is_help=True
 )
 
 
@@ -29,7 +29,7 @@ def build(
     gene_type: options.GeneType = None,
     jobs: options.Jobs = 1,
 ) -> None:
-    """Plan a corpus, write its shards and close it, in one go (it can be interrupted).
+    """Plan a corpus, write its shards and its manifest; an interrupted call resumes.
 
     \b
     Example:
@@ -66,7 +66,7 @@ def plan(
     transcripts: options.Transcripts = "basic",
     gene_type: options.GeneType = None,
 ) -> None:
-    """Draw the windows of every split and deal them to shards.
+    """Draw the windows of every split and assign them to shards.
 
     \b
     Example:
@@ -96,13 +96,13 @@ def write(
     plan: options.CorpusPlan,
     source: options.Source,
     regions: options.RegionMap,
-    out: Annotated[Path, typer.Option(help="Gets the manifest entries of the shards (JSON).")],
+    out: Annotated[Path, typer.Option(help="Manifest entries of the shards to write (JSON).")],
     part: Annotated[
-        str, typer.Option(help="Which shards: 2-of-8 is the second eighth.")
+        str, typer.Option(help="Part of the shards: 2-of-8 is the second eighth.")
     ] = "1-of-1",
     jobs: options.Jobs = 1,
 ) -> None:
-    """Write a part of the shards of a plan; what is there already is kept.
+    """Write a part of the shards of a plan; complete shards are kept.
 
     \b
     Example:
@@ -120,7 +120,7 @@ def write(
 
     match = re.fullmatch(r"(\d+)-of-(\d+)", part)
     if match is None or not 1 <= int(match[1]) <= int(match[2]):
-        raise GenezipError(f"--part {part!r} is none; write it as 2-of-8")
+        raise GenezipError(f"--part {part!r} is no part; write it as 2-of-8")
     number, of = int(match[1]), int(match[2])
     planned, region_map, opened = read_plan(plan), RegionMap.read_bed(regions), Source.load(source)
     drawn_from = planned.head["provenance"]["inputs"].get("source")
@@ -133,9 +133,9 @@ def write(
 @app.command()
 def finish(
     plan: options.CorpusPlan,
-    entries: Annotated[list[Path], typer.Option(help="What `corpus write` wrote; all parts.")],
+    entries: Annotated[list[Path], typer.Option(help="Files of `corpus write`, of all parts.")],
 ) -> None:
-    """Check that all shards of a plan are there, and write manifest.json beside it.
+    """Check that all shards of a plan exist, and write manifest.json beside it.
 
     \b
     Example:
@@ -174,7 +174,7 @@ def check(
         None if source is None else Source.load(source).assembly(),
         None if regions is None else RegionMap.read_bed(regions),
     )
-    typer.echo(f"{manifest}: {count} windows, all as announced")
+    typer.echo(f"{manifest}: {count} windows, all as in the manifest")
 
 
 @app.command()
@@ -204,7 +204,7 @@ def table5(
 @leakage.command()
 def exclusions(
     chrom_sizes: Annotated[Path, typer.Option(help=options.CHROM_SIZES)],
-    out: Annotated[Path, typer.Option(help="BED of what is excluded; gzip if it ends in .gz.")],
+    out: Annotated[Path, typer.Option(help="BED of excluded intervals; gzip if it ends in .gz.")],
     summary: Annotated[Path, typer.Option(help="Table of intervals and bases by task.")],
     intervals: Annotated[
         Path, typer.Option(help="Folder of TASK.intervals.json and the files they list.")
@@ -231,7 +231,7 @@ def exclusions(
     beds = [root / path for path in dict.fromkeys(section.beds)]
     table, totals = build_exclusions(evaluations, beds, sizes)
     write_tsv(summary, totals)
-    write_exclusions(out, table)  # last: where it is, the summary is, too
+    write_exclusions(out, table)  # last, so that it exists only with the summary
     bp = int(totals["bp"].iloc[-1])
     logger.info(f"{len(table):,} intervals, {bp:,} bp in their union -> {out}")
 
@@ -301,7 +301,7 @@ def homology(
         share = f"{row['share']:.2%}" if row["kmers"] else "none"
         logger.info(
             f"{share} of {row['kmers']:,} held-out {row['k']}-mers ({row['counting']}; one k-mer "
-            f"in {row['sample']} looked at) also occur in the training segments"
+            f"in {row['sample']} counted) also occur in the training segments"
         )
 
 
@@ -319,7 +319,7 @@ def _excluded(path: Path | None, chrom_sizes: dict[str, int]) -> "pd.DataFrame |
 
 
 def _inputs(**paths: Path | None) -> dict[str, str | Path]:
-    """The files whose checksums are recorded, which are therefore read twice."""
+    """Input files whose checksums are recorded; they are read twice, so pipes are refused."""
     from genezip.formats.input_file import refuse_pipe
 
     found: dict[str, str | Path] = {}

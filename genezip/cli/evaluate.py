@@ -1,4 +1,4 @@
-"""``genezip evaluate``: scores from predictions, or of compressed DNA with its baselines."""
+"""``genezip evaluate``: scores from predictions, or of compressed DNA with baselines."""
 
 import logging
 from pathlib import Path
@@ -20,7 +20,7 @@ def predictions(
     context: typer.Context,
     from_predictions: Annotated[
         list[Path] | None,
-        typer.Option(help="Prediction file of a task; give it once per file."),
+        typer.Option(help="Prediction file of a task; repeat for more."),
     ] = None,
     out: Annotated[Path | None, options.SCORES] = None,
     bootstrap: Annotated[int, typer.Option(help="Bootstrap resamples.", min=10)] = 4000,
@@ -28,13 +28,13 @@ def predictions(
     scale: options.Scale = "full",
     control: options.Control = None,
     task: Annotated[
-        str | None, typer.Option(help="Task outside this package, module:Class, whose file it is.")
+        str | None,
+        typer.Option(help="Task outside this package, module:Class, of these predictions."),
     ] = None,
 ) -> None:
     """Score predictions of a task (--from-predictions), or compressed DNA (the commands).
 
-    No model and no GPU is needed: every metric is recomputed from the
-    predictions.
+    No model and no GPU is needed: all metrics are computed from the predictions.
 
     \b
     Example:
@@ -61,7 +61,7 @@ def predictions(
 
 @app.command()
 def routers(
-    like: Annotated[Path, typer.Option(help="Compressed windows whose token counts are copied.")],
+    like: Annotated[Path, typer.Option(help="Compressed windows with the token counts to match.")],
     router: Annotated[str, typer.Option(help="fixed_stride or gc_cpg.")],
     source: options.Source,
     regions: options.RegionMap,
@@ -114,7 +114,7 @@ def markov(
     scale: options.Scale,
     settings: options.EvaluationSettings = None,
     windows: Annotated[
-        Path | None, typer.Option(help="Sums per window to write too, for paired comparisons.")
+        Path | None, typer.Option(help="Sums per window to write, for paired comparisons.")
     ] = None,
 ) -> None:
     """Perplexity of Markov models of the training segments on the held-out windows.
@@ -144,8 +144,8 @@ def markov(
 def compression(
     compressed: options.CompressedFiles,
     corpus: options.Corpus,
-    reference: Annotated[str, typer.Option(help="The model that the page is about.")],
-    control: Annotated[str, typer.Option(help="The uniform control.")],
+    reference: Annotated[str, typer.Option(help="Model of the report.")],
+    control: Annotated[str, typer.Option(help="Its uniform control.")],
     scale: options.Scale,
     out: options.Scores,
     comparisons: Annotated[Path, typer.Option(help="Paired comparisons to write.")],
@@ -153,10 +153,10 @@ def compression(
     settings: options.EvaluationSettings = None,
     markov: Annotated[
         Path | None,
-        typer.Option(help="Windows of `evaluate markov`; compares perplexity with each order."),
+        typer.Option(help="Windows of `evaluate markov`, to compare perplexity with each order."),
     ] = None,
 ) -> None:
-    """Every held-out metric of every router, and the paired comparisons.
+    """Held-out metrics of every model and router, and paired comparisons.
 
     \b
     Example:
@@ -204,7 +204,7 @@ def repeats(
     out: options.Scores,
     settings: options.EvaluationSettings = None,
 ) -> None:
-    """Local BPT in interspersed and tandem repeats against the rest.
+    """Local BPT in interspersed and tandem repeats against a background.
 
     \b
     Example:

@@ -12,14 +12,14 @@ from genezip.errors import GenezipError
 def fetch(
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder that gets source.json and its files; --plan needs none."),
+        typer.Option(help="Folder of source.json and its files; --plan needs none."),
     ] = None,
     settings: Annotated[str | None, options.section("genome")] = None,
     labels: Annotated[
         list[str] | None,
         typer.Option(
-            help="Real labels to get as well, into OUT/labels: initiation, contacts, elements, "
-            "enhancer_gene; give it once per kind."
+            help="Measured targets to get as well, into OUT/labels: initiation, contacts, "
+            "elements, enhancer_gene; repeat for more."
         ),
     ] = None,
     mirror: options.Mirror = None,
@@ -28,7 +28,7 @@ def fetch(
     plan: options.Plan = False,
     fetched: options.Fetched = None,
 ) -> None:
-    """Get DNA, annotation and repeats from the first source that can be had.
+    """Get DNA, annotation and repeats from the first available source.
 
     \b
     Example:
@@ -48,13 +48,13 @@ def fetch(
         if parts:
             from genezip.tasks.label_files import PublicLabels
 
-            typer.echo("real labels, only if the mirror folder cannot be had:")
+            typer.echo("real labels, only if there is no mirror folder:")
             found = PublicLabels(table, folder / "downloads", fetched=fetched).plan(parts)
             for line in found.lines():
                 typer.echo(line)
         return
     if out is None:
-        raise GenezipError("name the folder that gets the files with --out (--plan needs none)")
+        raise GenezipError("name the folder of the files with --out (--plan needs none)")
     source = genome.fetch(chosen, out, mirror=mirror, root=root, table=table, fetched=fetched)
     if parts:
         from genezip.tasks.label_files import PublicLabels, fetch_labels
@@ -64,7 +64,7 @@ def fetch(
 
 
 def simulate(
-    out: Annotated[Path, typer.Option(help="Folder that gets source.json and its files.")],
+    out: Annotated[Path, typer.Option(help="Folder of source.json and its files.")],
     seed: Annotated[int, typer.Option(help="Seed; equal seeds give equal genomes.")] = 0,
     chromosome_bp: Annotated[
         list[int] | None,
@@ -73,8 +73,8 @@ def simulate(
 ) -> None:
     """Write a simulated genome in the layout of `fetch`.
 
-    With lengths given, the last chromosome is held out and the one before it
-    validates.
+    With given lengths, the last chromosome is held out and the one before it is
+    for validation.
 
     \b
     Example:

@@ -1,4 +1,4 @@
-"""``genezip models``, ``tokenizer fixed | bpe`` and ``weights import``: what is trained or got."""
+"""``genezip models``, ``tokenizer fixed | bpe`` and ``weights import``."""
 
 import logging
 from collections.abc import Sequence
@@ -11,10 +11,10 @@ from genezip.cli import options
 
 logger = logging.getLogger(__name__)
 tokenizer = typer.Typer(
-    help="Tokens to compare with: of equal length, or words fitted on training DNA.",
+    help="Tokenisers without a network: fixed length, or BPE fitted to training DNA.",
     no_args_is_help=True,
 )
-weights = typer.Typer(help="Weights that others have published.", no_args_is_help=True)
+weights = typer.Typer(help="Weights published by others.", no_args_is_help=True)
 
 
 def models(
@@ -24,12 +24,12 @@ def models(
     regions: Annotated[
         Path | None, typer.Option(help="Region budgets of yours, one YAML each.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="The same as JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """List every preset: layout, routers, bound and exact size; then the region budgets.
 
     Layout: m15 768 is a stack of 15 Mamba-2 layers of width 768; encoders, trunk,
-    decoders. A budget may name region classes of your own; - where it does not.
+    decoders. A budget may have user classes; - marks a class without target.
 
     \b
     Example:
@@ -75,9 +75,9 @@ def fixed(
     name: options.ModelName,
     scale: options.Scale = "full",
 ) -> None:
-    """Write a model with a token every so many bases; `fixed:16` in place of a folder is the same.
+    """Write a model with tokens of equal length; `fixed:16` in place of a folder is the same.
 
-    Up to 6 bases per token, tokens have ids: those of k-mers.
+    Up to 6 bases per token, tokens have the ids of k-mers.
 
     \b
     Example:
@@ -100,7 +100,8 @@ def bpe(
         str | None, typer.Option(help="Entry of `models`: JSON or YAML; all keys have defaults.")
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(help="Chooses the training windows; default: that of the entry.")
+        int | None,
+        typer.Option(help="Seed of the training windows; default: that of the entry."),
     ] = None,
     scale: options.Scale = "full",
 ) -> None:
@@ -136,7 +137,7 @@ def bpe(
             for ids in sampled(reader, chosen.bases, seed):
                 shown.advance(int(is_base(ids).sum()))
                 yield ids
-            logger.info(f"{name}: {shown.done:,} bases are read; merging pairs into words")
+            logger.info(f"{name}: {shown.done:,} bases are read; merging pairs into tokens")
 
         fitted = fit_tokenizer(windows(), chosen.vocabulary, chosen.block_bp)
     facts = {
@@ -156,7 +157,7 @@ def import_weights(
         str, typer.Argument(help="Weight file, folder with one, or hub id owner/name@revision.")
     ],
     out: options.ModelFolder,
-    name: Annotated[str | None, typer.Option(help="Model name; else that of the source.")] = None,
+    name: Annotated[str | None, typer.Option(help="Model name; default: from the source.")] = None,
     region_preset: Annotated[
         str | None,
         typer.Option(
@@ -185,7 +186,7 @@ def import_weights(
 
 
 def _table(rows: Sequence[Sequence[str]], numbers: set[int]) -> str:
-    """Columns of equal width, two spaces apart; those in ``numbers`` are set to the right."""
+    """Columns of equal width, two spaces apart; those in ``numbers`` are right-aligned."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = [
         "  ".join(

@@ -1,4 +1,4 @@
-"""Options that several commands share: each is declared once and reads the same in every help."""
+"""Options that several commands share, declared once so that every help has the same text."""
 
 import os
 from pathlib import Path
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from genezip.config import Regions
     from genezip.genome.gene_models import Annotation
 
-# What several parameters say, some of them required and others not.
+# Options and texts of several parameters, some of them required and others not.
 SOURCE = typer.Option("--source", help="source.json of `genezip fetch`.")
 SCORES = typer.Option("--out", help="Table of scores to write (TSV).")
 CORPUS = "manifest.json of the corpus."
@@ -23,7 +23,7 @@ REGION_PRESET = "Region budget: a preset (`genezip models`) or a YAML file."
 
 def section(name: str) -> Any:
     """``--settings`` of a command that reads one section of the configuration."""
-    whole = "or a YAML file with it or of a whole configuration."
+    whole = "or a YAML file with it or with a whole configuration."
     return typer.Option("--settings", help=f"Section `{name}` as JSON, {whole}")
 
 
@@ -40,7 +40,7 @@ GeneModels = Annotated[
 ]
 Format = Annotated[
     str | None,
-    typer.Option("--format", help="gtf, gff3 or bed12; default: by the name, which a pipe lacks."),
+    typer.Option("--format", help="gtf, gff3 or bed12; default: from the name (not of a pipe)."),
 ]
 ChromSizes = Annotated[
     Path | None, typer.Option("--chrom-sizes", help=f"With --annotation. {CHROM_SIZES}")
@@ -56,7 +56,7 @@ GeneType = Annotated[
     ),
 ]
 Root = Annotated[
-    Path, typer.Option("--root", help="Folder from which relative paths in the settings start.")
+    Path, typer.Option("--root", help="Folder that relative paths in the settings start from.")
 ]
 
 # Downloads
@@ -67,7 +67,7 @@ Mirror = Annotated[
     ),
 ]
 Plan = Annotated[
-    bool, typer.Option("--plan", help="List what would come, with sizes; download nothing.")
+    bool, typer.Option("--plan", help="List the downloads with sizes; download nothing.")
 ]
 Fetched = Annotated[
     Path | None,
@@ -79,7 +79,7 @@ Fetched = Annotated[
 ]
 Sources = Annotated[
     Path | None,
-    typer.Option("--sources", help="Table of public files, in place of that of genezip."),
+    typer.Option("--sources", help="Table of public files, in place of the one in genezip."),
 ]
 
 # Region map and corpus
@@ -106,7 +106,7 @@ Exclusions = Annotated[
 CorpusPlan = Annotated[Path, typer.Option("--plan", help="plan.parquet; the shards lie beside it.")]
 Jobs = Annotated[int, typer.Option("--jobs", min=1, help="Processes that write shards.")]
 
-# Models and what they are run on
+# Models and their input
 Model = Annotated[
     str, typer.Option("--model", help="Model folder, hub id, or a system such as fixed:16.")
 ]
@@ -119,7 +119,7 @@ Bound = Annotated[
 Threads = Annotated[int, typer.Option("--threads", min=1, help="CPU threads.")]
 Scale = Annotated[
     Literal["full", "demo", "test"],
-    typer.Option("--scale", help="Stamped on what is written."),
+    typer.Option("--scale", help="Scale recorded in the results."),
 ]
 
 # Evaluation
@@ -130,26 +130,26 @@ CompressedFile = Annotated[
     Path, typer.Option("--out", help="Compressed windows to write (Parquet).")
 ]
 CompressedFiles = Annotated[
-    list[Path], typer.Option("--compressed", help="Compressed windows; give it once per file.")
+    list[Path], typer.Option("--compressed", help="Compressed windows; repeat for more.")
 ]
 EvaluationSettings = Annotated[str | None, section("evaluation")]
 Scores = Annotated[Path, SCORES]
 
 
 def sources_table(named: Path | None) -> Path:
-    """The table of --sources, else that of genezip."""
+    """The table of --sources, or the one in genezip."""
     from genezip.download.catalogue import SOURCES
 
     return named or SOURCES
 
 
 def fetched_folder(named: Path | None) -> Path | None:
-    """The folder of --from, else the one that GENEZIP_FETCHED names."""
+    """The folder of --from, or of GENEZIP_FETCHED."""
     return _folder(named, "GENEZIP_FETCHED")
 
 
 def mirror_folder(named: Path | None) -> Path | None:
-    """The folder of --mirror, else the one that GENEZIP_MIRROR names."""
+    """The folder of --mirror, or of GENEZIP_MIRROR."""
     return _folder(named, "GENEZIP_MIRROR")
 
 
@@ -176,7 +176,7 @@ def one_of(
 def annotation_and_sizes(
     annotation: Path | None, format: str | None, chrom_sizes: Path | None, section: "Regions"
 ) -> "tuple[Annotation, dict[str, int]]":
-    """Gene models as the settings choose them, and chromosome lengths (bp)."""
+    """Gene models selected by the settings, and chromosome lengths (bp)."""
     from genezip.formats.chrom_sizes import read_chrom_sizes
     from genezip.genome.gene_models import read_gene_models
 
@@ -186,8 +186,8 @@ def annotation_and_sizes(
     return read_gene_models(annotation, format, section.transcripts, section.gene_types), sizes
 
 
-def tell(text: str, *outputs: Path | None) -> None:
-    """Print what a command has done; on standard error if an output is standard output."""
+def echo(text: str, *outputs: Path | None) -> None:
+    """Print the result of a command; on standard error if an output is standard output."""
     from genezip.artifacts.destination import descriptor
 
     taken = any(out is not None and descriptor(out) == 1 for out in outputs)

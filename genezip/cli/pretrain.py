@@ -14,7 +14,7 @@ def pretrain(
     out: options.ModelFolder,
     name: options.ModelName,
     region_preset: Annotated[str | None, typer.Option(help=options.REGION_PRESET)] = None,
-    uniform_bpt: Annotated[float | None, typer.Option(help="The same target everywhere.")] = None,
+    uniform_bpt: Annotated[float | None, typer.Option(help="One target for all bases.")] = None,
     match_bpt: Annotated[
         str | None,
         typer.Option(help="Uniform target equal to this preset's expected BPT on validation DNA."),
@@ -27,10 +27,10 @@ def pretrain(
         Path | None, typer.Option(help="Folder of resumable checkpoints.")
     ] = None,
     init_from: Annotated[
-        Path | None, typer.Option(help="Model folder whose weights training begins with.")
+        Path | None, typer.Option(help="Model folder with the initial weights.")
     ] = None,
 ) -> None:
-    """Train a model on a corpus; Ctrl-C stops it, the same command goes on.
+    """Train a model on a corpus; after Ctrl-C the same command resumes.
 
     Several GPUs train together when torchrun starts the command:
     torchrun --standalone --nproc-per-node 8 -m genezip pretrain ...
@@ -51,7 +51,7 @@ def pretrain(
     with launched() as ranks:
         torch.set_num_threads(max(1, threads // ranks.local_world))
         with ranks.together():
-            load_architecture(architecture)  # a wrong name is said before the corpus is read
+            load_architecture(architecture)  # reports a wrong name before reading the corpus
             prepared = prepare(
                 corpus=corpus,
                 architecture=architecture,

@@ -31,7 +31,7 @@ def build(
     chrom_sizes: options.ChromSizes = None,
     summary: Annotated[
         Path | None,
-        typer.Option("--summary", help="Table of classes, with --source by split and with N."),
+        typer.Option("--summary", help="Table of classes; with --source by split and with N."),
     ] = None,
     settings: options.RegionsSettings = None,
     root: options.Root = Path(),
@@ -51,7 +51,7 @@ def build(
     options.one_of(source, annotation, chrom_sizes, format)
     if source is not None:
         opened = Source.load(source)
-        opened.verify()  # once, by the first stage that reads the fetched files
+        opened.verify()  # only in this stage, the first to read the fetched files
         assembly = opened.assembly()
         annotations = opened.annotations(section.transcripts, section.gene_types)
         for name, found in annotations.items():
@@ -98,14 +98,14 @@ def verify(
     opened = Source.load(source)
     region_map = RegionMap.read_bed(bed)
     annotations = opened.annotations(section.transcripts, section.gene_types)
-    own = read_user_classes(section, root, opened.chrom_sizes())
-    outcome = verify_region_map(region_map, annotations, opened.assembly(), section, own)
+    user = read_user_classes(section, root, opened.chrom_sizes())
+    outcome = verify_region_map(region_map, annotations, opened.assembly(), section, user)
     if outcome.different:
         raise GenezipError(
             f"{outcome.different:,} of {outcome.bp:,} bases of {bed} differ from the map made with "
             f"bedtools ({outcome.first}); build it again with the same settings"
         )
-    typer.echo(f"{outcome.bp:,} bases, all as bedtools labels them")
+    typer.echo(f"{outcome.bp:,} bases, all of the same class as by bedtools")
 
 
 @app.command()
@@ -124,19 +124,19 @@ def show(
     from genezip.genome.region_map import RegionMap
     from genezip.genome.sources.splits import parse_interval
 
-    place = parse_interval(locus)
-    if place is None:
+    interval = parse_interval(locus)
+    if interval is None:
         raise GenezipError(f"{locus!r} is no locus; write it as chr9:100,000-200,000")
-    if place[2] <= place[1]:
+    if interval[2] <= interval[1]:
         raise GenezipError(f"{locus!r} ends before it starts; write it as chr9:100,000-200,000")
     region_map = RegionMap.read_bed(bed)
-    if locus in region_map.chroms:  # not read as a part of another contig
+    if locus in region_map.chroms:  # the name of a contig, not a part of another one
         raise GenezipError(f"{locus!r} is a whole contig; write it as {locus}:100,000-200,000")
-    chrom, start, end = place
+    chrom, start, end = interval
     lengths, classes = region_map.runs(chrom, start, end)
     edges = start + np.concatenate([[0], np.cumsum(lengths)])
-    for lo, hi, label in zip(edges[:-1], edges[1:], classes, strict=True):
-        typer.echo(f"{chrom}\t{lo}\t{hi}\t{region_map.region_classes.names[label]}")
+    for lo, hi, region in zip(edges[:-1], edges[1:], classes, strict=True):
+        typer.echo(f"{chrom}\t{lo}\t{hi}\t{region_map.region_classes.names[region]}")
 
 
 @app.command()
@@ -153,13 +153,14 @@ def calibrate(
         str, typer.Option("--half-widths", help="Promoter half-widths (bp), with commas.")
     ] = "500,1000,1500,2000,2500",
     mixture: Annotated[
-        Path | None, typer.Option("--mixture", help="Also fit the sampling mixture; its table.")
+        Path | None,
+        typer.Option("--mixture", help="Table of the sampling mixture to fit and write."),
     ] = None,
     training: Annotated[
         str | None,
         typer.Option(
             "--training",
-            help="Chromosomes that windows are drawn from, with commas; default: the other nuclear "
+            help="Chromosomes of the training windows, with commas; default: the other nuclear "
             "chromosomes of hg38, with --source the training segments on other chromosomes.",
         ),
     ] = None,
@@ -182,7 +183,7 @@ def calibrate(
     ] = None,
     paper: options.PaperTable5 = None,
 ) -> None:
-    """Compare class totals and class shares with the paper's; name the closest promoter width.
+    """Compare class totals and shares with the paper's; print the closest promoter width.
 
     \b
     Example:
@@ -199,7 +200,7 @@ def calibrate(
 
     section = config.settings(config.Regions, settings)
     section = section.model_copy(update={"classes": [], "required": []})  # the paper's seven
-    own = config.settings(config.Sampling, sampling, "--sampling")
+    mixed = config.settings(config.Sampling, sampling, "--sampling")
     options.one_of(source, annotation, chrom_sizes, format)
     held_out, widths = _names(chromosomes), [_width(text) for text in _names(half_widths)]
     table5 = calibration.read_table5(paper)
@@ -219,7 +220,7 @@ def calibrate(
         shares = _shares(
             sets, sizes, section, assembly, held_out, training, exclude or [], windows, seed
         )
-        chosen = np.array([getattr(own, mode) for mode in MODES])
+        chosen = np.array([getattr(mixed, mode) for mode in MODES])
         used = " + ".join(found.name for found in sets.values())
         called = "default" if sampling is None else "config"
         fitted = calibration.fit_mixture(shares, table5, used, _promoter(section), chosen, called)
@@ -227,7 +228,7 @@ def calibrate(
     for what, name in (("promoter bases", "promoter"), ("all classes together", "all")):
         width = calibration.closest(table, name)
         rows = table[(table["class"] == name) & (table["half_width_bp"] == width)]
-        options.tell(
+        options.echo(
             f"{genes.name}: closest to the paper by {what}: half-width {width:,} bp "
             f"(off by {abs(rows['difference_mb'].iloc[0]):.2f} Mb)",
             out,
@@ -238,7 +239,7 @@ def calibrate(
         first = fitted.drop_duplicates(["fit", "corpus"])
         for row in first.to_dict("records"):
             weights = ", ".join(f"{mode} {row[f'{mode}_weight']:.3f}" for mode in MODES)
-            options.tell(
+            options.echo(
                 f"{row['annotation']}: {row['corpus']}, {row['fit']}: {weights}; residual "
                 f"{row['residual_pct']:.2f} points",
                 out,
@@ -249,7 +250,7 @@ def calibrate(
 def _names(text: str) -> list[str]:
     names = [part.strip() for part in text.split(",") if part.strip()]
     if not names:
-        raise GenezipError(f"{text!r} names nothing; write names with commas between them")
+        raise GenezipError(f"{text!r} has no name; write names with commas between them")
     twice = [name for name in names if names.count(name) > 1]
     if twice:
         raise GenezipError(f"{text!r} has {twice[0]} twice; write every name once")
@@ -269,7 +270,7 @@ def _promoter(section: "Regions") -> str:
 
 
 def _set_of(sets: "dict[str, Annotation]", chromosomes: list[str]) -> "Annotation":
-    """The first annotation set with genes on all chromosomes: demo sets know only slices."""
+    """The first annotation set with genes on all chromosomes, as demo sets have only slices."""
     from genezip.corpus.calibration import without_genes
 
     for found in sets.values():

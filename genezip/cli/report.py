@@ -1,4 +1,4 @@
-"""Commands: report."""
+"""``genezip report``."""
 
 import logging
 from pathlib import Path
@@ -27,28 +27,29 @@ def report(
     figures: Annotated[Path, typer.Option(help="Folder for the figures (SVG and TSV).")],
     scale: options.Scale = "full",
     source: Annotated[
-        Path | None, typer.Option(help="source.json of the run: names the data files.")
+        Path | None, typer.Option(help="source.json of the run, for the list of data files.")
     ] = None,
     evaluation: Annotated[
-        str | None, typer.Option(help="Config section `evaluation`: says how intervals were made.")
+        str | None, typer.Option(help="Config section `evaluation`, for the text on intervals.")
     ] = None,
     corpus: Annotated[
         Path | None,
-        typer.Option(help="manifest.json of the corpus, where the folder holds several."),
+        typer.Option(help="manifest.json of the corpus, if the folder has several."),
     ] = None,
     run: Annotated[
         list[str] | None,
-        typer.Option(help="MODEL.seedN of this run (repeat); others in the folder are left out."),
+        typer.Option(help="MODEL.seedN of this run (repeat); others in the folder are omitted."),
     ] = None,
     table: Annotated[
         list[str] | None,
-        typer.Option(help="Table of a DNALongBench task that the page shows (repeat)."),
+        typer.Option(help="Table of a DNALongBench task to show (repeat)."),
     ] = None,
     labels: Annotated[
-        list[str] | None, typer.Option(help="Part on real labels that the page shows (repeat).")
+        list[str] | None, typer.Option(help="Part on real labels to show (repeat).")
     ] = None,
     label_files: Annotated[
-        Path | None, typer.Option(help="labels.json of `genezip labels fetch`: names the files.")
+        Path | None,
+        typer.Option(help="labels.json of `genezip labels fetch`, for the list of files."),
     ] = None,
     list_figures: Annotated[
         bool,
@@ -60,7 +61,7 @@ def report(
         ),
     ] = False,
 ) -> None:
-    """Write the report: one self-contained page, and every figure as SVG with its numbers.
+    """Write the report as one self-contained page, and every figure as SVG with its numbers.
 
     \b
     Example:

@@ -1,4 +1,4 @@
-"""``genezip tasks``; ``genezip dnalongbench`` and ``genezip labels`` are names for parts of it."""
+"""``genezip tasks``, and its parts under ``genezip dnalongbench`` and ``genezip labels``."""
 
 import inspect
 from pathlib import Path
@@ -8,32 +8,34 @@ import typer
 
 from genezip.cli import options
 
-app = typer.Typer(help="Questions with targets, put to every compressor.", no_args_is_help=True)
+app = typer.Typer(
+    help="Evaluations with targets, the same for every compressor.", no_args_is_help=True
+)
 dnalongbench = typer.Typer(help="The tasks of DNALongBench.", no_args_is_help=True)
-labels = typer.Typer(help="Real labels on the pieces of the demo genome.", no_args_is_help=True)
+labels = typer.Typer(help="Measured targets on the demo genome.", no_args_is_help=True)
 
 Task = Annotated[str, typer.Argument(help="Name of a task: cmp, eqtl, etgp, tisp, rsap, ...")]
 AnyTask = Annotated[
     str, typer.Argument(help="Name of a task (`genezip tasks list`), or module:Class.")
 ]
-Files = Annotated[Path, typer.Option(help="JSON list of its files, of `fetch`.")]
+Files = Annotated[Path, typer.Option(help="JSON list of files by `fetch`.")]
 Data = Annotated[Path, typer.Option(help="manifest.json of `prepare`.")]
 Genome = Annotated[
     Path | None,
-    typer.Option(help="FASTA, or source.json of whole chromosomes; for tasks that read one."),
+    typer.Option(help="FASTA, or source.json of whole chromosomes, if the task needs one."),
 ]
 Settings = Annotated[str | None, typer.Option(help="Section of the task as JSON, or a YAML file.")]
 LabelSettings = Annotated[str | None, options.section("labels")]
 Subset = Annotated[str, typer.Option(help="Short name, as in result paths.")]
 Official = Annotated[str | None, typer.Option(help="Name of the subset in the deposit.")]
-Input = Annotated[Literal["authors", "full", "contrast"], typer.Option(help="What the model sees.")]
+Input = Annotated[Literal["authors", "full", "contrast"], typer.Option(help="Input of the model.")]
 Mode = Annotated[
-    Literal["frozen", "head_only", "release", "lora", "full"], typer.Option(help="What learns.")
+    Literal["frozen", "head_only", "release", "lora", "full"], typer.Option(help="Trained part.")
 ]
 Seed = Annotated[int, typer.Option(help="Seed.")]
 Models = Annotated[
     list[str] | None,
-    typer.Option("--model", help="Model folder, hub id or system; give it once per model."),
+    typer.Option("--model", help="Model folder, hub id or system; repeat for more."),
 ]
 PredictionsFile = Annotated[
     Path, typer.Option("--predictions", help="Parquet of predictions to write.")
@@ -49,7 +51,7 @@ def fetch(
     ),
     only: Annotated[
         Literal["intervals", "all"],
-        typer.Option(help="`intervals`: where validation and test inputs lie; `all` files."),
+        typer.Option(help="`intervals` of validation and test inputs, or `all` files."),
     ] = "intervals",
     plan: options.Plan = False,
     fetched: options.Fetched = None,
@@ -81,7 +83,7 @@ def fetch_labels(
     settings: LabelSettings = None,
     source: Annotated[
         Path | None,
-        typer.Option(help="source.json of `genezip fetch`; `elements` are cut from its pieces."),
+        typer.Option(help="source.json of `genezip fetch`, for the DNA of `elements`."),
     ] = None,
     sources: options.Sources = None,
     plan: options.Plan = False,
@@ -89,7 +91,7 @@ def fetch_labels(
 ) -> None:
     """Get the label files: from the mirror folder, else from public servers.
 
-    A part that cannot be had is left out; labels.json says why.
+    An unavailable part is omitted; labels.json has the reason.
 
     \b
     Example:
@@ -112,10 +114,10 @@ def fetch_labels(
 
 @app.command("list")
 def show() -> None:
-    """The tasks: what they ask, their metrics, what intervals resample, what may learn.
+    """List the tasks with metrics, resampled units and modes.
 
-    `one call` says that `genezip tasks measure` takes a task; the others go step
-    by step, from `prepare` to `genezip evaluate --from-predictions`.
+    `one call` marks tasks for `genezip tasks measure`; the others run step by
+    step, from `prepare` to `genezip evaluate --from-predictions`.
 
     \b
     Example:
@@ -153,12 +155,12 @@ def genome(task: Task, files: Files, out: Out) -> None:
 
 
 def _genome(task: str, genome: Path | None) -> Path:
-    """The genome that was named; needed by tasks that read one."""
+    """The given genome; an error if it is missing and the task needs one."""
     from genezip.errors import GenezipError
     from genezip.tasks import TASKS
 
     if genome is None and TASKS[task].reads_genome:
-        raise GenezipError(f"{task} reads a genome; name it with --genome")
+        raise GenezipError(f"{task} needs a genome; name it with --genome")
     return genome or Path()
 
 
@@ -173,7 +175,7 @@ def prepare(
     settings: Settings = None,
     seed: Seed = 0,
 ) -> None:
-    """Convert deposited files once: examples, targets, manifest with counts per split.
+    """Convert deposited files to examples, targets and a manifest with counts per split.
 
     \b
     Example:
@@ -203,7 +205,7 @@ def features(
     settings: Settings = None,
     threads: options.Threads = 1,
 ) -> None:
-    """Vectors of a frozen model, pooled and cached; an interrupted call goes on.
+    """Cache pooled vectors of a frozen model; an interrupted call resumes.
 
     \b
     Example:
@@ -254,7 +256,7 @@ def predict(
     seed: Seed = 0,
     threads: options.Threads = 1,
 ) -> None:
-    """Learn the task and predict every validation and test example.
+    """Train on the task and predict every validation and test example.
 
     \b
     Example:
@@ -288,11 +290,13 @@ def baselines(
     official: Official = None,
     settings: Settings = None,
     seed: Seed = 0,
-    source: Annotated[Path | None, typer.Option(help="source.json, where TSSs are read.")] = None,
+    source: Annotated[
+        Path | None, typer.Option(help="source.json, if the task needs TSSs.")
+    ] = None,
     transcripts: Annotated[str, typer.Option(help="basic, all or canonical.")] = "basic",
     gene_type: Annotated[list[str] | None, typer.Option(help="Only genes of this type.")] = None,
 ) -> None:
-    """Predictions of baselines that see no more than distance, composition or position.
+    """Predictions of baselines from distance, composition or position alone.
 
     \b
     Example:
@@ -311,13 +315,11 @@ def baselines(
 
 def table(
     task: Task,
-    scores: Annotated[list[Path], typer.Option(help="Result file of a subset; once per file.")],
+    scores: Annotated[list[Path], typer.Option(help="Result file of a subset; repeat for more.")],
     out: Out,
     settings: Settings = None,
     scale: options.Scale = "full",
-    paper: Annotated[
-        Path | None, typer.Option(help="CSV in place of the published table, where there is one.")
-    ] = None,
+    paper: Annotated[Path | None, typer.Option(help="CSV in place of the published table.")] = None,
 ) -> None:
     """All subsets of a task, with the published numbers beside them.
 
@@ -355,7 +357,7 @@ def measure(
     control: options.Control = None,
     settings: LabelSettings = None,
 ) -> None:
-    """Frozen models and trivial baselines on one kind of label.
+    """Score frozen models and trivial baselines on one kind of measured target.
 
     \b
     Example:
@@ -379,10 +381,10 @@ def measure_any(
     scale: options.Scale = "full",
     threads: options.Threads = 1,
 ) -> None:
-    """All of a task in one call: features of frozen models, probes, baselines, scores.
+    """Run all steps of a task: features of frozen models, probes, baselines, scores.
 
-    A task outside this package is named by its class, module:Class. Ctrl-C stops
-    it, the same command goes on.
+    A task outside this package is named by its class, module:Class. After Ctrl-C
+    the same command resumes.
 
     \b
     Example:
@@ -419,7 +421,7 @@ def _measure(
 
 @app.command("run")
 def run_user_labels(
-    file: Annotated[Path, typer.Argument(help="YAML: labels, fasta, models and what differs.")],
+    file: Annotated[Path, typer.Argument(help="YAML with labels, fasta, models and other keys.")],
     out: Annotated[Path, typer.Option(help="Folder for scores, predictions and the audit.")],
     threads: options.Threads = 1,
 ) -> None:
@@ -427,7 +429,7 @@ def run_user_labels(
 
     The YAML file needs `labels` (CSV or TSV with sequence and label, or BED with
     the label in column 4), for coordinates `fasta`, and `models`. The set is
-    audited, and the table begins with what its labels give away without a model.
+    audited, and the table begins with trivial baselines.
 
     \b
     Example:
@@ -445,14 +447,14 @@ def run_user_labels(
 @app.command("audit")
 def audit_files(
     files: Annotated[
-        list[Path], typer.Argument(help="Files of one set: CSV or TSV by split, or one table.")
+        list[Path], typer.Argument(help="Files of one set: a CSV or TSV per split, or one table.")
     ],
     fasta: Annotated[
         Path | None, typer.Option(help="FASTA of a BED or table with coordinates.")
     ] = None,
-    label: Annotated[str, typer.Option(help="Column of a table that has the label.")] = "label",
+    label: Annotated[str, typer.Option(help="Column of the label.")] = "label",
 ) -> None:
-    """Look for copies, shuffles and class skew in a labelled set, and give a verdict.
+    """Check a labelled set for copies, shuffles and class skew, with a verdict.
 
     \b
     Example:

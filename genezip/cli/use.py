@@ -1,4 +1,4 @@
-"""``genezip compress``, ``evaluate heldout`` and ``tracks``: DNA through a model that is there."""
+"""``genezip compress``, ``evaluate heldout`` and ``tracks``: compression with a trained model."""
 
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +9,7 @@ from genezip.cli import options
 
 
 def compress(
-    fasta: Annotated[Path, typer.Argument(help="FASTA: plain, gzip or bgzip; - reads a pipe.")],
+    fasta: Annotated[Path, typer.Argument(help="FASTA, plain, gzip or bgzip; - for stdin.")],
     model: options.Model,
     out: Annotated[Path, typer.Option(help="Parquet to write, one row per token.")],
     tracks: Annotated[
@@ -19,20 +19,20 @@ def compress(
     window_bp: Annotated[
         int | None,
         typer.Option(
-            help="Independent windows of this length; default: 12800 if it cannot be streamed."
+            help="Independent windows of this length; default: a stream if possible, else 12800."
         ),
     ] = None,
-    block_bp: Annotated[int, typer.Option(help="Bases of a stream read at a time.")] = 8192,
+    block_bp: Annotated[int, typer.Option(help="Bases of a stream per step.")] = 8192,
     threads: options.Threads = 2,
     device: Annotated[str, typer.Option(help="cpu, cuda or auto.")] = "auto",
 ) -> None:
     """Compress your own DNA; no annotation is needed.
 
-    Ctrl-C stops it, the same command goes on. With the bound causal or none each
-    record is streamed as a whole; with sequence it goes window by window. A FASTA
-    from a pipe, plain or gzip, takes room in the folder of --out until the end;
-    an --out that is a pipe or device (/dev/stdout) gets the finished file, and
-    such a run does not go on after a stop.
+    After Ctrl-C the same command resumes. With the bound causal or none each
+    record is streamed as a whole; with sequence it is split into windows. A FASTA
+    from a pipe, plain or gzip, is kept in the folder of --out until the end. If
+    --out is a pipe or device (/dev/stdout), only the finished file is written to
+    it, and an interrupted run starts again.
 
     \b
     Example:
@@ -44,7 +44,7 @@ def compress(
 
     torch.set_num_threads(threads)
     summary = compress_fasta(fasta, model, out, tracks, bound, window_bp, block_bp, device)
-    options.tell(f"{summary.sentence()} in {out}", out)
+    options.echo(f"{summary.sentence()} in {out}", out)
 
 
 def heldout(
@@ -53,7 +53,7 @@ def heldout(
     out: options.CompressedFile,
     settings: Annotated[str | None, options.section("compress")] = None,
     untrained: Annotated[
-        bool, typer.Option("--untrained", help="The same model before its first step.")
+        bool, typer.Option("--untrained", help="The model before its first training step.")
     ] = False,
     bound: options.Bound = None,
     split: Annotated[
@@ -62,7 +62,7 @@ def heldout(
     pieces: Annotated[
         str | None,
         typer.Option(
-            help="`rmsk`: segments of --source with RepeatMasker rows instead, none held out."
+            help="`rmsk`: segments of --source with RepeatMasker rows that are not held out."
         ),
     ] = None,
     source: Annotated[Path | None, typer.Option(help="source.json, for --pieces.")] = None,

@@ -1,9 +1,9 @@
 """Typed configuration: every key with its unit, legal values and source.
 
-One tree, three layers: ``config/config.yaml`` (the paper's settings), an overlay such as
-``config/demo.yaml`` (only what differs), and ``--config key=value``. Each command reads one
-section as JSON through ``--settings``, so a rule depends on its own keys and on no others.
-The JSON schema that Snakemake validates is generated from these classes.
+The configuration has three layers: ``config/config.yaml`` (the paper's settings), an overlay such
+as ``config/demo.yaml`` (only what differs), and ``--config key=value``. Each command reads one
+section as JSON through ``--settings``, so a rule depends on its own keys alone. Presets of models
+and region budgets are the YAML files in ``models`` and ``regions``.
 """
 
 from genezip.config.corpus import Corpus, Leakage, Sampling

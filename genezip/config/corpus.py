@@ -1,4 +1,4 @@
-"""Sections of the training data: what is kept out, how windows are drawn and stored."""
+"""Sections of the training data: exclusions, sampling of windows, and shards."""
 
 from typing import Annotated, Any, Literal, Self
 
@@ -17,11 +17,11 @@ class Leakage(Section):
         description="DNALongBench tasks whose validation and test inputs are excluded "
         "(GeneZip section 4.1)",
     )
-    beds: list[str] = Field([], description="further BED files, path from the repository")
+    beds: list[str] = Field([], description="further BED files, relative to the repository")
 
 
 class Sampling(Section):
-    """Shares of the three choices of window centre (GeneZip section 4.1)."""
+    """Shares of the three ways of placing a window (GeneZip section 4.1)."""
 
     uniform: Fraction = Field(0.5, description="share of windows placed uniformly")
     tss: Fraction = Field(0.3, description="share anchored at a random TSS")
@@ -41,24 +41,24 @@ class Corpus(Section):
     window_bp: int = Field(12_800, ge=64, description="length of a training window (bp)")
     train_windows: int = Field(950_000, ge=1, description="number of training windows")
     valid_windows: int = Field(
-        50_000, ge=0, description="number of validation windows; 0 tiles the validation pieces"
+        50_000, ge=0, description="number of validation windows; 0 tiles the validation segments"
     )
     validation: Literal["paper", "strict", "pieces"] = Field(
         "paper",
         description="`paper`: drawn like the training windows and overlapping them, as published; "
-        "`strict`: from blocks that training never touches; `pieces`: from `genome.valid`",
+        "`strict`: from blocks without training windows; `pieces`: from `genome.valid`",
     )
     strict_block_bp: int = Field(
-        1_000_000, ge=1, description="`strict`: the eligible genome is cut into blocks so long (bp)"
+        1_000_000, ge=1, description="`strict`: length of the blocks of the eligible genome (bp)"
     )
     strict_valid_fraction: Fraction = Field(
-        0.05, description="`strict`: share of the blocks that validate, chosen by seed"
+        0.05, description="`strict`: share of blocks for validation, chosen by seed"
     )
     heldout_window_bp: int = Field(
         12_800, ge=64, description="length of a window of the held-out tiling (bp)"
     )
     keep_short: bool = Field(
-        True, description="keep the short last held-out window of a piece, padded with N"
+        True, description="keep the short last held-out window of a segment, padded with N"
     )
     sampling: Sampling = Field(default_factory=Sampling, description="sampling modes")
     max_n_fraction: Fraction = Field(
@@ -68,12 +68,12 @@ class Corpus(Section):
         31, description="k of the canonical k-mers of the homology report; null turns it off"
     )
     homology_sample: int = Field(
-        64, ge=1, description="the report counts one in so many k-mers, chosen by their hash"
+        64, ge=1, description="one in this many k-mers is counted, chosen by hash"
     )
     homology_max_shared: Fraction | None = Field(
         None,
         description="held-out windows sharing more than this fraction of their k-mers with "
-        "training pieces are dropped (then every k-mer counts); null drops none",
+        "training segments are dropped (every k-mer is counted); null drops none",
     )
     shard_bp: int = Field(
         1 << 26, ge=1, description="bases in one Parquet shard, rounded down to whole windows"

@@ -1,4 +1,4 @@
-"""Sections of the genome: where DNA comes from, and how its bases are labelled."""
+"""Sections of the genome: sources of DNA, and region classes of its bases."""
 
 import re
 from typing import Literal, Self
@@ -11,14 +11,14 @@ from genezip.region_classes import MORE_COLOURS, RegionClasses, UserClass
 
 
 class Simulation(Section):
-    """The simulated genome used when no real data can be had, and by the tests."""
+    """The simulated genome, used without real data and by the tests."""
 
     seed: int = Field(0, ge=0, description="seed of the simulated genome")
     chromosome_bp: list[int] = Field(
         [1_500_000, 1_500_000, 700_000, 900_000],
         description="length of each simulated chromosome (bp), named sim1, sim2, ...",
     )
-    valid: list[str] = Field(["sim3"], description="simulated chromosomes that validate")
+    valid: list[str] = Field(["sim3"], description="simulated chromosomes for validation")
     test: list[str] = Field(["sim4"], description="simulated chromosomes held out")
 
 
@@ -28,17 +28,18 @@ class Genome(Section):
     build: str = Field("hg38", description="name of the assembly, shown in tracks and report")
     sources: list[Literal["mirror", "download", "simulated", "files"]] = Field(
         ["mirror", "download"],
-        description="sources tried in this order; the one used is stamped into every row",
+        description="sources tried in this order; every result row names the one used",
     )
     selection: Literal["demo", "full"] = Field(
         "full",
         description="`full`: whole chromosomes; `demo`: the GRCh38 slices and 131,072 bp windows",
     )
     fasta: str | None = Field(
-        None, description="source `files`: your FASTA (plain, gz or bgz), path from the repository"
+        None,
+        description="source `files`: FASTA (plain, gz or bgz), relative to the repository",
     )
     annotation: str | None = Field(
-        None, description="source `files`: your GTF, GFF3 or BED12 (plain or gz)"
+        None, description="source `files`: GTF, GFF3 or BED12 (plain or gz)"
     )
     rmsk: str | None = Field(None, description="source `files`: RepeatMasker .out (optional)")
     trf: str | None = Field(None, description="source `files`: TRF simpleRepeat BED (optional)")
@@ -49,9 +50,8 @@ class Genome(Section):
     )
     valid: list[str] = Field(
         [],
-        description="chromosomes whose windows validate (may be empty); `chrom:start-end` "
-        "(0-based, half-open) takes a part of one, source `files`; where a contig has that very "
-        "name, it is meant whole",
+        description="chromosomes for validation (may be empty); with the source `files` also a "
+        "part, `chrom:start-end` (0-based, half-open), unless a contig has that name",
     )
     test: list[str] = Field(
         ["chr8", "chr9", "chr10"],
@@ -64,7 +64,7 @@ class Genome(Section):
     @model_validator(mode="after")
     def _parts_of_own_files(self) -> Self:
         parts = [name for name in (*self.valid, *self.test) if re.search(r":[\d,]+-[\d,]+$", name)]
-        # `files` knows its contigs only when the FASTA is read, and looks then
+        # with `files` the contigs are known, and checked, only when the FASTA is read
         if parts and "files" not in self.sources:
             raise ValueError(
                 f"{parts[0]} is a part of a chromosome; only the source `files` can be cut"
@@ -73,20 +73,20 @@ class Genome(Section):
 
 
 class ExtraClass(Section):
-    """A region class of your own, from a BED file."""
+    """A region class from a BED file of yours."""
 
     name: str = Field(pattern="^[a-z][a-z0-9_]*$", description="lower-case word, used in all files")
-    bed: str = Field(description="BED file with its intervals (plain or gz), path from repository")
-    before: str = Field(description="the class it outranks: bases of both become this one")
+    bed: str = Field(description="BED file (plain or gz), relative to the repository")
+    before: str = Field(description="the class below it in priority: bases of both get this one")
     target_bpt: float | None = Field(
-        None, ge=1, description="bp per token where a region preset does not name the class"
+        None, ge=1, description="bp per token, if the region preset does not name the class"
     )
     label: str | None = Field(None, description="name in figures and tables; null: its name")
     colour: str | None = Field(
         None, pattern="^#[0-9A-Fa-f]{6}$", description="#RRGGBB; null chooses one"
     )
     group: Literal["promoter", "genic", "intergenic"] | None = Field(
-        None, description="group of the enrichment metric that it counts in; null: none"
+        None, description="its group in the enrichment metric; null: none"
     )
 
 
@@ -103,7 +103,7 @@ class Regions(Section):
         "`promoter_downstream`; both null: the symmetric window of `promoter_half_width`",
     )
     promoter_downstream: int | None = Field(
-        None, ge=1, description="bases from the TSS on in reading direction, the TSS included"
+        None, ge=1, description="bases from the TSS (included) in reading direction"
     )
     nig_distance: int = Field(
         450_000, ge=0, description="an intergenic base is NIG within this distance of a TSS (bp)"
@@ -111,8 +111,8 @@ class Regions(Section):
     transcripts: Literal["basic", "all", "canonical"] = Field(
         "basic",
         description='`basic`: tag "basic" or "gencode_basic"; `canonical`: tag "Ensembl_canonical" '
-        'or "MANE_Select"; `all`. A GTF or GFF3 in which nothing is tagged as asked is refused; '
-        "BED12 has no tags, so basic takes all",
+        'or "MANE_Select"; `all`. A GTF or GFF3 without the tag is refused; BED12 has no tags, so '
+        "basic takes all",
     )
     gene_types: list[str] | None = Field(
         None,
@@ -123,7 +123,7 @@ class Regions(Section):
         ["promoter", "cds", "intron"],
         description="classes that must have at least one base; another empty class only warns",
     )
-    classes: list[ExtraClass] = Field([], description="classes of your own, from BED files")
+    classes: list[ExtraClass] = Field([], description="classes from BED files of yours")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -139,7 +139,7 @@ class Regions(Section):
         return self
 
     def region_classes(self) -> RegionClasses:
-        """The seven classes and those of the user."""
+        """The seven classes and the user classes."""
         colours = iter(MORE_COLOURS * len(self.classes))
         return RegionClasses(
             tuple(

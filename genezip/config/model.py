@@ -18,9 +18,8 @@ from genezip.region_classes import CLASSES
 class Pretrain(Section):
     """Optimisation (GeneZip Table 4; `pretrain` rule)."""
 
-    # Where and in which portions the same sum is computed (its rounding alone may differ, as with
-    # another number of processes), and when something is written. `validate_windows` is not here:
-    # the best weights are chosen by perplexities that must be comparable.
+    # These keys change the device, the portions of a sum (only its rounding may differ) and the
+    # times of writing. `validate_windows` is not among them: it changes the choice of best weights.
     FREE = (
         "device",
         "micro_batch",
@@ -30,17 +29,18 @@ class Pretrain(Section):
         "validate_every",
     )
 
-    steps: int = Field(30_600, ge=1, description="optimiser steps, never derived from the clock")
+    steps: int = Field(30_600, ge=1, description="optimiser steps")
     batch: int = Field(256, ge=1, description="windows per optimiser step")
     micro_batch: int = Field(
         2, ge=1, description="windows per forward pass of one GPU; divides batch"
     )
     alpha: float = Field(0.03, ge=0, description="weight of the region-aware ratio loss")
     rar_mask: Literal["pre", "post"] = Field(
-        "post", description="F in the RAR loss before (`pre`) or after bounded routing (`post`)"
+        "post", description="F of the RAR loss is taken before (`pre`) or after the bound (`post`)"
     )
     region_label: Literal["first", "majority"] = Field(
-        "first", description="label of a token at the next stage: first base or majority"
+        "first",
+        description="region class of a token at the next stage: first base or majority",
     )
     learning_rate: float = Field(1e-3, gt=0, description="peak learning rate of the trunk")
     warmup_steps: int = Field(500, ge=0, description="linear warm-up (steps)")
@@ -48,18 +48,18 @@ class Pretrain(Section):
     betas: tuple[float, float] = Field((0.9, 0.95), description="AdamW betas")
     weight_decay: float = Field(0.1, ge=0, description="AdamW weight decay")
     decay_vectors: bool = Field(
-        False, description="also decay 1-D parameters but biases (the authors' rule)"
+        False, description="also decay 1-D parameters except biases, as the release does"
     )
     clip_norm: float = Field(2.0, gt=0, description="gradient norm limit")
     packed_trunk: bool = Field(
         False,
         description="run the trunk on one row of all tokens of a micro-batch instead of rows "
-        "padded to the longest; same result, worth it for large micro-batches",
+        "padded to the longest; same result, faster for large micro-batches",
     )
     checkpoint_activations: bool = Field(
         False,
         description="compute the inside of every block again in the backward pass instead of "
-        "keeping it: far less memory, about a third more time, the same gradients",
+        "storing it: much less memory, about a third more time, the same gradients",
     )
     precision: Literal["fp32", "bf16"] = Field("bf16", description="autocast precision")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where to train")
@@ -67,7 +67,7 @@ class Pretrain(Section):
     validate_windows: int = Field(3000, ge=1, description="validation windows used")
     checkpoint_every: int = Field(3000, ge=1, description="steps between resumable checkpoints")
     reverse_complement: bool = Field(
-        False, description="read every other window, chosen by seed, from the other strand"
+        False, description="reverse-complement half of the windows, chosen by seed"
     )
 
     @model_validator(mode="after")
@@ -80,24 +80,24 @@ class Pretrain(Section):
 class ModelEntry(Section):
     """One network to train and compare."""
 
-    compressor: Literal["genezip"] = Field("genezip", description="what the model is: a network")
+    compressor: Literal["genezip"] = Field("genezip", description="kind of model: a network")
     architecture: str = Field(
-        description="an architecture preset (`genezip models`), or the path of a YAML file of "
-        "yours, from the repository"
+        description="an architecture preset (`genezip models`), or a YAML file of yours, relative "
+        "to the repository"
     )
     corpus: Name | None = Field(
         None, description="name in `corpora`; null takes the first that is not dropped"
     )
     regions: str | None = Field(
         None,
-        description="region preset (`genezip models`) steering the RAR loss, or the path of a YAML "
+        description="region preset (`genezip models`) with the targets of the RAR loss, or a YAML "
         "file of yours",
     )
     uniform_bpt: float | None = Field(
         None,
         ge=1,
-        description="uniform control: this target everywhere (bp per token); models that learn no "
-        "routing are not steered and give what they spend, a flat model 1",
+        description="uniform control: this target for every base (bp per token); for models "
+        "without a learned router their own bp per token, for a flat model 1",
     )
     match_bpt: str | None = Field(
         None,
@@ -109,8 +109,8 @@ class ModelEntry(Section):
     )
     init_from: str | None = Field(
         None,
-        description="begin with the weights of this model (same seed): a name in `models`, or the "
-        "path of its folders from the repository, with a slash and without `.seed0`",
+        description="initial weights (same seed): a name in `models`, or the path of its folders, "
+        "relative to the repository, with a slash and without `.seed0`",
     )
     pretrain: Annotated[dict[str, Any], WithJsonSchema(some_of(Pretrain))] = Field(
         {}, description="keys of section `pretrain` that differ for this model"
@@ -125,26 +125,28 @@ class ModelEntry(Section):
 
 
 class FixedEntry(Section):
-    """Tokens of equal length, to compare with: nothing is trained."""
+    """Tokens of equal length, a baseline without training."""
 
-    compressor: Literal["fixed"] = Field("fixed", description="what the model is: a ruler")
-    stride: int = Field(ge=1, description="bases per token; up to 6 tokens have ids, of k-mers")
+    compressor: Literal["fixed"] = Field("fixed", description="kind of model: fixed length")
+    stride: int = Field(ge=1, description="bases per token; up to 6, tokens have ids (of k-mers)")
 
     @property
     def seeds(self) -> list[int]:
-        """One run: nothing is drawn."""
+        """One run, as nothing is random."""
         return [0]
 
 
 class BPEEntry(Section):
-    """Byte-pair encoding, to compare with: its vocabulary is fitted on training DNA alone.
+    """Byte-pair encoding, a baseline: its vocabulary is fitted to training DNA alone.
 
-    Words cross neither the edges of blocks nor N; a run of N is one token in each block.
+    Tokens do not cross the edges of blocks; a run of N is one token in each block.
     """
 
-    compressor: Literal["bpe"] = Field("bpe", description="what the model is: a vocabulary")
+    compressor: Literal["bpe"] = Field("bpe", description="kind of model: a vocabulary")
     vocabulary: int = Field(
-        4096, ge=9, description="number of tokens: words, the four bases and five special ones"
+        4096,
+        ge=9,
+        description="number of tokens, four bases and five special tokens included",
     )
     block_bp: int = Field(
         4096, ge=1, le=100_000, description="DNA is cut at every multiple of this (bp)"
@@ -155,14 +157,14 @@ class BPEEntry(Section):
     bases: int = Field(
         10_000_000,
         ge=1,
-        description="bases of training windows that are read, chosen by seed; each takes about "
-        "100 bytes of memory",
+        description="bases of training windows, chosen by seed; each needs about 100 bytes of "
+        "memory",
     )
     seed: int = Field(0, ge=0, description="chooses the training windows; names the run")
 
     @property
     def seeds(self) -> list[int]:
-        """One run, that of its seed."""
+        """The seed of the one run."""
         return [self.seed]
 
 
@@ -170,15 +172,15 @@ COMPRESSORS = ("genezip", "fixed", "bpe")
 
 
 def _tag(entry: Any) -> str:
-    """Tag of the section that an entry is, or is to become."""
+    """Tag of the section of an entry, given as a section or as a mapping."""
     given = entry.get("compressor", "genezip") if isinstance(entry, dict) else None
     return TAG + str(given or getattr(entry, "compressor", "genezip"))
 
 
 class _SchemaByCompressor:
-    """JSON schema of a union: ``if`` and ``then``, so that an entry gets the defaults of its own.
+    """JSON schema of a union by ``if`` and ``then``, so that an entry gets its own defaults only.
 
-    Of alternatives (``anyOf``) Snakemake would fill in the defaults of each that it tries.
+    With alternatives (``anyOf``), validators would fill in the defaults of each one they try.
     """
 
     def __get_pydantic_json_schema__(
@@ -188,7 +190,7 @@ class _SchemaByCompressor:
         branches = []
         for name, section in zip(COMPRESSORS, sections, strict=True):
             condition: dict[str, Any] = {"properties": {"compressor": {"const": name}}}
-            if name != "genezip":  # which is what an entry without the key is
+            if name != "genezip":  # the default of the key
                 condition["required"] = ["compressor"]
             branches.append({"if": condition, "then": section})
         return {
@@ -208,7 +210,7 @@ AnyEntry = Annotated[
     ),
     _SchemaByCompressor(),
 ]
-"""An entry of ``models``: which keys it has depends on its ``compressor``."""
+"""An entry of ``models``, whose keys depend on its ``compressor``."""
 
 
 class RegionPreset(Section):
@@ -216,7 +218,7 @@ class RegionPreset(Section):
 
     base_bpt: float = Field(32, gt=0, description="B, bp per token at multiplier 1")
     multipliers: dict[str, Annotated[float, Field(gt=0)]] = Field(
-        description="mu_r of every class, also of your own (regions.classes)"
+        description="mu_r of every class, user classes (regions.classes) included"
     )
 
     @model_validator(mode="after")
@@ -230,5 +232,5 @@ class RegionPreset(Section):
         return self
 
     def target_bpt(self) -> dict[str, float]:
-        """Target BPT of the classes that the preset names (bp per token)."""
+        """Target BPT of the classes of the preset (bp per token)."""
         return {name: self.base_bpt * mu for name, mu in self.multipliers.items()}

@@ -1,8 +1,8 @@
-"""What every rule of the workflow needs: threads, GPUs, memory, time and an environment.
+"""Needs of every rule of the workflow: threads, GPUs, memory, time and environment.
 
-Each rule has one default, a function of the scale. A profile, ``--set-resources`` and
-``--set-threads`` override it. The numbers are those of a run at full size on one GPU: most are
-estimates from reading and arithmetic, with room.
+Each rule has one default, a function of the scale, which a profile, ``--set-resources`` and
+``--set-threads`` override. The numbers are for a full-size run on one GPU; most are generous
+estimates.
 """
 
 from dataclasses import dataclass, replace
@@ -12,7 +12,7 @@ from genezip.config.section import Scale
 
 @dataclass(frozen=True)
 class Needs:
-    """What one job of a rule asks for.
+    """Needs of one job of a rule.
 
     Attributes
     ----------
@@ -29,12 +29,12 @@ class Needs:
 
     @property
     def environment(self) -> str:
-        """File in ``envs`` with the libraries."""
+        """File of the conda environment, in ``envs``."""
         return "genezip-gpu.yaml" if self.gpu else "genezip.yaml"
 
     @property
     def resources(self) -> dict[str, int]:
-        """What the directive ``resources`` takes: GPUs lie on one node, and each has its cores."""
+        """Values of the directive ``resources``: GPUs are on one node, each with its cores."""
         found = {"gpu": self.gpu, "mem_mb": self.mem_mb, "runtime": self.runtime}
         return {**found, "nodes": 1, "cpus_per_gpu": self.threads} if self.gpu else found
 
@@ -55,14 +55,14 @@ FULL = {
     "task_baselines": Needs(mem_mb=16_000, runtime=720),
     "score": Needs(mem_mb=16_000, runtime=720),
 }
-"""Rule -> its needs at full scale; a rule that is not here has :data:`OTHER`."""
-SMALL = 60  # minutes that a job of a small scale takes at most
+"""Rule -> its needs at full scale; other rules have :data:`OTHER`."""
+SMALL = 60  # most minutes of a job at a small scale
 
 
 def needs(rule: str, scale: Scale) -> Needs:
-    """What a rule needs at a scale.
+    """Needs of a rule at a scale.
 
-    Small scales train their models side by side on CPUs, with one thread each.
+    At small scales models are trained side by side on CPUs, with one thread each.
     """
     found = FULL.get(rule, OTHER)
     if scale == "full":

@@ -1,7 +1,7 @@
 """The presets: architectures (``genezip/config/models``) and region budgets (``.../regions``).
 
-A preset is named without its folder and ``.yaml``. A file of the user is named by its path, which
-has a slash or ends in ``.yaml``.
+A preset is named without folder and ending, a file of the user by its path, which has a slash or
+ends in ``.yaml``.
 """
 
 from difflib import get_close_matches
@@ -20,13 +20,7 @@ CALLED = {"models": "an architecture", "regions": "a region budget"}
 
 
 def preset_files(kind: Kind, folder: Path | None = None) -> list[Path]:
-    """YAML files of a folder, else of the presets of a kind, by name.
-
-    Raises
-    ------
-    GenezipError
-        If there is none.
-    """
+    """YAML files of a folder, or by default of the presets of a kind, by name."""
     files = sorted((folder or FOLDER / kind).glob("*.yaml"))
     if not files:
         raise GenezipError(f"{folder} holds no preset (*.yaml); name a folder with some")
@@ -34,18 +28,12 @@ def preset_files(kind: Kind, folder: Path | None = None) -> list[Path]:
 
 
 def of_user(name: str | Path) -> bool:
-    """Whether a name is the path of a file of the user."""
+    """Whether a name is a path of the user, not a preset."""
     return Path(name).name != str(name) or Path(name).suffix == ".yaml"
 
 
 def preset_file(kind: Kind, name: str | Path) -> Path:
-    """File of a preset, or of the user.
-
-    Raises
-    ------
-    GenezipError
-        If there is no such preset or file; the message names the nearest preset.
-    """
+    """File of a preset or of the user; an error names the nearest preset."""
     known = {path.stem: path for path in preset_files(kind)}
     if of_user(name) and Path(name).is_file():
         return Path(name)
@@ -60,26 +48,19 @@ def preset_file(kind: Kind, name: str | Path) -> Path:
 
 
 def read_preset(kind: Kind, name: str | Path) -> Any:
-    """Plain values of a preset, or of a file of the user; errors as of :func:`preset_file`."""
+    """Plain values of a preset or of a file of the user."""
     return read_yaml(preset_file(kind, name))
 
 
 def region_preset(name: str | Path) -> RegionPreset:
-    """A region budget by name or path; errors as of :func:`preset_file`."""
+    """A region budget by name or path."""
     return parse(RegionPreset, read_preset("regions", name), str(name))
 
 
 def check_presets(config: Config, root: Path) -> None:
-    """Look up what the models name, so that a wrong name is an error before anything runs.
+    """Raise if a preset or file of a model is missing, or a user class has no target.
 
-    Parameters
-    ----------
-    root : folder that paths of the user start from
-
-    Raises
-    ------
-    GenezipError
-        If a preset or file is missing, or a region class of the user has no target.
+    Relative paths of the user start at ``root``.
     """
     for name, entry in config.networks().items():
         preset_file("models", root / path if of_user(path := entry.architecture) else path)

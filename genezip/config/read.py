@@ -1,4 +1,4 @@
-"""Reading configuration: YAML layers, ``--settings`` of a command, the JSON schema."""
+"""Read the configuration: YAML layers, ``--settings`` of a command, the JSON schema."""
 
 import json
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ def _sentence(error: ValidationError, where: str) -> str:
 
 
 def parse(section: type[AnySection], value: Any, where: str = "configuration") -> AnySection:
-    """Check a mapping against a section; one sentence names every wrong key."""
+    """Check a mapping against a section; the error names every wrong key."""
     try:
         return section.model_validate(value)
     except ValidationError as error:
@@ -64,10 +64,10 @@ def settings(section: type[AnySection], text: str | None, option: str = "--setti
 
 
 def _part(section: type[Section], tree: Any) -> Any:
-    """The part of a file that belongs to a section; the file itself where it is the section."""
+    """The part of a file that is the section; the file itself where it has no others."""
     if not isinstance(tree, dict) or not set(tree) <= set(Config.model_fields):
         return tree
-    below = tree.get("benchmarks") or {}  # whose sections of tasks lie one level down
+    below = tree.get("benchmarks") or {}  # sections of tasks are one level down
     for part, fields in ((tree, Config.model_fields), (below, Benchmarks.model_fields)):
         for name, field in fields.items():
             if field.annotation is section and not set(tree) <= set(section.model_fields):
@@ -81,7 +81,7 @@ def load(*paths: str | Path) -> Config:
 
 
 def parse_layers(layers: Sequence[Any], where: str = "configuration") -> Config:
-    """The configuration of layers, later ones winning; one sentence names every wrong key."""
+    """The configuration of layers, later ones winning; the error names every wrong key."""
     try:
         return of_layers(layers)
     except ValidationError as error:
@@ -89,5 +89,5 @@ def parse_layers(layers: Sequence[Any], where: str = "configuration") -> Config:
 
 
 def schema() -> dict[str, Any]:
-    """JSON schema of :class:`Config`, as Snakemake validates it."""
+    """JSON schema of :class:`Config`."""
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Config.model_json_schema()}

@@ -1,4 +1,4 @@
-"""Sections of what comes out: held-out compression, metrics, the page."""
+"""Sections of the results: held-out compression, metrics, the report."""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -20,17 +20,19 @@ class Compress(Section):
 
 
 class Evaluation(Section):
-    """Metrics, baselines and their intervals (rules `compression` and `repeats`)."""
+    """Metrics, baselines and intervals (rules `compression` and `repeats`)."""
 
     INTERVALS: ClassVar[tuple[str, ...]] = ("max_n_fraction", "bootstrap", "block_bp", "seed")
-    """Keys of what has an interval."""
+    """Keys of every result with an interval."""
 
     max_n_fraction: Fraction = Field(
-        0.05, description="metrics are also given without windows with a larger share of N"
+        0.05, description="metrics are also given without windows above this share of N"
     )
     bootstrap: int = Field(4000, ge=10, description="bootstrap resamples")
     block_bp: int = Field(
-        131_072, ge=1, description="bootstrap unit (bp): neighbouring windows are not independent"
+        131_072,
+        ge=1,
+        description="bootstrap unit (bp); neighbouring windows are not independent",
     )
     seed: int = Field(0, ge=0, description="seed of bootstrap and shifted-interval control")
     markov_orders: list[int] = Field(
@@ -44,20 +46,20 @@ class Evaluation(Section):
     composition_sharpness: list[Annotated[float, Field(gt=0)]] = Field(
         [1, 1.5, 2, 3, 4],
         min_length=1,
-        description="exponents tried on the rate of the GC/CpG router (1: as learned; more: "
-        "tokens go to the densest compositions); with the width, the best on validation "
-        "windows is used",
+        description="exponents of the rate of the GC/CpG router that are tried (1: as learned; "
+        "above: more tokens for the densest compositions); the pair of width and exponent "
+        "that is best on validation windows is used",
     )
     shifts: int = Field(100, ge=1, description="random shifts of the repeat intervals (control)")
 
 
 class Report(Section):
-    """The page."""
+    """The report."""
 
     locus: str | None = Field(
         None,
-        description="held-out locus drawn in the page, chrom:start-end (0-based, "
+        description="held-out locus drawn in the report, chrom:start-end (0-based, "
         "half-open); null takes the 65,536 bp with most promoter bases",
     )
-    reference: str = Field(description="the model that the page is about")
-    control: str = Field(description="the uniform control that it is compared with")
+    reference: str = Field(description="model of the report")
+    control: str = Field(description="its uniform control")

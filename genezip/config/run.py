@@ -12,12 +12,12 @@ from genezip.config.results import Compress, Evaluation, Report
 from genezip.config.section import Key, Scale, Section, names, reasons, refuse_taken, without_empty
 from genezip.config.tasks import LEARNERS, Benchmarks, Labels
 
-# Results of the workflow itself beside the folders of the corpora.
+# Results of the workflow beside the folders of the corpora.
 CORPUS_FILES = ("exclusions.bed.gz", "exclusions.tsv")
 
 
 def merge(base: dict[str, Any], overlay: dict[str, Any]) -> dict[str, Any]:
-    """Overlay wins; mappings merge deeply, as Snakemake merges its config files."""
+    """Merge mappings deeply, the overlay winning, as Snakemake merges config files."""
     merged = dict(base)
     for key, value in overlay.items():
         old = merged.get(key)
@@ -30,7 +30,7 @@ def merge(base: dict[str, Any], overlay: dict[str, Any]) -> dict[str, Any]:
 def of_layers(layers: Iterable[Any]) -> "Config":
     """The configuration of layers, later ones winning.
 
-    A section that a layer names but leaves empty, which YAML reads as null, is as good as absent.
+    A section that a layer leaves empty, which YAML reads as null, is ignored.
     """
     tree: dict[str, Any] = {}
     for layer in layers:
@@ -41,7 +41,7 @@ def of_layers(layers: Iterable[Any]) -> "Config":
 class Config(Section):
     """The whole configuration."""
 
-    scale: Scale = Field("full", description="full | demo | test: stamped on every row")
+    scale: Scale = Field("full", description="full | demo | test: column of every result row")
     genome: Genome = Field(default_factory=Genome, description="data sources")
     regions: Regions = Field(default_factory=Regions, description="region map")
     leakage: Leakage = Field(default_factory=Leakage, description="DNA kept out of training")
@@ -60,9 +60,9 @@ class Config(Section):
     pretrain: Pretrain = Field(default_factory=Pretrain, description="training")
     compress: Compress = Field(default_factory=Compress, description="held-out compression")
     evaluation: Evaluation = Field(default_factory=Evaluation, description="metrics")
-    benchmarks: Benchmarks = Field(default_factory=Benchmarks, description="tasks of DNALongBench")
-    labels: Labels = Field(default_factory=Labels, description="small real labels of the demo")
-    report: Report = Field(description="the page")
+    benchmarks: Benchmarks = Field(default_factory=Benchmarks, description="tasks")
+    labels: Labels = Field(default_factory=Labels, description="measured targets of the demo")
+    report: Report = Field(description="the report")
 
     @model_validator(mode="after")
     def _names_of_files(self) -> Self:
@@ -101,18 +101,18 @@ class Config(Section):
         return self
 
     def _check_initial_weights(self, name: str) -> None:
-        """Follow ``init_from`` from model to model: each must exist, none may come twice."""
+        """Follow ``init_from`` from model to model: each must exist, none may occur twice."""
         chosen, seen = self.networks(), [name]
         while (first := chosen[seen[-1]].init_from) is not None and "/" not in first:
             if first not in chosen:
                 raise ValueError(f"models.{seen[-1]}.init_from names {first!r}, not in models")
             if first in seen:
                 circle = " from ".join([*seen, first])
-                raise ValueError(f"models.{name}.init_from goes round in a circle: {circle}")
+                raise ValueError(f"models.{name}.init_from is circular: {circle}")
             seen.append(first)
 
     def chosen_corpora(self) -> dict[str, Corpus]:
-        """The corpora that are not dropped, each complete."""
+        """The corpora that are not dropped, each with all keys."""
         found = {}
         for name, own in self.corpora.items():
             if own is not None:
@@ -135,10 +135,10 @@ class Config(Section):
         chosen = self.chosen_models()
         return [f"{name}.seed{seed}" for name in models or chosen for seed in chosen[name].seeds]
 
-    def arms_of(self, task: str) -> list[str]:
+    def methods_of(self, task: str) -> list[str]:
         """``model.seed0.input.mode`` of every model on a task.
 
-        What is no network, or is a published model, has frozen features only.
+        Tokenisers and published models are measured frozen only.
         """
         arms = self.benchmarks.task(task).arms
         frozen = [arm for arm in arms if arm.endswith(".frozen")]

@@ -1,4 +1,4 @@
-"""What every section of the configuration is made of."""
+"""Base class and helpers of all sections of the configuration."""
 
 import json
 import re
@@ -16,7 +16,7 @@ from pydantic import (
     model_validator,
 )
 
-TAG = "="  # begins the names of alternatives in a union; no key may begin so
+TAG = "="  # prefix of the names of alternatives in a union; no key may begin with it
 
 Scale = Literal["full", "demo", "test"]
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -42,19 +42,19 @@ Name = Annotated[Key, WithJsonSchema({"type": "string", "pattern": NAME})]
 
 
 def names(*reserved: str) -> dict[str, Any]:
-    """What the JSON schema says of the keys of a mapping; :func:`refuse_taken` says the rest."""
-    taken = f"{WHY}; taken by the workflow itself: {', '.join(reserved)}"
+    """JSON schema of the keys of a mapping; :func:`refuse_taken` checks the rest."""
+    taken = f"{WHY}; reserved by the workflow: {', '.join(reserved)}"
     return {
         "propertyNames": {"description": taken, "pattern": NAME, "not": {"enum": list(reserved)}}
     }
 
 
 def refuse_taken(where: str, given: Collection[str], reserved: Collection[str]) -> None:
-    """Raise for names that would share their files, also where a disk knows no upper case."""
+    """Raise for names that share a file name, also on disks that ignore case."""
     seen: dict[str, str] = {}
     for name in given:
         if name in reserved:
-            raise ValueError(f"{where}.{name}: the workflow itself has results of this name")
+            raise ValueError(f"{where}.{name}: the workflow has results of this name; rename it")
         other = seen.setdefault(name.lower(), name)
         if other != name:
             raise ValueError(
@@ -63,18 +63,18 @@ def refuse_taken(where: str, given: Collection[str], reserved: Collection[str]) 
 
 
 class Section(BaseModel):
-    """A config section: unknown keys are errors, values are checked, nothing mutates.
+    """A config section: immutable, with checked values; unknown keys are errors.
 
-    A section that holds nothing (all its keys are commented out) is as good as absent.
+    A section without any key (all are commented out) has its defaults.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     FREE: ClassVar[tuple[str, ...]] = ()
-    """Keys that no result depends on: where and in which portions something is computed."""
+    """Keys that do not change a result: the device, and the portions of a computation."""
 
     def as_json(self, keys: Collection[str] | None = None, without: Collection[str] = ()) -> str:
-        """Those of some keys (of all without any) that it has, as the text of ``--settings``."""
+        """The given keys (by default all) except ``without``, as JSON text for ``--settings``."""
         tree = self.model_dump(mode="json")
         chosen = {
             key: value
@@ -95,10 +95,9 @@ def _schema(section: type[Section]) -> dict[str, Any]:
 
 
 def without_empty(section: type[Section], tree: Any) -> Any:
-    """A tree of settings without the sections, and mappings of names, that are null.
+    """A tree of settings without sections, and mappings by name, that are null.
 
-    A null that is a value by itself stays: of ``genome.chromosomes``, or of a model that is
-    dropped.
+    A null with a meaning stays: of ``genome.chromosomes``, or of a dropped model.
     """
     return _without_empty(tree, _schema(section), _schema(section).get("$defs", {}))
 
@@ -119,7 +118,7 @@ def _without_empty(tree: Any, schema: dict[str, Any], parts: dict[str, Any]) -> 
 
 
 def alternatives(schema: dict[str, Any]) -> list[dict[str, Any]]:
-    """The schemas that a value may have, of which ``anyOf`` or ``if`` chooses one."""
+    """The schemas among which ``anyOf`` or ``if`` chooses."""
     if "anyOf" in schema:
         return [found for one in schema["anyOf"] for found in alternatives(one)]
     if "allOf" in schema:
@@ -128,12 +127,12 @@ def alternatives(schema: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def section_name(schema: dict[str, Any]) -> str:
-    """Name of the definition that a schema refers to; empty where it is none."""
+    """Name of the definition that a schema refers to; empty without a reference."""
     return str(schema.get("$ref", "")).rsplit("/", 1)[-1]
 
 
 def some_of(section: type[Section]) -> dict[str, Any]:
-    """JSON schema of any of a section's keys, without defaults."""
+    """JSON schema of a section with all keys optional and without defaults."""
     whole = section.model_json_schema()
     parts = whole.get("$defs", {})
 

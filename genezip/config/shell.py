@@ -1,4 +1,4 @@
-"""The beginning of every shell command of the workflow: which Python runs, and how it is logged."""
+"""Prefix of every shell command of the workflow: choice of the Python, and the log."""
 
 import sys
 from pathlib import Path
@@ -14,9 +14,9 @@ MALLOC = (
     "glibc.malloc.trim_threshold=17179869184:glibc.malloc.top_pad=268435456"
 )
 
-# A rule fails with its command, although `tee` copies the output to log and terminal. A job that
-# is asked to end (SIGTERM goes to all of its processes) ends when its program has written what it
-# goes on from: shell and `tee` wait for it.
+# A rule fails if its command does, although `tee` copies the output to log and terminal. After
+# SIGTERM (which all processes of a job receive) shell and `tee` wait until the program has written
+# its checkpoint.
 FUNCTIONS = """
 set -euo pipefail
 genezip() { exec PYTHON -m genezip "$@"; }
@@ -29,11 +29,11 @@ local log="$1"; shift; trap : TERM
 
 
 def shell_prefix(deployed: bool, workdir: Path) -> str:
-    """What Snakemake puts before every command.
+    """Prefix that Snakemake puts before every command.
 
-    Rules call ``logged LOG genezip COMMAND ...``. Without a software environment that is the Python
-    that runs Snakemake; in one it is the environment's ``python``, which has the libraries but not
-    this package: it finds it in a folder that holds nothing else.
+    Rules call ``logged LOG genezip COMMAND ...``, which runs the Python of Snakemake or, in a
+    software environment, the environment's ``python``. That has the libraries but not this package,
+    which it imports from a folder with nothing else.
 
     Parameters
     ----------

@@ -1,7 +1,6 @@
-"""Sections of the tasks: what is compared, how heads are trained, and the labels of the demo.
+"""Sections of the tasks: methods, training of heads, and the measured targets of the demo.
 
-Defaults are the paper's settings where it has any (GeneZip Appendix D and the authors'
-release): see the fact of each key.
+Defaults are the settings of the paper (GeneZip Appendix D) and of the release, where they have any.
 """
 
 from typing import Annotated, ClassVar, Literal, Self, get_args
@@ -23,21 +22,21 @@ LabelPart = Literal["initiation", "contacts", "elements", "enhancer_gene", "clas
 LABEL_PARTS = get_args(LabelPart)
 
 ARMS = (
-    "`input.mode` of every model; inputs `authors` (as the release) and `full`, for pairs also "
-    "`contrast` (differences between alleles alone); modes `frozen` (cached features), "
+    "methods of every model, `input.mode`; inputs `authors` (as the release) and `full`, for pairs "
+    "also `contrast` (differences between alleles alone); modes `frozen` (cached features), "
     "`head_only`, `release`, `lora`, `full`"
 )
 TASK_TABLES = {"cmp": "table2_contact_map", "eqtl": "table3_eqtl", "etgp": "table7_etgp"}
-"""Task -> its table, numbered as in the paper (arXiv 2602.17739v1); of others that is the task."""
-# Names that results of the workflow itself have: of models and comparators, and of subsets.
+"""Task -> its table, numbered as in the paper (arXiv 2602.17739v1); by default the task's name."""
+# Names reserved for results of the workflow: of models and comparators, and of subsets.
 LEARNERS = ("untrained", "cnn", "baselines", "fixed_stride", "gc_cpg")
 PARTS = ("all",)
-EVALUATE = "steps between validations; the best one is tested (contact maps: the last one)"
+EVALUATE = "steps between validations; the best weights are tested (contact maps: the last)"
 STEPS = "optimiser steps"
 
 
 class HeadTraining(Section):
-    """How a head learns a task."""
+    """Training of a head on a task."""
 
     FREE = ("device",)
 
@@ -45,23 +44,22 @@ class HeadTraining(Section):
     learning_rate: float = Field(2e-4, gt=0, description="peak learning rate of AdamW")
     weight_decay: float = Field(0.0, ge=0, description="AdamW weight decay")
     warmup: Fraction = Field(
-        0.0, description="share of the steps with a rising rate; above 0 it then falls to zero"
+        0.0,
+        description="share of the steps with a rising rate; above 0, it then falls to zero",
     )
     clip_norm: float = Field(1.0, gt=0, description="gradient norm limit")
     evaluate_every: int = Field(1000, ge=1, description=EVALUATE)
     patience: int = Field(
-        10, ge=1, description="training stops after so many validations without a better one"
+        10, ge=1, description="validations without improvement until training stops"
     )
     precision: Literal["fp32", "bf16"] = Field("bf16", description="autocast precision on a GPU")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where to compute")
 
 
 class FineTuning(HeadTraining):
-    """What is added where the compressor itself learns."""
+    """Further settings of fine-tuning the compressor."""
 
-    alpha: float = Field(
-        0.03, ge=0, description="weight of the uniform ratio loss while the compressor learns"
-    )
+    alpha: float = Field(0.03, ge=0, description="weight of the uniform ratio loss in fine-tuning")
     uniform_bpt: float = Field(
         32, ge=1, description="target of that loss, bp per token (the release's default)"
     )
@@ -71,19 +69,19 @@ class FineTuning(HeadTraining):
 
 
 class Task(HeadTraining):
-    """What every task has."""
+    """Settings of every task."""
 
     NAMING: ClassVar[tuple[str, ...]] = ("subsets", "arms", "genome")
-    """Keys that say which result files there are, and decide nothing of what is in them."""
+    """Keys that select result files without changing their content."""
     EXAMPLES: ClassVar[tuple[str, ...]] = ("folds", "train_windows", "schemes")
-    """Keys that decide what the examples are."""
+    """Keys that change the examples."""
     FEATURES: ClassVar[tuple[str, ...]] = ("device", "precision", "tap")
-    """Keys of cached features."""
+    """Keys that change cached features."""
     OF_NETWORKS: ClassVar[tuple[str, ...]] = (
         *("alpha", "uniform_bpt", "lora_rank", "lora_alpha", "lora_dropout"),
         *("epochs", "folds", "tap"),
     )
-    """Keys that decide nothing of a head on cached features."""
+    """Keys without effect on a head on cached features."""
 
     subsets: dict[Key, str] = Field(
         json_schema_extra=names(*PARTS), description="short name in result paths -> official name"
@@ -118,16 +116,16 @@ class ContactMaps(Task):
     arms: list[ArmName] = Field(["authors.frozen", "full.frozen"], min_length=1, description=ARMS)
     genome: str | None = Field(
         None,
-        description="FASTA of hg38, path from the repository (the deposit of rsap holds "
-        "hg38.ml.fa, from which Akita's records were cut); null: the genome of the run",
+        description="FASTA of hg38, relative to the repository (the deposit of rsap holds "
+        "hg38.ml.fa, the source of Akita's records); null: the genome of the run",
     )
     steps: int = Field(5000, ge=1, description=STEPS)
     batch: int = Field(32, ge=1, description="maps per optimiser step")
     evaluate_every: int = Field(2500, ge=1, description=EVALUATE)
     tap: Literal["states", "tokens"] = Field(
         "tokens",
-        description="input `full`: bins hold tokens by exact base coverage of their chunks, or the "
-        "mean vector of their bases; `authors` always takes the latter",
+        description="input `full`: a bin is the mean of its tokens, weighted by covered bases "
+        "(`tokens`), or of the vectors of its bases (`states`, always for `authors`)",
     )
 
     @model_validator(mode="after")
@@ -142,9 +140,9 @@ class Pairs(Task, FineTuning):
     rules: list[Rule] = Field(
         ["paper", "gene", "chromosome"],
         min_length=1,
-        description="splits: the deposit's column; folds in which no test gene (and no variant or "
-        "element), or no chromosome, occurs in training. Modes other than `frozen` take the "
-        "first only",
+        description="split schemes: the deposit's column; folds in which no test gene (and no "
+        "variant or element), or no chromosome, occurs in training. Modes other than `frozen` "
+        "have the first only",
     )
     epochs: int = Field(3, ge=1, description="passes over the training pairs")
     folds: int = Field(5, ge=3, description="folds of the splits `gene` and `chromosome`")
@@ -205,7 +203,7 @@ class Initiation(Task, FineTuning):
         {"procap": "all"},
         min_length=1,
         json_schema_extra=names(*PARTS),
-        description="one run learns all ten tracks; its file holds every assay and their mean",
+        description="one run trains on all ten tracks; its file has every assay and their mean",
     )
     arms: list[ArmName] = Field(["authors.full", "full.full"], min_length=1, description=ARMS)
     steps: int = Field(5000, ge=1, description=STEPS)
@@ -220,7 +218,7 @@ class Initiation(Task, FineTuning):
 
 
 class Activity(Task):
-    """Regulatory activity (task `rsap`); the paper has no setting for it."""
+    """Regulatory activity (task `rsap`); the paper has no settings for it."""
 
     subsets: dict[Key, str] = Field(
         {"human": "human"},
@@ -232,7 +230,7 @@ class Activity(Task):
     steps: int = Field(5000, ge=1, description=STEPS)
     batch: int = Field(32, ge=1, description="windows per optimiser step")
     learning_rate: float = Field(1e-3, gt=0, description="peak learning rate of AdamW")
-    tap: Literal["states", "tokens"] = Field("tokens", description="as of `cmp`")
+    tap: Literal["states", "tokens"] = Field("tokens", description="as in `cmp`")
 
     @model_validator(mode="after")
     def _known_arms(self) -> Self:
@@ -253,9 +251,9 @@ class Classification(Task, FineTuning):
     schemes: list[Scheme] = Field(
         ["official", "unseen"],
         min_length=1,
-        description="splits: `official`; `unseen`, the same without test rows that share 32 bases "
-        "with training or validation; folds by `chromosome` (where a set has coordinates) or by "
-        "`family` of alike sequences. Modes other than `frozen` take the first two only",
+        description="split schemes: `official`; `unseen`, the same without test rows that share 32 "
+        "bases with training or validation; folds by `chromosome` (if a set has coordinates) or "
+        "by `family` of similar sequences. Modes other than `frozen` have the first two only",
     )
     folds: int = Field(5, ge=2, description="folds of the splits `chromosome` and `family`")
     epochs: int = Field(3, ge=1, description="passes over the training sequences")
@@ -263,8 +261,8 @@ class Classification(Task, FineTuning):
     weight_decay: float = Field(0.01, ge=0, description="AdamW weight decay")
     warmup: Fraction = Field(0.1, description="share of the steps with a rising rate")
     evaluate_every: int = Field(100, ge=1, description=EVALUATE)
-    bootstrap: int = Field(4000, ge=10, description="resamples, where one call does it all")
-    seed: int = Field(0, ge=0, description="seed, where one call does it all")
+    bootstrap: int = Field(4000, ge=10, description="resamples, for `genezip tasks measure`")
+    seed: int = Field(0, ge=0, description="seed, for `genezip tasks measure`")
 
     @model_validator(mode="after")
     def _known_arms(self) -> Self:
@@ -274,16 +272,14 @@ class Classification(Task, FineTuning):
 
 
 class UserLabels(Section):
-    """Your own labels (`genezip tasks run FILE`); paths start from the folder of the file."""
+    """Your own labels (`genezip tasks run FILE`); paths are relative to the file."""
 
     labels: str = Field(
         description="CSV or TSV with the columns sequence and label, or with chrom, start, end and "
         "label, or BED with the label in column 4; `.gz` as well"
     )
-    fasta: str | None = Field(
-        None, description="FASTA of the coordinates; null: `sequence` is read"
-    )
-    label: str = Field("label", description="column that has the label")
+    fasta: str | None = Field(None, description="FASTA of the coordinates; null: use `sequence`")
+    label: str = Field("label", description="column of the label")
     models: list[str] = Field(
         min_length=1, description="model folders, hub ids, or systems such as `fixed:16`"
     )
@@ -292,8 +288,8 @@ class UserLabels(Section):
     )
     schemes: list[Scheme] | None = Field(
         None,
-        description="splits, as of `classification`; null: `official` and `unseen` where the file "
-        "has a column split, else by `chromosome`, or by `family` of alike sequences",
+        description="split schemes, as in `classification`; null: `official` and `unseen` if the "
+        "file has a column split, else by `chromosome`, or by `family` of similar sequences",
     )
     folds: int = Field(5, ge=2, description="folds of the splits `chromosome` and `family`")
     bootstrap: int = Field(4000, ge=10, description="bootstrap resamples")
@@ -304,14 +300,14 @@ class UserLabels(Section):
 def _only(task: Task, name: str, known: set[str]) -> None:
     wrong = [arm for arm in task.arms if arm not in known]
     if wrong:
-        raise ValueError(f"{name} knows the arms {', '.join(sorted(known))}, not {wrong[0]}")
+        raise ValueError(f"{name} has the arms {', '.join(sorted(known))}, not {wrong[0]}")
 
 
 class Comparator(Section):
-    """A published model behind the same interface, loaded only where it is installed."""
+    """A published model with the same interface, loaded only if its library is installed."""
 
     kind: Literal["caduceus", "hyenadna", "janusdna", "ntv3"] = Field(description="its family")
-    source: str = Field(description="folder, path from the repository, or hub id owner/name")
+    source: str = Field(description="folder, relative to the repository, or hub id owner/name")
     revision: str | None = Field(None, description="branch, tag or commit of a hub id")
 
 
@@ -319,7 +315,7 @@ class Benchmarks(Section):
     """The tasks: DNALongBench and labelled sequences (rules of `benchmarks.smk`)."""
 
     tasks: list[TaskName] = Field(
-        [], description="tasks that `all` evaluates; single result files can always be asked for"
+        [], description="tasks that `all` evaluates; single result files are always targets"
     )
     models: list[str] | None = Field(
         None, description="names in `models`; null takes report.reference and report.control"
@@ -327,7 +323,7 @@ class Benchmarks(Section):
     comparators: dict[Key, Comparator] = Field(
         {}, json_schema_extra=names(*LEARNERS), description="published models, by name"
     )
-    cnn: bool = Field(True, description="also train the one-hot CNN, the learned baseline")
+    cnn: bool = Field(True, description="also train the one-hot CNN, the trained baseline")
     bootstrap: int = Field(4000, ge=10, description="bootstrap resamples of genes or loci")
     seed: int = Field(0, ge=0, description="seed of folds, heads and bootstrap")
     cmp: ContactMaps = Field(default_factory=ContactMaps, description="contact maps")
@@ -351,28 +347,30 @@ class Benchmarks(Section):
 
 
 class Labels(Section):
-    """Real labels on the pieces of the demo genome (rules of `labels.smk`)."""
+    """Measured targets on the segments of the demo genome (rules of `labels.smk`)."""
 
     FREE = ("device",)
 
     tasks: list[LabelPart] = Field(
         [],
-        description="parts of the chapters on real labels: from the mirror folder, else from "
-        "public servers; all but `classification` are of GRCh38",
+        description="parts of the chapters on real labels, from the mirror folder, else public "
+        "servers; all but `classification` are on GRCh38",
     )
     folds: int = Field(5, ge=3, description="cross-validation folds of blocks and chromosomes")
     block_bp: int = Field(
         32_768, ge=1, description="`initiation`: block of a fold and of the bootstrap (bp)"
     )
     gap_bp: int = Field(
-        2_048, ge=0, description="`initiation`: bases this near to a test block are not learned"
+        2_048,
+        ge=0,
+        description="`initiation`: bases this close to a test block are not trained on",
     )
     zero_share: float = Field(
         0.05,
         gt=0,
         le=1,
-        description="`initiation`: share of the bases without signal that are learned; each then "
-        "counts as one over this share",
+        description="`initiation`: share of the bases without signal used in training, each with "
+        "weight one over this share",
     )
     map_bins: int = Field(
         16, ge=8, description="`contacts`: bins of 5,000 bp per map; maps share no bin"
@@ -380,7 +378,7 @@ class Labels(Section):
     element_bp: int = Field(
         1_000,
         ge=16,
-        description="`elements`: window around the middle of each, which is all that is read (bp)",
+        description="`elements`: length of the window around the middle of each (bp)",
     )
     locus_bp: int = Field(
         1_000_000, ge=1, description="`elements`: bootstrap unit, a block of a chromosome (bp)"

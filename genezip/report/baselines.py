@@ -21,7 +21,7 @@ from genezip.report.words import capital, listed, measured, signed
 ROW_IN, HEAD_IN = 0.27, 0.95  # heights of a row and of a panel's title and axis (in)
 
 _LOOK = style.ModelStyle("baseline", "#7A7A7A", "s", True)
-NOT_COMPARED = ("length",)  # baselines from facts that no model reads
+NOT_COMPARED = ("length",)  # baselines from input that models do not have
 
 
 class Measure(NamedTuple):
@@ -40,7 +40,7 @@ class Part(NamedTuple):
     id : name of its file
     title, counted : words for the part and for its examples
     measures : metrics, the headline first
-    apart : units of which heads are tested on others than those of training; empty without heads
+    apart : units that heads are tested on but not trained on; empty without heads
     """
 
     id: str
@@ -123,7 +123,7 @@ class PartRows:
 NAMES = {
     "constant": "constant",
     "tss_profile": "mean profile at annotated TSSs",
-    "local_bases": "21 bases around (Poisson regression)",
+    "local_bases": "21 surrounding bases (Poisson regression)",
     "distance_mean": "mean by distance",
     "mean_map": "mean map",
     "gc_product": "GC content of both bins",
@@ -133,7 +133,7 @@ NAMES = {
     "kmer4": "4-mers (logistic)",
     "gc_cpg_kmer4": "GC, CpG, 4-mers (logistic)",
     "nearest": "nearest training row (k-mers)",
-    "twin": "twin (equal dinucleotide counts)",
+    "twin": "dinucleotide match (training row of equal counts)",
     "position_motif": "position motif (naive Bayes)",
     "distance": "distance to the TSS",
 }
@@ -152,7 +152,7 @@ def absences(parts: list[PartRows]) -> list[str]:
     reasons = [(part.part.heading, part.absent) for part in parts if part.absent]
     if len(reasons) == len(parts):
         named = dict.fromkeys(str(reason) for _, reason in reasons)
-        return [f"The labels were not there: {listed(list(named))}."]
+        return [f"The measured targets were not available: {listed(list(named))}."]
     return [f"{heading} was not measured: {reason}." for heading, reason in reasons]
 
 
@@ -184,7 +184,7 @@ def _numbers_only(results: Results, part: PartRows, measure: Measure) -> str:
     difference = part.number(results.reference, measure, AGAINST_BASELINE)
     assert row is not None and difference is not None
     best = _baseline_of(row)
-    few = f"Too few {row['unit']} hold what is measured"
+    few = f"Too few {row['unit']} have measured examples"
     if row["units"] < FEW_BLOCKS:
         few = f"There are only {int(row['units'])} {row['unit']}, too few"
     return (
@@ -223,7 +223,7 @@ def _sides(results: Results, part: PartRows, against: str) -> set[str]:
 
 
 def _verdicts(results: Results, part: PartRows, against: str) -> list[str]:
-    """Verdict of the headline metric, and of other metrics with another verdict."""
+    """Verdict on the headline metric, and on other metrics whose verdict differs."""
     texts: list[str] = []
     differences = _differences(results, part, against)
     for measure, number in differences:
@@ -243,7 +243,7 @@ def _verdicts(results: Results, part: PartRows, against: str) -> list[str]:
 
 
 def _without_model(results: Results, part: PartRows, measure: Measure) -> str:
-    """Sentence on the best baseline, and on why the model has no number."""
+    """Sentence on the best baseline, and on the reason why the model has no number."""
     found = part.best(measure, part.baselines)
     if found is None:
         return f"{part.part.heading}: nothing could be measured"
@@ -305,5 +305,5 @@ def how_to_read(results: Results, data: list[dict[str, Any]], head: str, units: 
         "Squares are baselines, circles the frozen models (filled: "
         f"{results.reference}, open: {results.control}) with {head}. Higher is better. "
         f"{interval_words(data, lines)} Intervals of two rows may overlap although their paired "
-        "difference is clear, and the other way round; the text goes by the paired differences."
+        "difference is clear, and vice versa; verdicts in the text use the paired differences."
     )

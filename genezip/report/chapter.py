@@ -26,8 +26,7 @@ class Table:
 class Section:
     """Content of a chapter for one run: paragraphs, figures, tables, terms, in this order.
 
-    With ``illustrated`` False the page does not even name missing figures; ``dense`` sets tables
-    side by side.
+    ``illustrated`` False omits the note on missing figures; ``dense`` sets tables side by side.
     """
 
     text: list[str] = field(default_factory=list)

@@ -159,8 +159,8 @@ def _budget(scores: HeldOut, seeds: list[int]) -> Claim:
     reference = scores.reference
     low, high = BPT_RATIO_RANGE
     return Claim(
-        f"{reference} spends about as many tokens as it was asked to: realised bases per token "
-        f"are between {low} and {high} times the number that its targets imply",
+        f"{reference} keeps to its token budget: realised bases per token are between {low} and "
+        f"{high} times the number that its targets imply",
         scores.by_seed(Metric.BPT_RATIO, reference),
         seeds,
         low,
@@ -175,7 +175,7 @@ def _perplexity(scores: HeldOut, seeds: list[int]) -> Claim:
     reference = scores.reference
     model = f"a Markov model of order {MARKOV_ORDER}"
     text = (
-        f"{reference} guesses the next base better (lower perplexity) than {model} fitted to the "
+        f"{reference} predicts the next base better (lower perplexity) than {model} fitted to the "
         "same training DNA"
     )
     own = scores.by_seed(Metric.PPL, reference)

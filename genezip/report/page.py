@@ -41,7 +41,7 @@ def _badges(results: Results) -> tuple[bool, list[str]]:
     source = f"source: {results.manifest.get('source', 'unknown')}"
     if results.scale == "full":
         return False, ["scale: full", source]
-    notice = DEMO_NOTICE if results.scale == "demo" else f"{results.scale}: no scientific result"
+    notice = DEMO_NOTICE if results.scale == "demo" else f"{results.scale}: not a scientific result"
     return True, [notice, f"scale: {results.scale}", source]
 
 
@@ -122,7 +122,7 @@ def render(results: Results, drawings: dict[str, Drawing], folder: str = "figure
     sentences = (summary.third_sentence, summary.seed_sentence, summary.interval_sentence)
     more = [sentence(results) for sentence in sentences]
     page = Page(
-        title=f"What {results.reference} made of DNA it had never seen",
+        title=f"{results.reference} on held-out DNA",
         notice=notice,
         badges=badges,
         source_line=_source_line(results),
@@ -134,7 +134,7 @@ def render(results: Results, drawings: dict[str, Drawing], folder: str = "figure
             for chapter in CHAPTERS
             if (section := chapter.section(results)) is not None
         ],
-        footer="Written by genezip report; every measured number is read from the result files.",
+        footer="Written by genezip report; all measured numbers are from the result files.",
     )
     environment = Environment(
         loader=PackageLoader("genezip.report"),

@@ -141,7 +141,7 @@ def _belongs(stage: str, runs: set[str], reference: str) -> bool:
     name = stage.rpartition("/")[2]
     model, dot, seed = name.rpartition(".seed")
     if not dot or model == "untrained":
-        return stage != "report"  # its time of this run does not exist yet
+        return stage != "report"  # which has not finished yet
     return name in runs or ("/routers/" in stage and f"{reference}.seed{seed}" in runs)
 
 
@@ -200,8 +200,8 @@ def load(
     evaluation : Evaluation, optional
         Settings of the evaluation, for the text on intervals.
     runs : list of str, optional
-        ``model.seed<n>`` of the runs on the page; training logs and times of others are of
-        earlier runs and left out. None takes all runs with results.
+        ``model.seed<n>`` of the runs on the page; training logs and times of other (earlier) runs
+        are omitted. None takes all runs with results.
     corpus : Path, optional
         Manifest of the corpus whose held-out windows were measured; needed where the folder
         holds several.

@@ -1,4 +1,4 @@
-"""The first sentences of the page: the model against a router that reads base composition only.
+"""The first sentences of the page: the model against a router that uses base composition only.
 
 They use the score tables alone. Every verdict comes from an interval: better only where the
 interval is above zero, worse only where it is below, otherwise nothing is shown.
@@ -57,19 +57,19 @@ def finding(scores: HeldOut) -> str:
     overall, seeds = scores.compared_over_seeds(Metric.ENRICHMENT_DIFFERENCE, _pair(scores))
     if overall is None and all(map(scores.no_base, scores.region_classes.groups["promoter"])):
         return (
-            "Held-out DNA of this run holds no promoter base, so the page cannot say whether "
+            "Held-out DNA of this run has no promoter base, so it is unknown whether "
             f"{reference} finds promoters better than base composition alone does."
         )
     if overall is None:
         return (
-            f"This run did not compare {reference} with a router that sees only GC and CpG "
-            "content, so it cannot say whether the model has learned more than base composition."
+            f"This run did not compare {reference} with a router that uses only GC and CpG "
+            "content, so it is unknown whether the model has learned more than base composition."
         )
     runs = "mean of training " if len(seeds) > 1 else "training "
     who = f"{reference} ({runs}{seeds_named(seeds)})" if seeds else reference
     first = (
         f"On held-out DNA, with equally many tokens in every window, {who} is compared with a "
-        f"router that sees only GC and CpG content{_levels(scores, seeds)}: the paired difference "
+        f"router that uses only GC and CpG content{_levels(scores, seeds)}: the paired difference "
         f"in promoter enrichment is {signed(overall)}, {_verdict(overall, reference)}"
     )
     inside, _ = scores.compared_over_seeds(
@@ -100,7 +100,7 @@ def third_sentence(scores: HeldOut) -> str | None:
     above = f"above {100 * edge.value:.0f} % GC" if edge else "above its GC edge"
     return (
         f"{scores.reference} against that router, by third of GC content: lowest, {low}; middle, "
-        f"{middle}; highest, {high}. The top third is everything {above}, so "
+        f"{middle}; highest, {high}. The highest third has no upper edge ({above}), so "
         "composition still varies inside it."
     )
 
@@ -111,7 +111,7 @@ def seed_sentence(scores: HeldOut) -> str:
     if len(seeds) < 2:
         return (
             "Each model was trained once, so how much the numbers vary between training runs is "
-            "not known from this page."
+            "not known."
         )
     found = {s: scores.compared(Metric.ENRICHMENT_DIFFERENCE, _pair(scores), seed=s) for s in seeds}
     parts = [

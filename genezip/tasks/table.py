@@ -77,7 +77,7 @@ def mean_rows(measured: pd.DataFrame, subsets: Sequence[str]) -> pd.DataFrame:
             marked = known["note"].astype(str).str.startswith(SOLVED)
             if marked.any():
                 solved = ", ".join(known.loc[marked, "subset"])
-                note += f"; solved by a row zero, so telling nothing of models: {solved}"
+                note += f"; solved by a trivial baseline, so not a comparison of models: {solved}"
             row["note"] = note
         else:
             left = [name for name in subsets if name not in set(known["subset"])]

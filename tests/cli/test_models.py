@@ -136,7 +136,7 @@ def test_a_vocabulary_of_training_dna(
         "tokenizers": config["training"]["tokenizers"],
     }
     assert config["seed"] == 5 and config["compressor"] == "bpe"
-    assert "words: 1,500 bases are read; merging pairs into words" in messages()
+    assert "words: 1,500 bases are read; merging pairs into tokens" in messages()
     card = (folder / "README.md").read_text()
     assert "# words, seed 5" in card and "1500 bases" in card
     assert config["sha256"]["tokenizer.json"] in card

@@ -166,7 +166,7 @@ def test_own_classes_are_read_below_the_root_and_shown(source, capsys):
     ]
     if shutil.which("bedtools") is not None:
         assert call("regions", "verify", *common) == 0
-        assert "60 bases, all as bedtools labels them" in capsys.readouterr().out
+        assert "60 bases, all of the same class as by bedtools" in capsys.readouterr().out
 
 
 def test_own_classes_of_another_genome_write_nothing(source, capsys):
@@ -213,7 +213,7 @@ def test_verify_agrees_and_notices_other_settings(source, capsys):
     capsys.readouterr()
     verify = ["regions", "verify", "--source", source, "--bed", out / "map.bed.gz", "--settings"]
     assert call(*verify, json.dumps(SETTINGS)) == 0
-    assert capsys.readouterr().out == "60 bases, all as bedtools labels them\n"
+    assert capsys.readouterr().out == "60 bases, all of the same class as by bedtools\n"
     assert call(*verify, json.dumps({**SETTINGS, "nig_distance": 41})) == 1
     said = capsys.readouterr().err
     assert "1 of 60 bases of" in said
@@ -329,7 +329,7 @@ def test_a_source_without_a_training_piece_to_draw_from(tmp_path, capsys):
     ("more", "sentence"),
     [
         ([], "the chromosome lengths lack chr10"),
-        (["--chromosomes", ","], "',' names nothing"),
+        (["--chromosomes", ","], "',' has no name"),
         (["--chromosomes", "chr8,chr9,chr8"], "'chr8,chr9,chr8' has chr8 twice"),
         (["--chromosomes", "chr8", "--sampling", "{"], "--sampling is not valid JSON"),
         (["--chromosomes", "chr8", "--sampling", '{"tss": 1}'], "uniform + tss + cds must be 1"),

@@ -69,7 +69,7 @@ def test_build_and_check(simulated, tmp_path, capsys) -> None:
     assert "train: 64 windows of 512 bp" in err
     manifest = tmp_path / "corpus" / "manifest.json"
     code, out, _ = run(capsys, "corpus", "check", str(manifest))
-    assert code == 0 and "all as announced" in out
+    assert code == 0 and "all as in the manifest" in out
     reader = CorpusReader(manifest)
     assembly = Source.load(simulated / "resources" / "source.json").assembly()
     regions = RegionMap.read_bed(simulated / "gene7.bed.gz")

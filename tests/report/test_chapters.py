@@ -40,10 +40,10 @@ def estimate(value: float, low: float, high: float) -> dict[str, float]:
 @pytest.mark.parametrize(
     ("numbers", "said", "shown"),
     [
-        ((1.3, 1.2, 1.4), "fewer tokens than the background", "2 show it, 0 show the opposite"),
-        ((0.7, 0.6, 0.8), "more tokens than the background", "0 show it, 2 show the opposite"),
-        ((1.3, 0.9, 1.7), "not shown to differ", "0 show it, 0 show the opposite, and 4"),
-        ((1.03, 1.01, 1.05), "not shown to differ", "0 show it"),  # inside the random shifts
+        ((1.3, 1.2, 1.4), "fewer tokens than the background", "2 show this, 0 show the opposite"),
+        ((0.7, 0.6, 0.8), "more tokens than the background", "0 show this, 2 show the opposite"),
+        ((1.3, 0.9, 1.7), "not shown to differ", "0 show this, 0 show the opposite, and 4"),
+        ((1.03, 1.01, 1.05), "not shown to differ", "0 show this"),  # inside the random shifts
     ],
 )
 def test_repeats(
@@ -60,7 +60,7 @@ def test_repeats(
         edit(path, estimate(1.0, 0.9, 1.1), **where, subset="tandem", metric=metric)
     direction, found = repeats.verdict(loaded(folder))
     interspersed, tandem = found.split(" Tandem")
-    assert "published direction is fewer tokens in repeats. Of 4 comparisons" in direction
+    assert "published result is fewer tokens in repeats. Of 4 comparisons" in direction
     assert shown in direction
     assert interspersed.startswith("Interspersed repeats of held-out DNA: plain ratio ")
     assert interspersed.count(said) == 2
@@ -106,8 +106,8 @@ def test_budget(make_results: Callable[..., Path]) -> None:
 @pytest.mark.parametrize(
     ("numbers", "said"),
     [
-        ((-0.1, -0.2, -0.05), "guesses better"),
-        ((0.1, 0.05, 0.2), "guesses worse"),
+        ((-0.1, -0.2, -0.05), "predicts better"),
+        ((0.1, 0.05, 0.2), "predicts worse"),
         ((0.01, -0.05, 0.2), "the two are not shown to differ"),
     ],
 )
@@ -171,7 +171,7 @@ def test_training_says_what_was_seen_and_why_the_curves_differ(
     path.write_text(json.dumps(config))
     text = " ".join(training.section(loaded(folder)).text)
     assert "60 steps of 2 windows are 120 windows seen, 1.5 Mbp" in text
-    assert "206 bases per token everywhere (uniform, expected BPT of x on the valid" in text
+    assert "206 bases per token for all bases (uniform, expected BPT of x on the valid" in text
     assert "differ by design" in text
     assert training.wanted_bpt({"cds": 32, "dig": 512}, {"cds": 32, "dig": 512}) == 272
 
@@ -241,9 +241,8 @@ def test_missing_repeats_are_said(make_results: Callable[..., Path]) -> None:
     repeat_bases(folder, rmsk_rest_without_trf=5, SINE=0, rmsk_simple_repeat=0, LINE=7)
     results = replace(loaded(folder), source={"repeats": {"rmsk": "rmsk.out", "trf": None}})
     assert repeats.remarks(results) == [
-        "The source has no TRF calls (genome.trf); what needs them is unknown, not zero.",
-        "Looked for, but no base of the DNA measured is one (held out): SINE, simple repeats "
-        "(RepeatMasker).",
+        "The source has no TRF calls (genome.trf); results that need them are unknown, not zero.",
+        "The measured DNA (held out) has no base of: SINE, simple repeats (RepeatMasker).",
     ]
     held = next(a for a in repeats.SETS if a.subset == "rmsk_interspersed" and a.split == "test")
     train = next(a for a in repeats.SETS if a.subset == "rmsk_interspersed" and a.split == "train")
@@ -254,7 +253,7 @@ def test_missing_repeats_are_said(make_results: Callable[..., Path]) -> None:
     repeat_bases(folder, only=1)
     results = replace(loaded(folder), source={"repeats": {"rmsk": None, "trf": None}})
     assert repeats.remarks(results) == [
-        "The source has no RepeatMasker classes (genome.rmsk) and no TRF calls (genome.trf); what "
-        "needs them is unknown, not zero.",
+        "The source has no RepeatMasker classes (genome.rmsk) and no TRF calls (genome.trf); "
+        "results that need them are unknown, not zero.",
         "No repeat was measured.",
     ]

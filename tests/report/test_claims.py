@@ -139,7 +139,7 @@ def test_origin_of_recipe_and_thresholds(
     path = folder / "corpus" / "main" / "manifest.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "source": source}))
     text = origin(load(folder, SETTINGS, scale))
-    assert ("measured on these same held-out chromosomes" in text) == real
+    assert ("evaluated on the same held-out chromosomes" in text) == real
     assert ("those of the demo on human DNA" in text) != real
 
 

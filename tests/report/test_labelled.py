@@ -39,7 +39,7 @@ def one_set(
     """Rows of a set as ``run.measure`` writes them: values, differences, then facts.
 
     ``official`` and ``unseen`` are the intervals of the difference from the best baseline;
-    ``marked`` are split schemes that a row zero solves.
+    ``marked`` are split schemes that a trivial baseline solves.
     """
     rows: Rows = []
     facts: Rows = []
@@ -109,7 +109,10 @@ def test_the_task_is_no_part_of_the_chapter_on_real_labels(page):
 def test_who_is_better_goes_by_the_paired_difference(page, interval, told):
     text = text_of(page(one_set("tf_2", interval)))
     assert "Set tf_2: genezip-tiny " in text and told in text
-    assert "the best row zero, position motif (naive Bayes), has MCC 0.30 (0.25 to 0.35)." in text
+    assert (
+        "the best trivial baseline, position motif (naive Bayes), has MCC 0.30 (0.25 to 0.35)."
+        in text
+    )
     assert sum(word in text for word in ("is better than", "is worse than", "told apart")) == 1
 
 
@@ -121,7 +124,7 @@ def test_the_unseen_split_is_told_where_it_shows_something_else(page):
 def test_few_units_give_numbers_and_no_verdict(page):
     rows = [row | {"units": 7} for row in one_set("tf_2")]
     text = text_of(page(rows))
-    assert "only 7 groups, too few to tell which is better; the best row zero" in text
+    assert "only 7 groups, too few to tell which is better; the best trivial baseline" in text
     assert "is better than" not in text
 
 
@@ -130,14 +133,17 @@ def test_no_model_is_judged_on_a_solved_set(page, marked):
     run = page(one_set("tf_2", UP, UP, marked), one_set("tf_3", DOWN, DOWN))
     found = section(run)
     (told,) = [text for text in found.text if text.startswith("Set tf_2")]
-    how = "; ".join(f"twin, {rule}: {MARK.split(': ')[1]}" for rule in marked)
-    assert told == f"Set tf_2 is solved by twin, so no model is judged on it ({how})."
+    how = "; ".join(f"dinucleotide match, {rule}: {MARK.split(': ')[1]}" for rule in marked)
+    assert (
+        told
+        == f"Set tf_2 is solved by dinucleotide match, so no models are compared on it ({how})."
+    )
     (table,) = found.tables
-    assert {row[0] for row in table.rows} == {"tf_2 (solved by twin)", "tf_3"}
+    assert {row[0] for row in table.rows} == {"tf_2 (solved by dinucleotide match)", "tf_3"}
     with style.applied():
         drawing = classification(run)
     grey, plain = drawing.figure.axes
-    assert grey.get_title(loc="left") == "tf_2 (solved by twin)"
+    assert grey.get_title(loc="left") == "tf_2 (solved by dinucleotide match)"
     assert plain.get_title(loc="left") == "tf_3"
     colours = [{line.get_markeredgecolor() for line in axes.lines if line.get_marker() != "None"}
                for axes in (grey, plain)]  # fmt: skip
@@ -146,12 +152,14 @@ def test_no_model_is_judged_on_a_solved_set(page, marked):
 
 
 def test_the_mark_is_read_as_the_task_writes_it(page):
-    """A note of the task itself, for a row zero that is always right."""
+    """A note of the task itself, for a trivial baseline that is always right."""
     truth = np.array([0, 1] * 20)
     mark = solved(RowZero("twin", truth, np.ones(40, dtype=bool), ""), truth, 2)
     rows = [row | {"note": f"{mark}; {row['note']}"} for row in one_set("tf_2")]
     assert mark.startswith(SOLVED)
-    assert "twin, official: MCC 1.000, and 1.000 on the 40 of 40 rows" in text_of(page(rows))
+    assert "dinucleotide match, official: MCC 1.000, and 1.000 on the 40 of 40 rows" in text_of(
+        page(rows)
+    )
 
 
 def test_rows_zero_are_named_as_the_task_names_them():
@@ -171,7 +179,7 @@ def test_the_table_has_rows_zero_first_then_baselines_then_models(page):
     methods = [row[1] for row in table.rows]
     assert methods == [
         "position motif (naive Bayes)",
-        "twin (equal dinucleotide counts)",
+        "dinucleotide match (training row of equal counts)",
         "nearest training row (k-mers)",
         "4-mers (logistic)",
         "model: hnet-tiny, seed 0",
@@ -181,7 +189,7 @@ def test_the_table_has_rows_zero_first_then_baselines_then_models(page):
 
 def test_the_table_shows_both_splits_and_what_routing_did(page):
     (table,) = section(page(one_set("tf_2", UP, UP))).tables
-    assert table.head[2:5] == ["MCC, official", "MCC, unseen", "tested rows"]
+    assert table.head[2:5] == ["MCC, official", "MCC, unseen", "test rows"]
     by_method = {row[1]: row[2:] for row in table.rows}
     value = "0.450 (0.400 to 0.500)"
     assert by_method["model: genezip-tiny, seed 0"] == [
@@ -208,7 +216,7 @@ def test_sets_that_are_not_there_are_told(page):
     assert [part.part.id for part in read_sets(run)] == ["tf_2", "tf_3"]
     alone = page(missing)
     found = section(alone)
-    assert found.text == ["The labels were not there: no file."]
+    assert found.text == ["The measured targets were not available: no file."]
     assert found.tables == [] and not found.illustrated
     assert classification(alone) is None
 

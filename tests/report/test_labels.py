@@ -89,7 +89,7 @@ def test_few_units_that_hold_what_is_measured_give_no_verdict(page):
         row["note"] = f"{row.get('note', '')}; few blocks: 5 blocks".removeprefix("; ")
     write(page.folder, "initiation", rows)
     text = " ".join(section(shown(page)).text)
-    assert "Too few blocks hold what is measured to tell which is better" in text
+    assert "Too few blocks have measured examples to tell which is better" in text
     assert "is 0.25 (0.20 to 0.30, few blocks)" in text
     assert "is better than" not in text
 
@@ -133,7 +133,7 @@ def test_lengths_that_give_classes_away_are_told_and_never_the_best_baseline(pag
     write(page.folder, "elements", rows)
     text = " ".join(section(shown(page)).text)
     assert "published lengths alone have macro AUROC, new chromosomes 0.98" in text
-    assert "nearly give the classes away" in text
+    assert "nearly separate the classes" in text
     kept = [row for row in rows if row["model"] != REFERENCE]
     kept[0] |= {"value": 0.8}
     write(page.folder, "elements", kept)
@@ -145,21 +145,21 @@ def test_lengths_that_give_classes_away_are_told_and_never_the_best_baseline(pag
 def test_the_opening_counts_the_parts_and_says_of_each_only_what_holds(page):
     write(page.folder, "initiation", initiation(0.01, 0.09))
     text = section(shown(page)).text[0]
-    assert text.startswith("One kind of measured labels")
-    assert "tested on blocks that they did not learn." in text
+    assert text.startswith("One kind of measured targets")
+    assert "tested on blocks not in their training." in text
     assert "published split" not in text
     write(page.folder, "elements", elements(UP, UP, UP, UP))
     write(page.folder, "enhancer_gene", screens())
     text = section(shown(page)).text[0]
-    assert text.startswith("Three kinds of measured labels")
+    assert text.startswith("Three kinds of measured targets")
     assert "For transcription initiation and regulatory elements a small head" in text
-    assert "tested on blocks and chromosomes that they did not learn; in the published" in text
+    assert "tested on blocks and chromosomes not in their training; in the published" in text
 
 
 def test_the_opening_claims_nothing_of_the_dna_of_this_run_for_the_screens(page):
     write(page.folder, "enhancer_gene", screens())
     text = section(shown(page)).text[0]
-    assert text == "One kind of measured labels, each beside trivial baselines."
+    assert text == "One kind of measured targets, each with trivial baselines."
 
 
 def test_the_table_shows_the_first_two_metrics_of_a_part(page):
@@ -201,7 +201,7 @@ def test_labels_that_were_not_there_are_one_sentence(page):
         absent = {"model": "labels", "metric": "available", "value": 0, "note": "no folder"}
         write(page.folder, part, [absent])
     found = section(shown(page))
-    assert found.text == ["The labels were not there: no folder."]
+    assert found.text == ["The measured targets were not available: no folder."]
     assert found.tables == []
     assert not found.illustrated
     assert labels(shown(page)) is None

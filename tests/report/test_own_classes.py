@@ -37,10 +37,10 @@ def test_every_figure_and_text_shows_the_class(eight: Results, tmp_path: Path) -
     page = (tmp_path / "page.html").read_text()
     assert "non-coding exon > distal enhancer > intron" in page.replace("&gt;", ">")
     assert "the first of promoter, CDS, UTR, exon, distal enhancer, intron, near and" in page
-    assert "Enrichment of this run's own region classes" in page.replace("&#39;", "'")
+    assert "Enrichment of each user class" in page.replace("&#39;", "'")
     assert "1.70 (1.60 to 1.80)" in page
     assert "In this run genic also means distal enhancer." in page
-    assert "distal enhancer is a class of this run&#39;s own" in page
+    assert "distal enhancer is a class of the user, from BED files" in page
 
 
 def test_the_enlarged_bars_hold_gene_classes_and_own_ones(eight: Results) -> None:
@@ -144,7 +144,7 @@ def test_dna_without_any_promoter_says_so(make_results: Callable[..., Path]) -> 
     assert drawings["enrichment"].svg.count(NO_BASE) == 2
     assert "no such base" in drawings["corpus"].svg
     assert "gc_thirds" not in drawings
-    assert summary.finding(results).startswith("Held-out DNA of this run holds no promoter base")
+    assert summary.finding(results).startswith("Held-out DNA of this run has no promoter base")
 
 
 def test_the_budget_of_a_model_of_other_classes_is_not_guessed() -> None:
@@ -155,9 +155,9 @@ def test_the_budget_of_a_model_of_other_classes_is_not_guessed() -> None:
 @pytest.mark.parametrize(
     ("validation", "words"),
     [
-        ("paper", "drawn from training pieces in the same way"),
-        ("strict", "in blocks of the training pieces that no training window touches"),
-        ("pieces", "on pieces of their own"),
+        ("paper", "drawn from training segments in the same way"),
+        ("strict", "in blocks of the training segments that no training window touches"),
+        ("pieces", "on separate segments"),
     ],
 )
 def test_where_validation_windows_come_from(

@@ -96,7 +96,7 @@ def test_times_of_other_runs_and_of_the_report_are_left_out(
     one = load(folder, SETTINGS, "demo", runs=["hnet-tiny.seed0"])
     assert set(one.benchmarks["stage"]) == {"fetch", "compress/untrained.seed0"}
     assert [curve.model for curve in one.curves] == ["hnet-tiny"]
-    assert "report itself is not counted" in words(folder)
+    assert "report itself is not included" in words(folder)
 
 
 def test_what_is_missing_is_said(make_results: Callable[..., Path]) -> None:

@@ -82,7 +82,7 @@ def test_every_third_has_its_verdict(make_results: Callable[..., Path]) -> None:
     assert "lowest, no difference shown (0.00, −0.20 to 0.20)" in sentence
     assert "middle, worse (−0.200, −0.500 to −0.004)" in sentence  # −0.00 would look like zero
     assert "highest, better (+0.40, 0.15 to 0.65)" in sentence
-    assert "everything above 44 % GC, so composition still varies inside it" in sentence
+    assert "no upper edge (above 44 % GC), so composition still varies inside it" in sentence
 
 
 def test_without_the_router(make_results: Callable[..., Path]) -> None:

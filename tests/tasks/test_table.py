@@ -162,4 +162,4 @@ def test_a_mean_over_sets_names_those_that_a_row_zero_solves() -> None:
     ]
     found = task_table(TASKS["eqtl"], rows, None, TISSUES, "full")
     (mean,) = found[found["subset"] == MEAN]["note"]
-    assert mean.endswith("; solved by a row zero, so telling nothing of models: artery")
+    assert mean.endswith("; solved by a trivial baseline, so not a comparison of models: artery")

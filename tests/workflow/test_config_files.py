@@ -14,7 +14,7 @@ import yaml
 from toolkit.dna import fasta
 
 slow = partial(pytest.param, marks=pytest.mark.slow)  # further cases of what others show
-TAKEN = "the workflow itself has results of this name"
+TAKEN = "the workflow has results of this name"
 NASTY = 'it\'s "a" $HOME `id` b;c & (d) é'
 
 

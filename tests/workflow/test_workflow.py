@@ -317,7 +317,7 @@ def test_the_whole_workflow_on_a_simulated_genome(repo: Path, tmp_path: Path) ->
     assert "simulated" in page
     assert len(page) < 5_000_000
     assert page.count("my enhancer") > 5
-    assert "The labels were not there: the DNA of this run is simulated" in page
+    assert "The measured targets were not available: the DNA of this run is simulated" in page
     summary = (results / "regions" / "gene7.summary.tsv").read_text()
     assert "all\tenhancer\t7200\t" in summary
     manifest = json.loads((results / "corpus" / "sim" / "manifest.json").read_text())

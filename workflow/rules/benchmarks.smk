@@ -1,5 +1,5 @@
 # Tasks: deposit -> data -> features -> predictions -> results/<task>/<subset>.tsv -> tables.
-# Contact maps and initiation keep one data folder for all subsets (`all`).
+# Contact maps and initiation have one data folder for all subsets (`all`).
 
 
 rule benchmark_genome:
@@ -27,7 +27,7 @@ rule benchmark_genome:
 
 
 rule prepare:
-    """Deposited files to examples: coordinates, labels, targets; counts asserted per split."""
+    """Convert deposited files to examples: coordinates and targets, with counts per split."""
     input:
         files=task_files,
         genome=task_genome,
@@ -54,7 +54,7 @@ rule prepare:
 
 
 rule features:
-    """Vectors of a frozen model (or counts of its token ids), pooled to what a head needs; cached."""
+    """Cache vectors of a frozen model (or counts of its token ids), pooled for a head."""
     input:
         data="results/{task}/data/{part}/manifest.json",
         genome=task_genome,
@@ -88,8 +88,8 @@ rule features:
 rule predict:
     """Predictions of one method for every validation and test example.
 
-    `.INPUT.frozen`: a head on cached features. `.INPUT.MODE`: fine-tuning with the compressor in
-    the graph. `cnn.seed0`: the one-hot CNN, the learned baseline of every table.
+    `.INPUT.frozen`: a head on cached features. `.INPUT.MODE`: fine-tuning of the compressor.
+    `cnn.seed0`: the one-hot CNN, the trained baseline of every table.
     """
     input:
         data=task_data,
@@ -128,7 +128,7 @@ rule predict:
 
 
 rule task_baselines:
-    """Baselines that see no more than distance, composition or position."""
+    """Baselines from distance, composition or position alone."""
     input:
         data=task_data,
         genome=task_genome,
@@ -161,7 +161,7 @@ rule task_baselines:
 
 
 rule score:
-    """Every metric of every model and baseline on one subset, from predictions alone."""
+    """Score every model and baseline on one subset, from predictions alone."""
     input:
         predictions=predictions_of,
     output:
@@ -190,7 +190,7 @@ rule score:
 
 
 rule task_table:
-    """All subsets of a task beside the published table."""
+    """Table of all subsets of a task, beside the published numbers."""
     input:
         scores=lambda wildcards: [
             f"results/{TASK_OF_TABLE[wildcards.table]}/{subset}.tsv"

@@ -29,7 +29,7 @@ CORPUS = (
 
 
 def one_of(names):
-    """Regular expression of a wildcard that is one of these names; without any, of nothing."""
+    """Regular expression that matches one of the names; without names it matches nothing."""
     return "|".join(re.escape(name) for name in names) or "(?!)"
 
 
@@ -45,7 +45,7 @@ wildcard_constraints:
 
 
 def user_file(key, path):
-    """A file of the user, from the folder of the run; an absolute path stays."""
+    """Path of a user file relative to the folder of the run; an absolute path is kept."""
     found = path if os.path.isabs(path) else os.path.relpath(ROOT / path)
     if re.search("[{}]", found):
         raise WorkflowError(
@@ -89,16 +89,16 @@ INITIAL = {
 
 
 def settings(section, *keys, without=()):
-    """Params ``settings``, what ``--settings`` reads, and ``recorded``, what can change a result.
+    """Params ``settings``, the text of ``--settings``, and ``recorded``, its keys that change results.
 
-    Snakemake reruns a job whose recorded params have changed, and records no params that are a
-    function of the resources.
+    Snakemake reruns a job if its recorded params have changed; it does not record params that are
+    a function of the resources.
 
     Parameters
     ----------
     section : a section of the configuration, or a function of the wildcards that gives one
-    keys : those that the rule uses; without any all but ``without``
-    without : names, or a function of the wildcards that gives them
+    keys : keys of the section that the rule uses; by default all but ``without``
+    without : keys, or a function of the wildcards that gives them
     """
 
     def as_json(wildcards, free):
@@ -113,7 +113,7 @@ def settings(section, *keys, without=()):
 
 
 def preset(kind, name):
-    """Params of a preset: its name (of a file of the user its path) and what stands in it."""
+    """Params of a preset: its name (or the path of a user file) and its content."""
     if not name:
         return "", ""
     path = user_file("a preset", name) if of_user(name) else name
@@ -121,14 +121,14 @@ def preset(kind, name):
 
 
 def gene_options(wildcards):
-    """Params function: the options of commands that read genes as the region map did."""
+    """Params function: options that select the same genes as for the region map."""
     types = CONFIG.regions.gene_types or []
     options = [f"--gene-type {quote(one)}" for one in types]
     return " ".join([f"--transcripts {CONFIG.regions.transcripts}", *options])
 
 
 def each(option, name):
-    """Params function: the option before every file of an input."""
+    """Params function: the option, repeated for every file of an input."""
     return lambda wildcards, input: [
         f"{option} {quote(str(path))}" for path in input[name]
     ]

@@ -1,8 +1,8 @@
 rule compress:
-    """DNA through a model: tokens, boundary probabilities, base losses.
+    """Compress DNA with a model: tokens, boundary probabilities, base losses.
 
-    `causal/`: the same weights under the causal bound, where no next base can be seen ahead.
-    `rmsk/`: pieces with RepeatMasker classes that are not held out; rows say their split.
+    `causal/`: the same weights under the causal bound, which does not look ahead.
+    `rmsk/`: segments with RepeatMasker classes that are not held out; rows name their split.
     """
     input:
         corpus=CORPUS,
@@ -45,7 +45,7 @@ rule compress:
 
 
 rule compress_trivially:
-    """Trivial routers with as many tokens as one run of the reference model."""
+    """Control routers with the token counts of one run of the reference model."""
     input:
         like=f"results/compress/{REFERENCE}.seed{{seed}}.parquet",
         source="resources/source.json",
@@ -74,7 +74,7 @@ rule compress_trivially:
 
 
 rule markov:
-    """Markov models of the training DNA: the trivial language models."""
+    """Markov models of the training DNA, as trivial language models."""
     input:
         source="resources/source.json",
         corpus=CORPUS,
@@ -106,7 +106,7 @@ rule markov:
 
 
 rule compression:
-    """Perplexity, bases per token and enrichment of every model and router, side by side."""
+    """Perplexity, bases per token and enrichment of every model and router."""
     input:
         compressed=COMPRESSED,
         markov="results/compress/markov_windows.parquet",
@@ -150,7 +150,7 @@ rule compression:
 
 
 rule locus:
-    """Boundary probability of both models along one held-out locus."""
+    """Boundary probability of reference and control along one held-out locus."""
     input:
         compressed=[
             f"results/compress/{first_run(name)}.parquet"
@@ -182,9 +182,9 @@ rule locus:
 
 
 rule tracks:
-    """Genome-browser tracks of one model and a session that opens them.
+    """Genome-browser tracks of one model, and a session that opens them.
 
-    Beside each BED file lies its index: .tbi, or .csi where a chromosome is longer than 512 Mb.
+    Each BED file has an index beside it: .tbi, or .csi if a chromosome is longer than 512 Mb.
     """
     input:
         compressed="results/compress/{model}.seed{seed}.parquet",

@@ -1,4 +1,4 @@
-"""The configuration, checked by its own classes, and the Python that rules run; no rules."""
+"""The checked configuration, and the Python of all rules; no rules."""
 
 import re
 import sys
@@ -9,7 +9,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.settings.types import DeploymentMethod
 from snakemake.utils import update_config
 
-# The package of this checkout, where it lies beside the workflow; else the one that is installed.
+# Use the package beside the workflow if there is one (a checkout), else the installed one.
 beside = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parents[1]
 if re.search("[{}]", str(beside)):
     raise WorkflowError(
@@ -36,14 +36,14 @@ except ImportError as error:
         f"{sys.executable} -m pip install FOLDER (a clone of genezip)"
     )
 
-# Paths of the user start from the folder of the Snakefile, or from its parent where that folder
-# is called `workflow`; all of them are told to rules from the folder of the run, so that a
-# checkout can be moved or renamed.
+# Paths of the user are relative to the folder of the Snakefile, or to its parent if that folder is
+# named `workflow`. Rules get them relative to the folder of the run, so that a checkout can be
+# moved or renamed.
 ROOT = Path(workflow.basedir).absolute()
 ROOT = ROOT.parent if ROOT.name == "workflow" else ROOT
 
-# From below to above: the file that the Snakefile names, --configfile, --config. A module has
-# what it is given.
+# Layers, later ones winning: the file named in the Snakefile, --configfile, --config. A module has
+# only the config it is given.
 given = workflow.config_settings
 files = [path for path in workflow.configfiles if path not in given.configfiles]
 if getattr(given, "replace_workflow_config", False):

@@ -1,10 +1,10 @@
-# A corpus is written by so many jobs, or by `--set-scatter corpus=N`; the bytes are the same.
+# Number of jobs that write a corpus (`--set-scatter corpus=N`); the bytes do not depend on it.
 scattergather:
     corpus=16 if SCALE == "full" else 1,
 
 
 rule corpus_plan:
-    """Draw the windows of every split and deal them to shards: one process, seconds."""
+    """Draw the windows of every split and assign them to shards: one process, seconds."""
     input:
         source="resources/source.json",
         exclusions="results/corpus/exclusions.bed.gz",
@@ -33,7 +33,7 @@ rule corpus_plan:
 rule corpus_shards:
     """Write a part of the shards.
 
-    They are no declared outputs: a job that starts again keeps the shards that are whole.
+    Shards are not declared as outputs, so that a restarted job keeps the complete ones.
     """
     input:
         plan="results/corpus/{corpus}/plan.parquet",
@@ -74,7 +74,7 @@ rule corpus:
     params:
         entries=each("--entries", "entries"),
     message:
-        "Close the corpus {wildcards.corpus}"
+        "Check the corpus {wildcards.corpus} and write its manifest"
     shell:
         "logged {log} genezip corpus finish --plan {input.plan} {params.entries}"
 

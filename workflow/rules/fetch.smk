@@ -4,7 +4,7 @@ DNALONGBENCH_TASKS = one_of([task for task in TASKS if task not in FROM_LABELS])
 rule fetch:
     """Genome, annotation and repeats: mirror, download, simulation or your own files.
 
-    source.json names every file with its checksum; all other rules depend on it alone.
+    source.json lists every file with its checksum; all other rules depend on it alone.
     """
     input:
         USER_GENOME,
@@ -29,11 +29,11 @@ rule fetch:
         "--out {params.out}"
 
 
-# The files of one task are never fetched by two jobs at once: all wait for the intervals.
+# Both rules of a task write to one folder; they never run at once, as one needs the other's output.
 rule dnalongbench_intervals:
-    """Small files that say where validation and test inputs of a DNALongBench task lie.
+    """Small files with the intervals of validation and test inputs of a DNALongBench task.
 
-    With GENEZIP_FETCHED they come from a folder of files fetched elsewhere.
+    GENEZIP_FETCHED names a folder of files fetched elsewhere.
     """
     output:
         "resources/dnalongbench/{task}.intervals.json",

@@ -1,11 +1,11 @@
-# Small measurements on real labels that exist for the pieces of the demo genome.
+# Tasks with measured targets ("real labels") on the segments of the demo genome.
 
 
 rule labels_fetch:
-    """Real labels of the pieces of the demo genome: the folder GENEZIP_MIRROR, else public servers.
+    """Measured targets on the demo genome, from the folder GENEZIP_MIRROR, else public servers.
 
-    What cannot be had is left out of the list, which says why, so the run goes on. A folder that
-    is named later is a new value of the params, so the labels are fetched then.
+    An unavailable part does not stop the run; the list has the reason. Naming a folder later
+    changes the params, so that the targets are fetched then.
     """
     input:
         source="resources/source.json",
@@ -22,7 +22,7 @@ rule labels_fetch:
     params:
         settings=json.dumps({"tasks": [*dict.fromkeys([*LABELS, *FROM_LABELS])]}),
         out=subpath(output[0], parent=True),
-        # They stand in the params only, which Snakemake keeps; no result file holds the paths.
+        # Params alone record these paths; no result file has them.
         mirror=lambda wildcards: os.environ.get("GENEZIP_MIRROR", ""),
         fetched=lambda wildcards: os.environ.get("GENEZIP_FETCHED", ""),
     message:
@@ -33,7 +33,7 @@ rule labels_fetch:
 
 
 rule labels:
-    """Frozen models and trivial baselines on one kind of real label."""
+    """Score frozen models and trivial baselines on one kind of measured target."""
     input:
         labels="resources/labels/labels.json",
         source="resources/source.json",

@@ -1,5 +1,5 @@
 rule exclusions:
-    """DNA that no training window may touch: inputs of benchmarks and your own BED files."""
+    """DNA excluded from training: inputs of benchmarks and your own BED files."""
     input:
         source="resources/source.json",
         intervals=expand(
@@ -22,7 +22,7 @@ rule exclusions:
         resources=subpath(input.source, parent=True),
         root=home,
     message:
-        "Collect the intervals that training must not see"
+        "Collect the intervals excluded from training"
     shell:
         "logged {log} genezip leakage exclusions --settings {params.settings:q} "
         "--intervals {params.resources}/dnalongbench "
@@ -31,9 +31,9 @@ rule exclusions:
 
 
 rule leakage:
-    """Proof from the written windows: none touches an exclusion or a held-out window.
+    """Check that no written window touches an exclusion or a held-out window.
 
-    Outputs of a failed job are deleted; the table of a leak stays beside the log.
+    Snakemake deletes the outputs of a failed job; a copy of the table is kept beside the log.
     """
     input:
         manifest="results/corpus/{corpus}/manifest.json",
@@ -49,10 +49,10 @@ rule leakage:
     resources:
         **needs("leakage", SCALE).resources,
     params:
-        # No second log: Snakemake would leave it empty where nothing leaks.
+        # This is not a second log, because Snakemake would create it empty if nothing leaks.
         leaks="logs/leakage/{corpus}.tsv",
     message:
-        "Prove that no window of corpus {wildcards.corpus} leaks"
+        "Check that no window of corpus {wildcards.corpus} leaks"
     shell:
         "rm -f {params.leaks}; "
         "logged {log} genezip leakage prove {input.manifest} --exclusions {input.exclusions} "
@@ -60,7 +60,7 @@ rule leakage:
 
 
 rule homology:
-    """Share of held-out k-mers that also occur in the training pieces, by chromosome."""
+    """Share of held-out k-mers that also occur in the training segments, by chromosome."""
     input:
         source="resources/source.json",
         manifest="results/corpus/{corpus}/manifest.json",

@@ -7,12 +7,12 @@ def model_of(wildcards):
 
 
 def tokenizers(*compressors):
-    """Wildcard that is a model of these compressors."""
+    """Regular expression of the models of these compressors."""
     return one_of(name for name, one in MODELS.items() if one.compressor in compressors)
 
 
 def corpus_of(wildcards):
-    """Manifest of the corpus that a model learns from."""
+    """Manifest of the training corpus of a model."""
     return f"results/corpus/{MODELS[wildcards.model].corpus or next(iter(CORPORA))}/manifest.json"
 
 
@@ -24,13 +24,13 @@ MODEL_FILES = {
 
 
 def files_of(model, seed):
-    """The files that a model is opened from; of a published model none."""
+    """Files of a model folder; none for a published model."""
     names = MODEL_FILES[MODELS[model].compressor] if model in MODELS else ()
     return [f"results/pretrain/{model}.seed{seed}/{name}" for name in names]
 
 
 def gpus(rule, learner="model"):
-    """Resource function: GPUs of a rule, none for what is no network."""
+    """Resource function: GPUs of a rule; 0 for a model that is not a network."""
     most = needs(rule, SCALE).gpu
 
     def of_model(wildcards):
@@ -41,29 +41,29 @@ def gpus(rule, learner="model"):
 
 
 def first_run(model):
-    """The run of a model that stands for it in tracks and in the locus."""
+    """The run of a model that is shown in tracks and in the locus."""
     return CONFIG.runs(model)[0]
 
 
 def compressed(folder="", models=(REFERENCE, CONTROL)):
-    """Files of DNA as some models compressed it."""
+    """Files of DNA compressed by some models."""
     return [f"results/compress/{folder}{run}.parquet" for run in CONFIG.runs(*models)]
 
 
 def initial_folder(wildcards):
-    """Model folder whose weights a model begins with: another model's, same seed, or yours."""
+    """Model folder of the initial weights: of another model with the same seed, or of the user."""
     first = INITIAL[wildcards.model]
     folder = f"results/pretrain/{first}" if first in MODELS else first
     return f"{folder}.seed{wildcards.seed}"
 
 
 def budget_of(wildcards):
-    """Region preset that gives a model its target BPT; empty for a fixed uniform target."""
+    """Region preset of a model's target BPT; empty for a given uniform target."""
     return model_of(wildcards).regions or model_of(wildcards).match_bpt or ""
 
 
 def target(wildcards):
-    """Params function: the option that says what a model's bases per token are steered to."""
+    """Params function: the option of a model's target bases per token."""
     entry = model_of(wildcards)
     if entry.uniform_bpt:
         return f"--uniform-bpt {entry.uniform_bpt}"
@@ -72,7 +72,7 @@ def target(wildcards):
 
 
 def launcher(wildcards, resources):
-    """Params function: training is one process per GPU where a job has more than one."""
+    """Params function: the launcher of training; several GPUs need a process each."""
     if resources.gpu > 1:
         return f"torchrun --standalone --nproc-per-node {resources.gpu} -m genezip"
     return "genezip"
@@ -80,7 +80,7 @@ def launcher(wildcards, resources):
 
 ONE_STRAND = CONFIG.compress.model_copy(update={"both_strands": False})
 
-# Held-out DNA as it is, under the causal bound, and pieces with RepeatMasker classes.
+# Held-out DNA under the model's bound and the causal bound; segments with RepeatMasker classes.
 COMPRESS_OPTIONS = {
     "": "",
     "causal/": "--bound causal",
@@ -96,7 +96,7 @@ def compressing(wildcards):
     return wildcards.model, wildcards.seed
 
 
-# A router copies the token counts of one run, so there is one for each of the reference.
+# A control router copies the token counts of one run, so there is one per run of the reference.
 # Reference and control are also scored under the causal bound.
 COMPRESSED = [
     *compressed(models=MODELS),

@@ -1,9 +1,9 @@
 rule pretrain:
     """Train one model with one seed.
 
-    Resumable checkpoints live in results/pretrain/checkpoints, which is no declared output:
-    Snakemake deletes declared outputs before a job starts again, and training resumes. A job
-    with more than one GPU (--set-resources pretrain:gpu=8) trains on all of them.
+    Checkpoints are in results/pretrain/checkpoints, which is not a declared output, because
+    Snakemake deletes declared outputs before it restarts a job. A job with more than one GPU
+    (--set-resources pretrain:gpu=8) trains on all of them.
     """
     input:
         corpus=corpus_of,
@@ -24,7 +24,7 @@ rule pretrain:
         "results/benchmarks/pretrain/{model}.seed{seed}.tsv"
     wildcard_constraints:
         model=one_of(NETWORKS),
-    # the longest jobs go first, so that all models train side by side
+    # the longest jobs start first, so that all models train in parallel
     priority: 10
     conda:
         environment("pretrain")
@@ -38,7 +38,7 @@ rule pretrain:
             "models", model_of(wildcards).architecture
         )[0],
         target=target,
-        # what the presets say: another value trains again
+        # content of the presets: a change trains again
         presets=lambda wildcards: [
             preset("models", model_of(wildcards).architecture)[1],
             preset("regions", budget_of(wildcards))[1],
@@ -60,7 +60,7 @@ rule pretrain:
 
 
 rule fixed_tokens:
-    """A model that is a ruler: its folder says how long tokens are."""
+    """Write a model with tokens of fixed length."""
     output:
         config="results/pretrain/{model}.seed{seed}/config.json",
         card="results/pretrain/{model}.seed{seed}/README.md",
@@ -86,7 +86,7 @@ rule fixed_tokens:
 
 
 rule bpe_tokens:
-    """Fit a vocabulary of byte-pair encoding on training DNA."""
+    """Fit a vocabulary of byte-pair encoding to training DNA."""
     input:
         corpus=corpus_of,
     output:

@@ -1,5 +1,5 @@
 rule regions:
-    """Every base in exactly one region class: the seven, and classes of your own."""
+    """Region map: every base has exactly one of the seven classes and the user classes."""
     input:
         source="resources/source.json",
         beds=USER_CLASSES,

@@ -1,5 +1,5 @@
 rule repeats:
-    """Bases per token in interspersed repeats, tandem repeats and the rest."""
+    """Bases per token in interspersed repeats, tandem repeats and their background."""
     input:
         compressed=compressed() + compressed("rmsk/"),
         source="resources/source.json",

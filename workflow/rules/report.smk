@@ -1,5 +1,5 @@
 rule report:
-    """One page a biologist can read from top to bottom; every figure also as SVG and TSV."""
+    """The report on one page; every figure also as SVG and TSV."""
     input:
         source="resources/source.json",
         regions="results/regions/gene7.summary.tsv",

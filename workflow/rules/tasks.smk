@@ -12,7 +12,7 @@ def task_files(wildcards):
 
 
 def task_genome(wildcards):
-    """FASTA of a task: the deposit's own; those without one get the genome of the run."""
+    """FASTA of a task: of its deposit, or else the genome of the run."""
     if wildcards.task in FROM_LABELS:
         return "resources/source.json"
     if wildcards.task == "cmp":
@@ -21,13 +21,13 @@ def task_genome(wildcards):
 
 
 def official(wildcards):
-    """Params function: official name of a subset, as the deposit has it."""
+    """Params function: name of a subset in the deposit."""
     name = getattr(wildcards, "subset", None) or wildcards.part
     return "all" if name == "all" else task_of(wildcards).subsets.get(name, name)
 
 
 def part_of(wildcards):
-    """Data folder of a subset: maps of all cell lines, and all ten tracks, share one."""
+    """Data folder of a subset; all cell lines of cmp, and all tracks of tisp, share one."""
     return "all" if wildcards.task in ("cmp", "tisp") else wildcards.subset
 
 
@@ -37,7 +37,7 @@ def task_data(wildcards):
 
 
 def features_of(wildcards):
-    """Features of a frozen head; `contrast` takes differences of the features of `full`."""
+    """Features of a frozen head; `contrast` uses differences of the features of `full`."""
     if not wildcards.method.endswith(FROZEN):
         return []
     kind = wildcards.method.split(".")[1].replace("contrast", "full")
@@ -46,7 +46,7 @@ def features_of(wildcards):
 
 
 def model_option(wildcards):
-    """Params function: the model that gives features, or a published one as JSON text."""
+    """Params function: the model folder, or a published model as JSON text."""
     name = wildcards.learner
     if name in MODELS:
         return f"--model results/pretrain/{name}.seed{wildcards.seed}"
@@ -57,7 +57,7 @@ def model_option(wildcards):
 
 
 def method_options(wildcards, input):
-    """Params function: what a method reads and what of it learns; nothing of the CNN."""
+    """Params function: features or model folder, input and mode of a method; none for the CNN."""
     if not wildcards.method:
         return ""
     _, kind, mode = wildcards.method.split(".")
@@ -67,22 +67,22 @@ def method_options(wildcards, input):
 
 
 def unread(wildcards):
-    """Keys of a task that decide nothing of a method's predictions."""
+    """Keys of a task without effect on the predictions of a method."""
     section = task_of(wildcards)
     frozen = wildcards.method.endswith(FROZEN)
     return [*section.NAMING, *(section.OF_NETWORKS if frozen else ())]
 
 
 def predict_gpus(wildcards):
-    """A linear probe on pairs needs no GPU; heads of maps and tracks do at full scale."""
+    """Resource function: linear probes on pairs need no GPU, other heads do at full scale."""
     if wildcards.method.endswith(FROZEN) and wildcards.task in ("eqtl", "etgp"):
         return 0
     return needs("predict", SCALE).gpu
 
 
 def predictions_of(wildcards):
-    """Every prediction file that a result file is made of."""
-    names = [*CONFIG.arms_of(wildcards.task), "baselines"]
+    """Prediction files of a result file."""
+    names = [*CONFIG.methods_of(wildcards.task), "baselines"]
     if BENCHMARKS.cnn:
         names.append(f"cnn.seed{HEAD_SEED}")
     folder = f"results/{wildcards.task}/predictions/{wildcards.subset}"
@@ -95,7 +95,7 @@ def task_of(wildcards):
 
 
 def part_of_labels(wildcards):
-    """Section of a part of the labels: its own where it is a task."""
+    """Section of a part of the labels: that of the task of this name, else `labels`."""
     return BENCHMARKS.task(wildcards.part) if wildcards.part in TASKS else CONFIG.labels
 
 

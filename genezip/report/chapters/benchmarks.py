@@ -39,19 +39,19 @@ VIEWS: dict[str, tuple[View, ...]] = {
             "Contact maps, SCC on the first 100 validation maps",
             {"scc": "SCC"},
             split="valid100",
-            note="The release reports these maps, so the published numbers stand here.",
+            note="The release reports these maps, so the published numbers are in this table.",
         ),
     ),
     "table3_eqtl": (
         View("eQTL, AUROC on the deposit's test rows", {"auroc": "AUROC"}),
         View(
-            "eQTL, gain in AUROC over the same model with the variant hidden",
+            "eQTL, gain in AUROC over the same model with the variant masked",
             {"auroc_gain": "gain"},
-            note="Where the interval holds 0, nothing shows that the model uses the variant.",
+            note="If the interval includes 0, it is not shown that the model uses the variant.",
         ),
-        View("eQTL, AUROC where no test gene was trained on", {"auroc": "AUROC"}, rule="gene"),
+        View("eQTL, AUROC on genes not in training", {"auroc": "AUROC"}, rule="gene"),
         View(
-            "eQTL, AUROC where no test chromosome was trained on",
+            "eQTL, AUROC on chromosomes not in training",
             {"auroc": "AUROC"},
             rule="chromosome",
         ),
@@ -59,11 +59,11 @@ VIEWS: dict[str, tuple[View, ...]] = {
     "table7_etgp": (
         View(
             "Enhancers and target genes, the deposit's test rows",
-            {"auroc": "AUROC", "auprc_sorted": "AUPRC", "auroc_gain": "gain over element hidden"},
+            {"auroc": "AUROC", "auprc_sorted": "AUPRC", "auroc_gain": "gain over element masked"},
         ),
         View(
-            "Enhancers and target genes, no test gene trained on",
-            {"auroc": "AUROC", "auprc_sorted": "AUPRC", "auroc_gain": "gain over element hidden"},
+            "Enhancers and target genes, genes not in training",
+            {"auroc": "AUROC", "auprc_sorted": "AUPRC", "auroc_gain": "gain over element masked"},
             rule="gene",
         ),
     ),
@@ -88,8 +88,8 @@ VIEWS: dict[str, tuple[View, ...]] = {
                 "pcc_sequence": "per sequence",
                 "pcc_flat": "over everything",
             },
-            note="Over everything and per sequence reward the scale between tracks, which the mean "
-            "of each track already has; per track does not.",
+            note="Over everything and per sequence include differences of scale between tracks, "
+            "which the mean of each track already predicts; per track does not.",
         ),
     ),
     "classification": (
@@ -121,7 +121,7 @@ def _cell(row: dict[str, Any] | None) -> Cell:
         return "–"
     text = measured(number, lambda v: fixed(v, 3))
     if str(row["note"]).startswith(SOLVED):
-        text += " (a row zero solves the set)"
+        text += " (a trivial baseline solves the set)"
     return text if pd.isna(row["difference"]) else f"{text}; paper {plain(row['paper'])}"
 
 
@@ -208,12 +208,12 @@ def section(results: Results) -> Section | None:
     if not tables:
         return None
     text = [
-        "Each table stands the models beside baselines that see no more than distance, base "
-        "composition or position, and beside the published numbers. A dash is an empty cell: the "
-        "file in results/tables says why."
+        "Each table has the models beside baselines from distance, base composition or position "
+        "alone, and beside the published numbers. A dash is an empty cell; its reason is in the "
+        "file in results/tables."
     ]
     if results.scale != "full":
-        text.append("At this scale the numbers say nothing about the paper's.")
+        text.append("At this scale the numbers are not comparable with the paper's.")
     return Section(text, tables)
 
 

@@ -12,10 +12,10 @@ def origin(results: Results) -> str:
     """Sentence on the origin of the thresholds (and of the recipe of the demo)."""
     if results.scale == "demo" and results.manifest.get("source") in REAL_SOURCES:
         return (
-            "The recipe of the demo (model size, alpha, sampling anchored on genes, F taken before "
-            "projection) and the thresholds of these claims come from a prototype that had been "
-            "measured on these same held-out chromosomes, so they are no independent test. What "
-            "was changed since then was chosen on validation DNA."
+            "The settings of the demo (model size, alpha, sampling around genes, F taken before "
+            "projection) and the thresholds of these claims come from a prototype that was "
+            "evaluated on the same held-out chromosomes, so this is not an independent test. "
+            "Later changes were chosen on validation DNA."
         )
     return "The thresholds are those of the demo on human DNA; they were not set for this run."
 
@@ -26,7 +26,7 @@ def held_sentence(results: Results) -> str:
     seeds = results.seeds(results.reference)
     held = sum(claim.holds for claim in found)
     if len(seeds) < 2:
-        each = f"each was asked of one training run ({seeds_named(seeds)})" if seeds else ""
+        each = f"each was tested on one training run ({seeds_named(seeds)})" if seeds else ""
         each = each or "no training seed is recorded"
     else:
         each = f"a claim holds only if it holds for each of the {len(seeds)} training seeds"
@@ -52,12 +52,12 @@ def section(results: Results) -> Section:
     """Table of the claims with number, threshold and verdict, and the origin of thresholds."""
     rows = [_claim_row(claim) for claim in claims.evaluate(results)]
     note = (
-        "Measured numbers are pooled over all windows and decide the verdict. The window mean, "
-        "as in the paper's Table 6, averages over the windows that hold the region; for the "
-        "second claim it is one window mean over the other, without an interval."
+        "Measured numbers are pooled over all windows; verdicts use them. The window mean, as in "
+        "the paper's Table 6, averages over the windows with bases of the region; for the second "
+        "claim it is the ratio of two window means, without an interval."
     )
     if counted := summary.blocks_text(results):
-        note += f" Behind the intervals are {counted}"
+        note += f" The intervals come from {counted}"
         note += ", few enough that they are rough." if summary.rough(results) else "."
     head = ["claim", "measured (95 % interval)", "window mean", "threshold", "verdict"]
     return Section(
@@ -66,4 +66,4 @@ def section(results: Results) -> Section:
     )
 
 
-CHAPTER = Chapter("claims", "What was claimed, and what holds", section)
+CHAPTER = Chapter("claims", "Claims and verdicts", section)

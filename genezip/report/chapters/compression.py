@@ -42,7 +42,7 @@ def perplexity_section(results: Results) -> Section:
         ppl = results.number(Metric.PPL, name)
         if ppl is None:
             continue
-        # of exact likelihoods: under the causal bound where the model's own bound looks ahead
+        # from exact likelihoods: under the causal bound if the model's own bound looks ahead
         bits = results.number(Metric.BITS_PER_BASE, name) or results.causal(
             Metric.BITS_PER_BASE, name
         )
@@ -55,22 +55,22 @@ def perplexity_section(results: Results) -> Section:
         bits = results.markov_ppl(order, metric=Metric.BITS_PER_BASE)
         cells = [f"Markov, order {order}", measured(ppl, four), measured(bits, four)]
         rows.append([*cells, "–", "–"])
-    head = ["model", "perplexity (95 % interval)", "bits per base", "windows where a bound bit"]
+    head = ["model", "perplexity (95 % interval)", "bits per base", "windows with an active bound"]
     head.append("perplexity under the causal bound")
     seeds = results.seeds(results.reference)
     which = f" (models: seed {seeds[0]})" if seeds[1:] else ""
     title = f"All bases of held-out DNA{which}"
     note = (
-        "A bound on the tokens of a window looks at the whole window, so where it bites the "
-        "guess of a base may know of later ones. The causal bound, our addition, looks back "
-        "only: the last column is the perplexity of the same weights under it, on the forward "
-        "strand. Bits per base are of exact likelihoods alone, so where a bound bit they are those "
-        "under the causal bound."
+        "A bound on the tokens of a window ranks the whole window, so where it is active the "
+        "prediction of a base may depend on later ones. The causal bound, our addition, does not "
+        "look ahead: the last column is the perplexity of the same weights under it, on the "
+        "forward strand. Bits per base are from exact likelihoods alone, so where a bound was "
+        "active they are those under the causal bound."
     )
     tables = [Table(head, rows, (1, 2, 3, 4), title, note)] if rows else []
     text = [
-        "Compression is only worth something if the tokens still carry the sequence, so each "
-        "model also guesses every next base."
+        "Compression is useful only if the tokens keep the information of the sequence, so each "
+        "model also predicts every next base."
     ]
     if results.scale in ("demo", "test"):
         text[0] += " A small model trained for minutes is not expected to beat long Markov models."
@@ -102,8 +102,8 @@ def against_markov(results: Results) -> str | None:
             "a paired difference was not computed."
         )
     verdict = {
-        "below": f"{results.reference} guesses better",
-        "above": f"{results.reference} guesses worse",
+        "below": f"{results.reference} predicts better",
+        "above": f"{results.reference} predicts worse",
         "around": "the two are not shown to differ",
         "unknown": "there is no interval, so nothing is shown",
     }[difference.side()]
@@ -134,7 +134,7 @@ def _ppl_by_region(axes: Axes, results: Results, orders: list[int]) -> list[dict
             if number := results.number(Metric.PPL, name, region=region):
                 style.dot(axes, number.value, y + offset, look, number.low, number.high)
                 rows.append(record(number, model=name, region=region, metric=Metric.PPL))
-    axes.set_xlabel("perplexity (4 = guessing; lower is better)")
+    axes.set_xlabel("perplexity (4 = chance; lower is better)")
     axes.set_title("by region")
     return rows
 
@@ -189,7 +189,7 @@ def _bound_share(axes: Axes, results: Results) -> list[dict[str, Any]]:
         style.dot(axes, share, len(labels) - 1 - row, look, low, high)
     axes.set_xlim(-4, 104)
     axes.set_xlabel("windows (%)")
-    axes.set_title("a bound bit")
+    axes.set_title("bound active")
     return rows
 
 
@@ -208,14 +208,14 @@ def perplexity(results: Results) -> Drawing | None:
     numbered = ", ".join(map(str, shown))
     return Drawing(
         "perplexity",
-        "Guessing the next base",
-        "Perplexity is the number of bases the model hesitates between, on average: 4 is pure "
-        "guessing. Left: by region; grey numerals mark Markov models of that order "
-        f"({numbered}), which guess from the last bases alone. Middle: Markov models of every "
-        "order, and the two models as level lines (solid and dashed as in training figures). "
-        "Right: the share of windows in which the floor or ceiling on tokens changed what the "
-        "router chose; these bounds look at the whole window, so where they bite, perplexity is "
-        f"not strictly that of a left-to-right model. {interval_words(rows)}{results.seed_note}",
+        "Prediction of the next base",
+        "Perplexity is the effective number of equally likely next bases: 4 is chance. Left: by "
+        f"region; grey numerals mark Markov models of that order ({numbered}), which predict from "
+        "the last bases alone. Middle: Markov models of every order, and the two models as "
+        "horizontal lines (solid and dashed as in training figures). Right: the share of windows "
+        "in which the floor or ceiling on tokens changed the choice of the router; these bounds "
+        "rank the whole window, so where they are active, perplexity is not strictly that of a "
+        f"left-to-right model. {interval_words(rows)}{results.seed_note}",
         figure,
         pd.DataFrame(rows).drop_duplicates(),
     )
@@ -258,8 +258,8 @@ def numbers_section(results: Results) -> Section:
         windows = "windows have" if results.left_out > 1 else "window has"
         note = (
             f"{results.left_out:,} held-out {windows} more than {limit} % N (assembly gaps). Such "
-            "windows sit on the floor of tokens per window and dominate plain means, so "
-            f"everything is given twice, and the figures use windows with N ≤ {limit} %."
+            "windows have the least possible number of tokens and dominate plain means, so "
+            f"each row is given twice, and the figures use windows with N ≤ {limit} %."
         )
     strand = "the mean of both strands" if results.strand == "both" else "the forward strand"
     note += (
@@ -270,7 +270,5 @@ def numbers_section(results: Results) -> Section:
     return Section(tables=tables)
 
 
-PERPLEXITY = Chapter(
-    "perplexity", "Does it still know the sequence?", perplexity_section, {"perplexity": perplexity}
-)
-NUMBERS = Chapter("numbers", "Numbers in full", numbers_section)
+PERPLEXITY = Chapter("perplexity", "Perplexity", perplexity_section, {"perplexity": perplexity})
+NUMBERS = Chapter("numbers", "All metrics", numbers_section)

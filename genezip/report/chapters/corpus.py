@@ -11,9 +11,9 @@ from genezip.report.results import Results
 from genezip.report.scores import records
 
 VALIDATION = {
-    "paper": "were drawn from training pieces in the same way as training windows",
-    "strict": "lie in blocks of the training pieces that no training window touches",
-    "pieces": "lie on pieces of their own",
+    "paper": "were drawn from training segments in the same way as training windows",
+    "strict": "lie in blocks of the training segments that no training window touches",
+    "pieces": "lie on separate segments",
 }
 SPLITS = {"train": "training", "valid": "validation", "test": "held-out"}
 ALL_TRAINING = "train_annotated"
@@ -24,11 +24,11 @@ SMALL_CLASSES = ("promoter", "cds", "utr", "exon")
 def section(results: Results) -> Section:
     """Text on the splits and the homology filter, and the composition beside the paper's."""
     dropped = results.manifest.get("dropped") or {}
-    # a corpus without a record of the choice: `pieces` where the map has validation segments
+    # a corpus without this setting has `pieces` if the map has validation segments
     on_pieces = "pieces" if "valid" in set(results.regions["split"]) else "paper"
     validation = (results.manifest.get("settings") or {}).get("validation") or on_pieces
     text = [
-        "Held-out windows lie on pieces of DNA of which no model saw any in training. Validation "
+        "Held-out windows lie on segments of DNA without training windows. Validation "
         f"windows {VALIDATION[validation]}."
     ]
     if dropped.get("k") and dropped.get("threshold") is not None:
@@ -36,7 +36,7 @@ def section(results: Results) -> Section:
             f"{dropped['windows']} of {dropped['of']} held-out windows were left out because more "
             f"than {100 * dropped['threshold']:g} % of their {dropped['k']}"
             "\N{NON-BREAKING HYPHEN}mers also occur in training DNA (copies or repeats), which "
-            "would flatter the model."
+            "would favour the model."
         )
     text += [sentence for sentence in (_leakage(results), _homology(results)) if sentence]
     tables = [table] if (table := _table5(results)) else []
@@ -57,9 +57,9 @@ def _leakage(results: Results) -> str | None:
     if len(set(found.loc[found["check"] == "exclusions", "against"]) - {"all"}):
         where += " or an excluded interval (inputs of benchmarks)"
     text = (
-        f"Read back from the written files, {'none' if not leaks else 'not all'} of the "
+        f"In the written files, {'none' if not leaks else 'some'} of the "
         f"{windows.get('train', 0):,} training and {windows.get('valid', 0):,} validation windows "
-        f"{'touches' if not leaks else 'keep off'} {where}"
+        f"{'touches' if not leaks else 'touch'} {where}"
     )
     shared = found[(found["check"] == "validation") & (found["bp"] > 0)]
     if len(shared):
@@ -78,11 +78,11 @@ def _homology(results: Results) -> str | None:
     k, sample = int(found["k"].iloc[0]), int(found["sample"].iloc[0])
     parts = [f"{chrom} {100 * share:.3g} %" for chrom, share in by_chrom.items() if chrom != "all"]
     notes = parts if parts[1:] else []  # with one chromosome the total is the same
-    notes += [] if sample == 1 else [f"counted on one in {sample} of them"]
+    notes += [] if sample == 1 else [f"from one in {sample} of them"]
     noted = f" ({', '.join(notes)})" if notes else ""
     return (
-        f"Held-out is not the same as new: {100 * by_chrom['all']:.3g} % of all held-out "
-        f"{k}\N{NON-BREAKING HYPHEN}mers also occur in training DNA, on either strand{noted}."
+        f"Held-out DNA shares sequence with training DNA: {100 * by_chrom['all']:.3g} % of all "
+        f"held-out {k}\N{NON-BREAKING HYPHEN}mers occur in training DNA, on either strand{noted}."
     )
 
 
@@ -191,7 +191,7 @@ def corpus(results: Results) -> Drawing | None:
     left.set_title("all classes")
     _stack(right, table, small_classes(region_classes), 0.12, region_classes.colours)
     right.set_title(
-        "gene and own classes, enlarged"
+        "gene and user classes, enlarged"
         if region_classes.user_classes
         else "the gene classes alone, enlarged"
     )
@@ -204,11 +204,11 @@ def corpus(results: Results) -> Drawing | None:
     )
     return Drawing(
         "corpus",
-        "What the DNA consists of",
+        "Composition of the DNA",
         "Every base has exactly one class: of all that apply, the first of "
         f"{style.order_in_words(region_classes)}. Sizes: {sizes}. Training windows are drawn "
-        "more often around genes than a fair draw from training DNA (first bar) would, and may "
-        "overlap; held-out windows tile their pieces once.",
+        "around genes more often than uniform sampling of training DNA (first bar) would, and may "
+        "overlap; held-out windows tile their segments once.",
         figure,
         table,
     )

@@ -1,4 +1,4 @@
-"""The chapter on labelled sequences: frozen models against rows zero and composition."""
+"""The chapter on labelled sequences: frozen models against trivial baselines and composition."""
 
 import textwrap
 from typing import Any
@@ -30,16 +30,16 @@ TASK = "classification"
 METRIC = "mcc"
 SPLITS = {
     "official": "official is the published one",
-    "unseen": "unseen leaves out tested sequences of which 32 bases stand in a training or "
-    "validation row",
-    "chromosome": "chromosome tests chromosomes that were not learned",
-    "family": "family tests families of alike sequences that were not learned",
+    "unseen": "unseen leaves out test sequences that share 32 bases with a training or validation "
+    "row",
+    "chromosome": "chromosome tests on chromosomes not in training",
+    "family": "family tests on families of similar sequences not in training",
 }
 _GREY = "#B8B8B8"
 
 
 def read_sets(results: Results) -> list[PartRows]:
-    """The sets of ``labels/classification.tsv``: rows zero, other baselines, models.
+    """The sets of ``labels/classification.tsv``: trivial baselines, other baselines, models.
 
     The measures of a set are its MCC under each split scheme, in file order; the first is the
     headline.
@@ -69,7 +69,7 @@ def read_sets(results: Results) -> list[PartRows]:
 
 
 def solved(results: Results, part: PartRows) -> list[tuple[str, str, str]]:
-    """Rows zero that solve a set: their names, the split scheme, and their scores."""
+    """Trivial baselines that solve a set: their names, the split scheme, and their scores."""
     found = []
     for measure in part.part.measures:
         row = part.row(part.models[0], measure)  # each row of a solved set has the mark
@@ -85,7 +85,7 @@ def _solvers(marks: list[tuple[str, str, str]]) -> str:
 
 
 def _titled(results: Results, part: PartRows) -> str:
-    """Title of a set, with the rows zero that solve it."""
+    """Title of a set, with the trivial baselines that solve it."""
     marks = solved(results, part)
     return f"{part.part.id} (solved by {_solvers(marks)})" if marks else part.part.id
 
@@ -105,13 +105,13 @@ def section(results: Results) -> Section | None:
 def _opening(there: list[PartRows]) -> str:
     """Sentences on probe, baselines and split schemes."""
     text = (
-        "Short sequences with a class each (sets of GUE, Zhou et al. 2023). A frozen probe, which "
-        "is a logistic regression, learns on the mean vector that a frozen model gives a sequence. "
-        "Rows zero need no model: they give the class of the training row that shares most k-mers, "
-        "that of the training rows with equal dinucleotide counts (or another one, where that is "
-        "better), or the one that the base at each position makes likely. Other baselines know the "
-        "class shares and the composition. Where a row zero solves a set, its labels follow from "
-        "how the set was made, and no model is judged on it."
+        "Short sequences with a class each (sets of GUE, Zhou et al. 2023). A frozen probe is a "
+        "logistic regression on the mean vector of a sequence from a frozen model. Trivial "
+        "baselines need no model: they predict the class of the training row with most shared "
+        "k-mers, that of the training rows with equal dinucleotide counts (or another one, if that "
+        "is better), or the most likely class from the base at each position. Other baselines use "
+        "class shares and composition. If a trivial baseline solves a set, the labels follow from "
+        "how the set was made, and no models are compared on it."
     )
     rules = {measure.rule for part in there for measure in part.part.measures}
     schemes = [words for rule, words in SPLITS.items() if rule in rules]
@@ -119,16 +119,16 @@ def _opening(there: list[PartRows]) -> str:
 
 
 def _sentence(results: Results, part: PartRows) -> str:
-    """Sentence on the reference and the best baseline, or on the row zero that solves the set."""
+    """Sentence on the reference and the best baseline, or on the baseline that solves the set."""
     if marks := solved(results, part):
         how = "; ".join(f"{name}, {rule}: {how}" for name, rule, how in marks)
         named = f"{part.part.heading} is solved by {_solvers(marks)}"
-        return f"{named}, so no model is judged on it ({how})."
+        return f"{named}, so no models are compared on it ({how})."
     text = verdict(results, part)
     headline = part.part.measures[0]
     if best := part.best(headline, ROWS_ZERO):
         name, number = label_of(results, best[0]), measured(best[1])
-        text += f"; the best row zero, {name}, has {headline.name} {number}"
+        text += f"; the best trivial baseline, {name}, has {headline.name} {number}"
     return f"{text}."
 
 
@@ -160,11 +160,11 @@ def _table(results: Results, there: list[PartRows]) -> Table:
                 ]
             )
     head = ["set", "method", *(f"MCC, {rule}" for rule in rules)]
-    head += ["tested rows", "bases per token", "forced"]
+    head += ["test rows", "bases per token", "forced"]
     note = (
-        f"Numbers of tested rows: {' / '.join(rules)}. Bases per token are those of the tested "
-        "rows together; forced is the share of them in which the floor on tokens, and not the "
-        "router, made any base a token. The result file also holds accuracy, macro F1 and the "
+        f"Numbers of test rows: {' / '.join(rules)}. Bases per token are pooled over the test "
+        "rows; forced is the share of them with a token from the floor on tokens instead of the "
+        "router. The result file also has accuracy, macro F1 and the "
         "paired differences."
     )
     title = "MCC (95 % interval) of models and baselines on labelled sequences"
@@ -185,7 +185,7 @@ def _value(part: PartRows, model: str, rule: str) -> str:
 
 
 def classification(results: Results) -> Drawing | None:
-    """Figure with a panel per set: MCC of every method, grey where a row zero solves the set."""
+    """Figure with a panel per set: MCC of every method, grey if a set is solved."""
     there = [part for part in read_sets(results) if part.absent is None]
     found = {name for part in there for name, _ in part.found(part.part.measures[0])}
     names = [name for part in there for name in part.models if name in found]
@@ -221,11 +221,11 @@ def classification(results: Results) -> Drawing | None:
         axes.set_visible(False)
     units = dict.fromkeys(str(unit) for part in there for unit in part.frame["unit"].dropna())
     rules = dict.fromkeys(part.part.measures[0].rule for part in there)
-    solved_too = " Grey panels: a row zero solves the set, so no model is judged on it."
+    solved_too = " Grey panels: a trivial baseline solves the set, so no models are compared on it."
     return Drawing(
         TASK,
-        "Models against rows zero and composition on labelled sequences",
-        f"MCC on the tested rows of the split {listed(list(rules))}; class shares alone have 0. "
+        "Models against trivial baselines and composition on labelled sequences",
+        f"MCC on the test rows of the split {listed(list(rules))}; class shares alone have 0. "
         f"{how_to_read(results, data, 'a probe', listed(list(units)))}"
         f"{solved_too if any(solved(results, part) for part in there) else ''}",
         figure,

@@ -98,21 +98,19 @@ COUNTS = ("No kind", "One kind", "Two kinds", "Three kinds", "Four kinds")
 
 def _opening(results: Results, there: list[PartRows]) -> str:
     """Sentences on what is measured and how heads are tested, for the measured parts alone."""
-    text = f"{COUNTS[len(there)]} of measured labels, each beside trivial baselines."
+    text = f"{COUNTS[len(there)]} of measured targets, each with trivial baselines."
     trained = [part for part in there if part.part.apart and _measured(results, part)]
     if not trained:
         return text
     named = listed([part.part.short for part in trained])
     text += (
-        f" For {named} a small head learns on the vectors of a frozen model. There is little data "
-        "and the models are small, so this shows what the tasks are like, not how good a full "
-        "model is. Most of that DNA, without its labels, was training DNA of the models. Heads "
-        f"are tested on {listed([part.part.apart for part in trained])} that they did not learn"
+        f" For {named} a small head is trained on the vectors of a frozen model. There is little "
+        "data and the models are small, so this demonstrates the tasks, not the quality of a full "
+        "model. Most of that DNA, without its targets, was training DNA of the models. Heads are "
+        f"tested on {listed([part.part.apart for part in trained])} not in their training"
     )
     if any(measure.rule == "paper" for part in trained for measure in part.part.measures):
-        text += (
-            "; in the published split of the elements, neighbours of a tested one may be learned"
-        )
+        text += "; in the published split of the elements, training has neighbours of test elements"
     return f"{text}."
 
 
@@ -120,7 +118,7 @@ def _measured(results: Results, part: PartRows) -> bool:
     return part.number(results.reference, part.part.measures[0]) is not None
 
 
-PLAIN = 0.9  # AUROC above which classes are nearly given away
+PLAIN = 0.9  # AUROC above which a baseline nearly separates the classes
 
 
 def _given_away(part: PartRows) -> str:
@@ -129,10 +127,10 @@ def _given_away(part: PartRows) -> str:
     number = part.number("length", measure)
     if number is None:
         return ""
-    nearly = ", so they nearly give the classes away" if number.value >= PLAIN else ""
+    nearly = ", so they nearly separate the classes" if number.value >= PLAIN else ""
     return (
-        f" The published lengths alone have {measure.name} {measured(number)}{nearly}; all else "
-        "reads windows of one length."
+        f" The published lengths alone have {measure.name} {measured(number)}{nearly}; all other "
+        "methods use windows of one length."
     )
 
 
@@ -166,8 +164,8 @@ def _table(rows: list[list[Cell]]) -> Table:
     note = (
         "Initiation: ln(count + 1) of PRO-cap 5' ends (sum of three cell types), both strands. "
         "Contacts: log(1 + raw count) between bins of 5 kb on chr22. Elements: promoter, enhancer "
-        "or open chromatin of the Ensembl regulatory build, read as windows of one length. "
-        "Enhancers and genes: the held-out screens together. The result files also hold other "
+        "or open chromatin of the Ensembl regulatory build, in windows of one length. "
+        "Enhancers and genes: the held-out screens together. The result files also have other "
         "metrics and splits, the paired differences, the cell types and the training screen."
     )
     return Table(head, rows, (2, 3), "Models and baselines on real labels", note)

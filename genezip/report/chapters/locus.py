@@ -22,8 +22,8 @@ LETTER_SHARE = 0.0105  # width of a letter of a gene name, as a share of the loc
 def section(results: Results) -> Section:
     """Text on the choice of the locus."""
     text = [
-        "Unless one was named in the settings, this is the held-out stretch with most promoter "
-        "bases, chosen by annotation alone and not by how the models look there."
+        "Unless the settings name a locus, this is the held-out stretch with most promoter "
+        "bases, chosen by annotation alone and not by the output of the models."
     ]
     return Section(text)
 
@@ -179,12 +179,11 @@ def locus(results: Results) -> Drawing | None:
         "boundary probability in bins of "
         f"{int((bins['end'] - bins['start']).max())} bp with a tick below for every bin where "
         "a token starts, and the local bases per token (bases over tokens). Tinted stripes are "
-        "promoters: a model that has learned them shows more ticks and fewer bases per token "
-        "there. The models were not trained on this stretch, and no model ever sees an annotation "
-        "as input.",
+        "promoters: a model that has learned promoters has more ticks and fewer bases per token "
+        "there. The models were not trained on this stretch, and annotation is never an input.",
         figure,
         pd.concat([table, genes.assign(kind="gene")], ignore_index=True),
     )
 
 
-CHAPTER = Chapter("locus", "One place in the genome", section, {"locus": locus})
+CHAPTER = Chapter("locus", "One locus", section, {"locus": locus})

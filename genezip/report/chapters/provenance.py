@@ -31,7 +31,7 @@ def time_section(results: Results) -> Section:
     """Table of seconds and memory of every stage, from the workflow's benchmark files."""
     frame = results.benchmarks
     if frame.empty:
-        text = ["The stages were not timed (they did not run inside the workflow)."]
+        text = ["The stages were not timed, because they did not run in the workflow."]
         return Section(text)
     longest = float(frame["seconds"].max())
     rows: list[list[Cell]] = [
@@ -45,9 +45,8 @@ def time_section(results: Results) -> Section:
     ]
     total = float(frame["seconds"].sum())
     note = (
-        f"Added up: {clock(total)}. Stages that ran side by side overlap, so the whole run may "
-        "have taken less. The report itself is not counted: its time is known only after it is "
-        "written."
+        f"Sum: {clock(total)}. Stages may have run in parallel, so the whole run may have taken "
+        "less. The time of the report itself is not included."
     )
     head = ["stage", "seconds", "", "peak memory (MB)"]
     return Section(tables=[Table(head, rows, (1, 3), note=note)])
@@ -135,13 +134,13 @@ def data_section(results: Results) -> Section:
     head = ["file", "origin", "release", "licence", "bytes", "SHA-256 (start)"]
     text = [f"Method: {METHOD}"]
     if not rows:
-        text.append("The files of the source were not named to the report (--source).")
+        text.append("The report was written without the list of source files (--source).")
     else:
-        text.append("Data: please cite the releases named below; each comes under its own licence.")
+        text.append("Data: please cite the releases below; each has its own licence.")
     tables = [Table(head, rows, (4,))] if rows else []
     return Section(text, tables)
 
 
-TIME = Chapter("time", "Seconds per stage", time_section)
+TIME = Chapter("time", "Time per stage", time_section)
 SETTINGS = Chapter("settings", "Settings and provenance", settings_section)
 DATA = Chapter("data", "Data, licences, citation", data_section)

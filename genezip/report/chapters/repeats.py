@@ -26,8 +26,8 @@ REPEAT_WORDS = {
 }
 MIN_BASES = 1000  # a region with fewer bases of a repeat is not drawn
 SPLITS = {"test": "held out", "train": "training DNA"}
-_MASKED = "bases in neither kind; soft-masked pieces only"
-_RMSK = "bases without any RepeatMasker or TRF call; pieces with RepeatMasker classes only"
+_MASKED = "bases in neither kind; soft-masked segments only"
+_RMSK = "bases without any RepeatMasker or TRF call; segments with RepeatMasker classes only"
 _RMSK_ONLY = "bases without any RepeatMasker call; the source has no TRF calls"
 
 
@@ -48,7 +48,7 @@ class RepeatSet(NamedTuple):
 SETS = (
     RepeatSet("softmasked_outside_trf", "test", "interspersed", _MASKED),
     RepeatSet("tandem", "test", "tandem", _MASKED),
-    RepeatSet("tandem_all_pieces", "test", "tandem, all pieces", "everything outside TRF calls"),
+    RepeatSet("tandem_all_pieces", "test", "tandem, all segments", "all bases outside TRF calls"),
     RepeatSet("rmsk_interspersed", "test", "interspersed (RepeatMasker)", _RMSK),
     RepeatSet("rmsk_simple_repeat", "test", "simple repeats (RepeatMasker)", _RMSK_ONLY),
     RepeatSet("rmsk_interspersed", "train", "interspersed", _RMSK),
@@ -85,7 +85,7 @@ def band(number: Number) -> tuple[float, float]:
 
 
 def shown_side(results: Results, metric: str, a: RepeatSet, seed: int, number: Number) -> str:
-    """Side of the interval from 1; ``around`` where random shifts give such values."""
+    """Side of the interval from 1; ``around`` if the value is in the range of random shifts."""
     side = number.side(1)
     shifted = ratio(results, results.reference, metric + SHIFTED, a, seed=seed)
     if side in ("above", "below") and shifted:
@@ -101,7 +101,7 @@ def blocks(results: Results, a: RepeatSet) -> int | None:
 
 
 def background(results: Results, a: RepeatSet) -> str:
-    """Background of a set; classes of RepeatMasker may have been taken without TRF."""
+    """Background of a set; without TRF calls, that of RepeatMasker alone."""
     alone = results.repeats.find("bp", CORPUS, subset=WITHOUT_TRF, split=a.split)
     return _RMSK_ONLY if alone and a.background == _RMSK else a.background
 
@@ -114,7 +114,7 @@ def remarks(results: Results) -> list[str]:
     if absent:
         names = {"rmsk": "RepeatMasker classes (genome.rmsk)", "trf": "TRF calls (genome.trf)"}
         lost = " and no ".join(names[key] for key in absent)
-        found.append(f"The source has no {lost}; what needs them is unknown, not zero.")
+        found.append(f"The source has no {lost}; results that need them are unknown, not zero.")
     frame = results.repeats.frame
     bases = frame[(frame["model"] == CORPUS) & (frame["metric"] == Metric.BP)]
     for split, where in SPLITS.items():
@@ -122,7 +122,7 @@ def remarks(results: Results) -> list[str]:
         labels = {a.subset: a.label for a in SETS if a.split == split}
         if len(empty):
             named = ", ".join(dict.fromkeys(labels.get(name, name) for name in empty))
-            found.append(f"Looked for, but no base of the DNA measured is one ({where}): {named}.")
+            found.append(f"The measured DNA ({where}) has no base of: {named}.")
     if not results.repeats.models:
         found.append("No repeat was measured.")
     return found
@@ -131,8 +131,8 @@ def remarks(results: Results) -> list[str]:
 def section(results: Results) -> Section:
     """Text with the verdict first, and the table of repeats."""
     text = [
-        "Repeats are copies, often old and decayed. No target mentions them; whatever the model "
-        "does there it does on its own.",
+        "Repeats are copies, often old and decayed. The training targets do not include them, so a "
+        "preference of the model in repeats is not due to a target.",
         *verdict(results),
         *remarks(results),
     ]
@@ -166,10 +166,10 @@ def verdict(results: Results) -> list[str]:
     counts = [sides.count(name) for name in ("above", "below")]
     rest = len(sides) - sum(counts)
     first = (
-        "The published direction is fewer tokens in repeats. Of "
-        f"{len(sides)} comparisons of {results.reference} on held-out DNA, {counts[0]} show it, "
-        f"{counts[1]} show the opposite, and {rest} show no difference. Something counts as shown "
-        "where the interval leaves out 1 and the value lies outside the range of random shifts."
+        "The published result is fewer tokens in repeats. Of "
+        f"{len(sides)} comparisons of {results.reference} on held-out DNA, {counts[0]} show this, "
+        f"{counts[1]} show the opposite, and {rest} show no difference. A difference is shown if "
+        "the interval excludes 1 and the value lies outside the range of random shifts."
     )
     return [first, " ".join(lines)]
 
@@ -303,17 +303,16 @@ def repeats(results: Results) -> Drawing | None:
         axes.set_xlabel("bases per token: repeat / background")
     return Drawing(
         "repeats",
-        "Repeats against the DNA around them",
+        "Bases per token in repeats and in their background",
         "Bases per token inside a kind of repeat divided by that of its background, on the same "
-        "pieces: right of 1, the model spends fewer tokens on the repeat. The background is DNA "
-        "that is in neither kind, except for “tandem, all pieces”: there it is everything outside "
-        "TRF calls, interspersed repeats included. Interspersed repeats of held-out DNA are "
-        "soft-masked bases outside tandem repeats, on pieces with soft-masking only; "
-        "RepeatMasker classes, where they exist on training DNA only, are shown as such. Repeats "
-        "are rare in promoters, which are cut finely anyway, so the plain ratio mixes two things; "
-        "the adjusted ratio and the ratio within each region reduce this. Pale bands: 95 % of "
-        "the ratios that the same intervals give after a random shift along the piece; for a dot "
-        "inside its band no preference is shown. Regions with fewer than "
+        "segments: right of 1, the model has fewer tokens in the repeat. The background is DNA in "
+        "neither kind, except for “tandem, all segments”: there it is all DNA outside TRF calls, "
+        "interspersed repeats included. Interspersed repeats of held-out DNA are soft-masked bases "
+        "outside tandem repeats, on segments with soft-masking only; rows on training DNA are "
+        "named so. Repeats are rare in promoters, which have many tokens anyway, so the plain "
+        "ratio mixes two effects; the adjusted ratio and the ratio within each region reduce this. "
+        "Pale bands: 95 % of the ratios of the same intervals after random shifts along the "
+        "segment; for a dot inside its band no preference is shown. Regions with fewer than "
         f"{MIN_BASES:,} such bases are not drawn; lines end at 1/{_WIDEST} and {_WIDEST}. "
         f"{interval_words(data)}{results.seed_note}",
         figure,

@@ -36,8 +36,8 @@ def section(results: Results) -> Section:
     text = []
     if total:
         text.append(
-            f"{results.reference} makes one token of every {plain(total.value)} bases on "
-            "average. What matters is where the tokens are."
+            f"{results.reference} has one token per {plain(total.value)} bases on average; the "
+            "question is where they are."
         )
     text += [sentence for sentence in (budget(results), genic(results)) if sentence]
     table = _user_enrichment(results)
@@ -45,7 +45,7 @@ def section(results: Results) -> Section:
 
 
 def budget(results: Results) -> str | None:
-    """Sentence on realised over asked bases per token by region, and on missed targets."""
+    """Sentence on realised over target bases per token by region, and on missed targets."""
     factors: dict[str, list[float]] = {}
     for region in results.region_classes.priority:
         for seed in results.seeds(results.reference):
@@ -65,8 +65,8 @@ def budget(results: Results) -> str | None:
     ]
     several = len(results.seeds(results.reference)) > 1
     text = (
-        f"Bases per token that {results.reference} got over those it was asked for, by region "
-        f"(above 1: cut more coarsely than asked{'; range over seeds' if several else ''}): "
+        f"Realised over target bases per token of {results.reference}, by region "
+        f"(above 1: longer chunks than the target{'; range over seeds' if several else ''}): "
         f"{', '.join(each)}. "
     )
     if missed:
@@ -122,18 +122,18 @@ def _user_enrichment(results: Results) -> Table | None:
         [found.label, found.group or "none", *(cell(model, found.name) for model in looks)]
         for found in results.region_classes.user_classes
     ]
-    head = ["own class", "counted in the group", *(look.label for look in looks.values())]
-    title = "Enrichment of this run's own region classes, each by itself"
+    head = ["user class", "group", *(look.label for look in looks.values())]
+    title = "Enrichment of each user class"
     return Table(head, rows, title=title) if rows else None
 
 
 def _bpt_columns(axes: Axes, results: Results, y_of: dict[str, int]) -> None:
-    """Write realised and asked numbers on the right of the figure, a column per model."""
+    """Write realised and target numbers on the right of the figure, a column per model."""
     top = len(y_of)
     for x, (name, look) in zip((1.1, 1.28), style.pair(results).items(), strict=True):
         at: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "color": look.colour}
         axes.text(x, top + 0.2, name, ha="center", fontsize=8.5, fontweight="bold", **at)
-        axes.text(x, top - 0.2, "got / asked", ha="center", fontsize=8, **at)
+        axes.text(x, top - 0.2, "realised / target", ha="center", fontsize=8, **at)
         for region, y in y_of.items():
             metric = Metric.EXPECTED_BPT if region == "all" else Metric.TARGET_BPT
             target = results.number(metric, name, region=region)
@@ -148,7 +148,7 @@ def _bpt_columns(axes: Axes, results: Results, y_of: dict[str, int]) -> None:
 
 
 def bpt(results: Results) -> Drawing | None:
-    """Figure of realised and asked bases per token, by region, of both models."""
+    """Figure of realised and target bases per token, by region, of both models."""
     if results.number(Metric.BPT, results.reference) is None:
         return None
     figure = new_figure(3.7 + REGION_IN * len(results.region_classes.user_classes))
@@ -174,17 +174,17 @@ def bpt(results: Results) -> Drawing | None:
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.0f}"))
     values = [row["value"] for row in rows] + [row["ci_high"] or 0 for row in rows]
     axes.set_xlim(0.75 * min(value for value in values if value), 1.25 * max(values))
-    axes.set_xlabel("bases per token (log scale; fewer = finer)")
+    axes.set_xlabel("bases per token (log scale; fewer = more tokens)")
     style.key(axes, list(style.pair(results).values()), y=1.04)
     _bpt_columns(axes, results, y_of)
     rows += note_empty(axes, results, y_of, Metric.BPT)
     return Drawing(
         Metric.BPT,
-        "How finely each region is cut",
-        "Dots: bases per token that came out on held-out DNA. Pale bars of the same colour: what "
-        "the model was asked for (for all bases together: what the targets of the regions imply "
-        "for this DNA). A dot on its bar is on target; to the left of it, the region got more "
-        f"tokens than asked. {interval_words(rows)}{results.seed_note}",
+        "Bases per token by region",
+        "Dots: bases per token on held-out DNA. Pale bars of the same colour: the target (for all "
+        "bases: the number that the targets of the regions imply for this DNA). A dot on its bar "
+        "is on target; to the left of it, the region has more tokens than its target "
+        f"implies. {interval_words(rows)}{results.seed_note}",
         figure,
         pd.DataFrame(rows),
     )
@@ -246,16 +246,16 @@ def enrichment(results: Results) -> Drawing | None:
         textcoords="offset points", fontsize=7.5, color=style.SOFT, ha="right",
         bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.3},
     )  # fmt: skip
-    panels[1].set_xlabel("enrichment: share of tokens / share of bases (1 = as if cut evenly)")
+    panels[1].set_xlabel("enrichment: share of tokens / share of bases (1 = even cut)")
     return Drawing(
         Metric.ENRICHMENT,
         "Where the tokens go",
         "Enrichment is a group's share of the tokens divided by its share of the bases; above 1 "
-        "the group is cut more finely than average. The GC/CpG router learned from the annotation "
-        "of training DNA how finely DNA of each composition is to be cut, and sees nothing but "
-        "composition when it cuts; fixed stride and the untrained model learned nothing. Both "
-        f"routers spend as many tokens in each window as {results.reference} and differ from it in "
-        "where inside the window they lie, so even a fixed stride can be off 1. The claim is about "
+        "the group has more tokens per base than average. The GC/CpG router has a token rate for "
+        "each composition, learned from the annotation of training DNA, and uses composition "
+        "alone; fixed stride and the untrained model have learned nothing. Both routers have as "
+        f"many tokens in each window as {results.reference} and differ from it only in their "
+        "positions inside the window, so even a fixed stride can differ from 1. The claim is about "
         f"{results.reference}. {interval_words(rows)}"
         + (
             " Large marks: lowest seed; small open marks: further seeds."
@@ -340,17 +340,19 @@ def gc_thirds(results: Results) -> Drawing | None:
     for y in range(1, len(names)):
         right.axhline(y - 0.5, color=style.RULE, linewidth=0.5, zorder=0)
     right.set_ylim(-0.5, len(names) - 0.5)
-    right.set_xlabel(f"{results.reference} minus the other (right of 0: it does more)")
+    right.set_xlabel(
+        f"{results.reference} minus the other (right of 0: {results.reference} is higher)"
+    )
     right.set_title("paired difference in promoter enrichment")
     return Drawing(
         "gc_thirds",
-        "Is it only GC content?",
+        "Promoter enrichment within thirds of GC content",
         "Promoters are rich in G and C. Here the held-out bases are split into thirds by the GC "
-        "content of their surroundings, and promoter enrichment is taken inside each "
-        "third, against that third's own share of promoter bases. Left: every router. Right: "
+        "content of their surroundings, and promoter enrichment is computed inside each third, "
+        "relative to the third's share of promoter bases. Left: every router. Right: "
         f"{results.reference} minus each of the others, in colour and marker of the other, both "
-        "measured on the same resampled blocks. With an interval that touches the vertical line "
-        "no difference is shown. The highest third has no upper edge, so composition still "
+        "on the same resampled blocks. If an interval touches the vertical line, no difference is "
+        "shown. The highest third has no upper edge, so composition still "
         f"varies inside it. {interval_words(rows)}{_third_blocks(results)}"
         + (
             " Marks are means over training runs where every run was compared, else the lowest "

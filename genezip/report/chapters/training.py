@@ -47,7 +47,7 @@ def _targets(results: Results, ours: Curve, theirs: Curve) -> str | None:
     if not origin or not target or not uniform:
         return None
     text = f"The target of {results.control} is {plain(next(iter(uniform.values())))} bases per "
-    text += f"token everywhere ({origin})."
+    text += f"token for all bases ({origin})."
     train = results.split("train")
     wanted = wanted_bpt(train.get("composition") or {}, target)
     if wanted:
@@ -66,10 +66,9 @@ def section(results: Results) -> Section:
         return Section()
     runs = "run" if len(logged) == 1 else "runs"
     text = [
-        f"{len(logged)} training {runs}. {results.reference} is asked for another number of bases "
-        f"per token in every region; the control {results.control} draws from the same corpus and "
-        "is asked for one number everywhere. The regions enter only this loss: no model ever sees "
-        "an annotation as input."
+        f"{len(logged)} training {runs}. {results.reference} has a target of bases per token for "
+        f"each region; the control {results.control} is trained on the same corpus with one target "
+        "for all bases. The regions are used only in this loss: annotation is never an input."
     ]
     first = {
         name: next((c for c in logged if c.model == name), None)
@@ -267,13 +266,13 @@ def curves(results: Results) -> Drawing | None:
     names = " and ".join(f"{curve.model} (seed {curve.seed})" for curve in reversed(chosen))
     return Drawing(
         "curves",
-        "How training went",
+        "Training curves",
         f"{names}. The next-base loss is the logarithm of the perplexity; the ratio loss steers "
-        "how often each region is cut, and is 1 per stage on target. Stage 0 chooses among "
-        "bases, stage 1 among what stage 0 kept; the two shares multiply to the tokens per base. "
+        "how often each region is cut, and is 1 per stage on target. Stage 0 selects bases, stage "
+        "1 selects among those; the product of the two shares is the tokens per base. "
         "Faint lines are single training steps, strong lines running means, rings are "
         "validation DNA. The two models have different targets, so their bases per token on "
-        "training windows, which are rich in genes, are meant to differ.",
+        "training windows, which are rich in genes, differ by design.",
         figure,
         pd.concat(frames, ignore_index=True),
     )
@@ -336,7 +335,7 @@ def steering(results: Results) -> Drawing | None:
         axes.set_xlabel("training step")
     return Drawing(
         "steering",
-        "How the ratio loss steers each region",
+        "The ratio loss by region",
         f"{curve.model} (seed {curve.seed}). For every region, {share_f(curve)}, and G is the mean "
         "boundary probability. The loss acts on G alone: it lowers G where F is above the "
         "region's target (dotted lines, finest region on top) and raises it where F is below, "

@@ -46,7 +46,7 @@ class Audit:
         split, label, rows, share, median_bp, length_auroc (of length alone, the class against
         the rest)
     mcc : DataFrame
-        For each row zero, on the test rows: row_zero, mcc, covered (rows), mcc_covered, note;
+        Per trivial baseline, on the test rows: row_zero, mcc, covered (rows), mcc_covered, note;
         empty without training or test rows
     verdict : list of str
         A sentence for each finding; the last one is whether the set is fit to compare models.

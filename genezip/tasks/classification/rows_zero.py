@@ -1,4 +1,4 @@
-"""Rows zero: predictions from similarity alone, in the first rows of every table of a set.
+"""Trivial baselines: predictions from similarity alone, in the first rows of every table of a set.
 
 ``nearest`` predicts the label of the training row with most shared k-mers. ``twin`` predicts the
 label of the training rows with equal dinucleotide counts, or another one where that is better:
@@ -28,7 +28,7 @@ PSEUDOCOUNT = 1.0
 
 @dataclass(frozen=True)
 class RowZero:
-    """Predictions of one row zero for the test rows of a fold.
+    """Predictions of one trivial baseline for the test rows of a fold.
 
     Attributes
     ----------
@@ -65,7 +65,7 @@ def note_of(folds: Sequence[RowZero]) -> str:
 def rows_zero(
     ids: Sequence[np.ndarray], truth: np.ndarray, fold: Fold, classes: int
 ) -> list[RowZero]:
-    """Predictions of every row zero for a fold.
+    """Predictions of every trivial baseline for a fold.
 
     Parameters
     ----------
@@ -177,16 +177,15 @@ def _other_class(labels: np.ndarray, classes: int) -> np.ndarray:
 
 
 def solved(row: RowZero, truth: np.ndarray, classes: int) -> str | None:
-    """Reason why a row zero solves a set, which then cannot compare models; None otherwise.
+    """Reason why a trivial baseline solves a set, which then cannot compare models; None otherwise.
 
-    A solving row zero has an MCC of 0.7 over all test rows and of 0.9 over at least 30 covered
-    ones: then labels follow from how the set was made, and 0.7 is more than a published model
+    Such a baseline has an MCC of 0.7 over all test rows and of 0.9 over at least 30 covered ones: then labels follow from how the set was made, and 0.7 is more than a published model
     reaches on most sets of GUE (median of DNABERT-2: 0.68). Trained models of the same table are
     not considered, because a weak one would mark every set.
 
     Parameters
     ----------
-    row : a row zero
+    row : a trivial baseline
     truth : int array, shape (n,), classes of the same test rows
     classes : number of classes
     """

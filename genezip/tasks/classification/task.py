@@ -1,7 +1,7 @@
 """The task classification: a class for each sequence of any labelled set.
 
 A method is a probe on the mean vector of a sequence, a network that is fine-tuned with a head, or a
-one-hot CNN. Every table begins with rows zero (``rows_zero``) and baselines of composition; all
+one-hot CNN. Tables begin with trivial baselines (``rows_zero``) and baselines of composition; all
 methods use the split schemes of ``splits``. To add a set of sequences as another task, derive from
 :class:`LabelledSequences` and write :meth:`LabelledSequences.read`.
 """
@@ -314,7 +314,7 @@ class LabelledSequences(Task[Labelled]):
         return self._official(job, lambda: train_cnn(job))
 
     def baselines(self, job: Job[Labelled], tss: pd.DataFrame | None) -> Iterator[Found]:
-        """Predictions of rows zero, then of class shares and composition."""
+        """Predictions of trivial baselines, then of class shares and composition."""
         examples = job.examples
         yield from self._rows_zero(examples)
         yield from self._fitted(examples, self._prior(examples), PRIOR)
@@ -338,7 +338,7 @@ class LabelledSequences(Task[Labelled]):
     ) -> list[Row]:
         """Rows of the metrics of every method, and of paired differences of the models.
 
-        Where a row zero solves a set, the note of each of its rows states this.
+        Where a trivial baseline solves a set, the note of each of its rows states this.
         """
         rows: list[Row] = []
         for part in compared(files):
@@ -371,7 +371,7 @@ class LabelledSequences(Task[Labelled]):
         logger.info(f"{self.name} {examples.prepared.subset}: {model} predicted")
 
     def _rows_zero(self, examples: Labelled) -> Iterator[Found]:
-        """Predictions of rows zero: probability 1 for their class, class shares if not covered."""
+        """Predictions of trivial baselines: their class, or class shares if not covered."""
         known: dict[tuple[str, str], list[RowZero]] = {}
 
         def fit(fold: Fold) -> list[RowZero]:
@@ -499,7 +499,7 @@ def _refuse_other_targets(part: Compared) -> None:
 
 
 def _mark(method: Method, examples: Examples | None) -> str:
-    """Mark of a row zero that solves the set; empty for other methods."""
+    """Mark of a trivial baseline that solves the set; empty for other methods."""
     if method.mode != BASELINE or method.model not in ROWS_ZERO or examples is None:
         return ""
     truth, found = np.stack(examples.target).argmax(axis=1), np.stack(examples.prediction)

@@ -57,7 +57,7 @@ class UserTask(LabelledSequences):
 
 
 def run_user_labels(path: Path, out: Path) -> pd.DataFrame:
-    """Audit a labelled set, and score probes on frozen models beside rows zero and baselines.
+    """Audit a labelled set, and score probes on frozen models beside baselines.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ def default_schemes(table: pd.DataFrame, folds: int) -> list[str]:
 
 
 def headline(scores: pd.DataFrame) -> str:
-    """The printed table: a line for every method and split scheme, then rows zero that solve one.
+    """The printed table: a line per method and split scheme, then baselines that solve one.
 
     The columns are split, model, mcc with its interval, n (test rows), units, and for models bpt
     (bases per token) and floor_forced_share (share of test rows in which the floor made tokens).

@@ -1,4 +1,4 @@
-"""Who is a transcript: one test for each row of that table in docs/annotation.md."""
+"""What is a transcript: one test for each row of that table in docs/annotation.md."""
 
 import pytest
 from toolkit.gene_files import bed, ids, of, spans, spans_of_exons, starts

@@ -1,4 +1,4 @@
-"""Rows zero against slow twins, and on the real sets."""
+"""Trivial baselines against slow twins, and on the real sets."""
 
 import math
 from collections import Counter

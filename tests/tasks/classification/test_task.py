@@ -1,4 +1,4 @@
-"""The task classification, from files of a set to scores: probes, networks, rows zero, marks."""
+"""The task classification, from files of a set to scores: probes, networks, baselines, marks."""
 
 import json
 from collections.abc import Callable
