@@ -4,9 +4,7 @@ What the texts say is found by ``toolkit/text_commands.py``; ``COMMANDS`` says f
 it is tried. A command in no category fails, so that new text cannot escape.
 """
 
-import gzip
 import os
-import random
 import re
 import shlex
 import shutil
@@ -15,24 +13,18 @@ import sys
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 import yaml
-from toolkit import text_commands
-from toolkit.command_line import all_commands, leaf
+from toolkit import reader_files, text_commands
+from toolkit.command_line import leaf
 from toolkit.deposits import pairs
-from toolkit.dna import random_dna, random_ids
-from toolkit.networks import published_weights, save_toy, small_network
-from toolkit.text_commands import Found
+from toolkit.text_commands import Found, snakemake_parser
 
 from genezip import config
 from genezip.inference.tracks import TrackWriter
-from genezip.models.bpe.compressor import BPE
-from genezip.models.bpe.vocabulary import fit_tokenizer
-from genezip.region_classes import CLASSES
 
 REPO = Path(__file__).resolve().parents[1]
 
@@ -149,12 +141,6 @@ def is_name(text: str) -> bool:
     return not left and (needs or text == "genezip fetch")  # which refuses to run without --out
 
 
-def snakemake_parser() -> Any:
-    from snakemake.cli import get_argument_parser
-
-    return get_argument_parser()
-
-
 # --- a fresh clone
 
 
@@ -172,63 +158,12 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if name and (REPO / name).is_file() and not name.startswith("docs/images"):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(REPO / name, folder / name)
-    (folder / "my.fa").write_text(">mine\n" + "ACGTTGCAGGCTANNNacgtRYK" * 2000 + "\n")
-    own_genome(folder / "data")
-    own_labels(folder)
+    reader_files.write_all(folder)
     for one in FOUND:  # a block that begins with `# NAME.yaml` is that file
         name = re.match(r"# ([\w-]+\.yaml)\n", one.text)
         if one.kind == "yaml" and name:
             (folder / name[1]).write_text(one.text)
-    like_the_demo(folder / "runs" / "demo" / "results" / "pretrain" / "genezip-tiny.seed0")
-    BPE(fit_tokenizer([random_ids(5000)], 64, 4096), 4096).save(folder / "bpe")
-    torch.save(published_weights(), folder / "pytorch_model.bin")
     return folder
-
-
-def own_genome(folder: Path) -> None:
-    """my.fa.gz, my.gff3.gz, my.gtf.gz, my.fa.out.gz: six chromosomes, a gene every 20 kb."""
-    folder.mkdir(parents=True)
-    random.seed(0)
-    fasta, gff, gtf = [], ["##gff-version 3"], []
-    for number in range(1, 7):
-        chrom, length = f"chr{number}", 2_100_000 if number == 6 else 300_000
-        fasta.append(f">{chrom}\n{''.join(random.choices('ACGT', k=length))}\n")
-        for at in range(10_000, length - 10_000, 20_000):
-            parts = [("exon", at, at + 300), ("exon", at + 900, at + 1500)]
-            parts += [("CDS", at + 100, at + 300), ("CDS", at + 900, at + 1200)]
-            gene, row = f"{chrom}g{at}", f"{chrom}\tx\t{{}}\t{{}}\t{{}}\t.\t+\t.\t"
-            gff.append(row.format("gene", at + 1, at + 1500) + f"ID={gene}")
-            gff.append(row.format("mRNA", at + 1, at + 1500) + f"ID=t{gene};Parent={gene}")
-            for kind, start, end in parts:
-                gff.append(row.format(kind, start + 1, end) + f"Parent=t{gene}")
-                ids = f'gene_id "{gene}"; transcript_id "t{gene}"; tag "basic";'
-                gtf.append(row.format(kind, start + 1, end) + ids)
-    for name, text in (
-        ("my.fa.gz", "".join(fasta)),
-        ("my.gff3.gz", "\n".join(gff) + "\n"),
-        ("my.fa.out.gz", "There were no repetitive sequences detected in my.fa\n"),
-        ("my.gtf.gz", "\n".join(gtf) + "\n"),
-    ):
-        (folder / name).write_bytes(gzip.compress(text.encode(), compresslevel=1))
-    (folder / "enhancers.bed").write_text("chr1\t50000\t50600\nchr2\t70000\t70600\n")
-
-
-def own_labels(folder: Path) -> None:
-    """genome.fa and enhancers.bed: ten labelled intervals on each of six chromosomes."""
-    records, lines = [], []
-    for number in range(6):
-        records.append(f">chr{number}\n{random_dna(3000, number)}\n")
-        for place in range(10):
-            at = 100 + 280 * place
-            lines.append(f"chr{number}\t{at}\t{at + 120}\t{'no' if place % 2 else 'yes'}\n")
-    (folder / "genome.fa").write_text("".join(records))
-    (folder / "enhancers.bed").write_text("".join(lines))
-
-
-def like_the_demo(folder: Path) -> None:
-    """A model folder such as `make demo` leaves behind, of a network that runs in no time."""
-    targets = dict.fromkeys(CLASSES, 32.0)
-    save_toy(folder, small_network(0), seed=0, name="genezip-tiny", targets=targets)
 
 
 def run(
@@ -444,41 +379,3 @@ def test_a_benchmark_is_called_as_its_docstring_says(
         assert __import__(path.stem).arguments(usage[2:])
     else:
         assert usage[2:] == []
-
-
-# --- options and names in prose
-
-
-def test_options_in_backticks_exist() -> None:
-    known = {one for _, command in all_commands() for param in command.params for one in param.opts}
-    known |= {one for action in snakemake_parser()._actions for one in action.option_strings}
-    known |= {"--help"}
-    for path in text_commands.texts(REPO):
-        prose = re.sub(r"```.*?```", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
-        for code in re.findall(r"`([^`]+)`", prose):
-            if code.startswith("-") or code.split()[0] in ("genezip", "snakemake"):
-                assert text_commands.options_in(code) <= known, f"{path.name}: {code}"
-
-
-def test_commands_that_the_package_names_exist() -> None:
-    """In docstrings, help texts and error messages; ` | ` stands between alternatives."""
-    files = [*(REPO / "genezip").rglob("*.py"), *(REPO / "workflow").rglob("*.smk")]
-    for path in [*files, *text_commands.texts(REPO)]:
-        text = re.sub(r'"\s*\n\s*f?"', "", path.read_text(encoding="utf-8"))
-        for code in re.findall(r"`(genezip [a-z][^`]*)`", text):
-            head, *others = (part.split() for part in code.replace("...", "").split(" | "))
-            words = [word for word in head[1:] if not word.startswith("-")]
-            for last in [words[-1:], *others]:
-                command, left = leaf([*words[:-1], *last])
-                known = {one for param in command.params for one in param.opts}
-                assert command.name != "genezip" or not words, f"{path.name}: {code}"
-                assert not (left and hasattr(command, "commands")), f"{path.name}: {code}"
-                assert text_commands.options_in(code) <= known, f"{path.name}: {code}"
-
-
-def test_every_command_and_option_has_a_help_text() -> None:
-    for name, command in all_commands():
-        assert command.help, name
-        for param in command.params:
-            text = getattr(param, "help", None)
-            assert param.name == "help" or (text and len(text) > 3), f"{name} {param.name}"

@@ -4,6 +4,7 @@ import ast
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 PROGRAMS = ("genezip", "snakemake", "make", "python", "pip", "source", "torchrun", "wget")
 SHELL = ("sh", "bash", "console")
@@ -79,3 +80,10 @@ def commands(lines: list[str]) -> list[str]:
 def options_in(text: str) -> set[str]:
     """Long options that a piece of text names."""
     return set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]*", text))
+
+
+def snakemake_parser() -> Any:
+    """The parser of Snakemake's own command line."""
+    from snakemake.cli import get_argument_parser
+
+    return get_argument_parser()
