@@ -179,9 +179,10 @@ def _other_class(labels: np.ndarray, classes: int) -> np.ndarray:
 def solved(row: RowZero, truth: np.ndarray, classes: int) -> str | None:
     """Reason why a trivial baseline solves a set, which then cannot compare models; None otherwise.
 
-    Such a baseline has an MCC of 0.7 over all test rows and of 0.9 over at least 30 covered ones: then labels follow from how the set was made, and 0.7 is more than a published model
-    reaches on most sets of GUE (median of DNABERT-2: 0.68). Trained models of the same table are
-    not considered, because a weak one would mark every set.
+    Such a baseline has an MCC of 0.7 over all test rows and of 0.9 over at least 30 covered ones:
+    then labels follow from how the set was made, and 0.7 is more than a published model reaches on
+    most sets of GUE (median of DNABERT-2: 0.68). Trained models of the same table are not
+    considered, because a weak one would mark every set.
 
     Parameters
     ----------
