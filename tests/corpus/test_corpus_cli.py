@@ -145,7 +145,7 @@ def test_plan_write_finish(simulated, tmp_path, capsys) -> None:
     assert windows[0].equals(windows[1])
     code, _, err = run(capsys, "corpus", "write", f"--plan={plan}", *inputs, regions,
                        "--part=3-of-2", f"--out={tmp_path / 'x'}")  # fmt: skip
-    assert code == 1 and "--part '3-of-2' is none" in err
+    assert code == 1 and "--part '3-of-2' is no part" in err
     other = simulated / "resources" / "other.json"
     other.write_text((simulated / "resources" / "source.json").read_text() + " ")
     code, _, err = run(capsys, "corpus", "write", f"--plan={plan}", f"--source={other}", regions,
