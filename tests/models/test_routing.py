@@ -4,13 +4,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from toolkit.wishes import mask_of
 from torch.nn.functional import cosine_similarity
 
 from genezip.models.routing.learned import Router, adjacent_cosine, bounded, bounded_loop
-
-
-def mask_of(text: str) -> torch.Tensor:
-    return torch.tensor([[character == "1" for character in text]])
 
 
 def test_floor_switches_on_the_most_probable() -> None:
