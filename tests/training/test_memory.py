@@ -122,6 +122,7 @@ def test_a_run_that_cannot_fit_is_refused_with_advice(
     monkeypatch: pytest.MonkeyPatch,
     messages: Callable[[], list[str]],
 ) -> None:
+    # a machine that is nearly full
     monkeypatch.setattr(setup, "available_bytes", lambda device, processes: 1_500_000)
     with pytest.raises(GenezipError) as refusal:
         setup.pretrain(run_of(), Batches(), tmp_path / "m", tmp_path / "c")
