@@ -146,6 +146,7 @@ def test_a_figure_without_real_sequence_is_not_whole(
     assert "no FASTA" in capsys.readouterr().err
 
 
+@pytest.mark.slow  # a process of its own
 def test_the_program_itself_ends_so(tmp_path: Path) -> None:
     """In a fresh process, where the peers cannot be imported whether installed or not."""
     for name in ("transformers", "mamba_ssm", "h_net_dynamic_chunking"):

@@ -186,6 +186,7 @@ compress_fasta(*map(Path, sys.argv[1:4]), Path(sys.argv[3]).parent / "tracks", d
 """
 
 
+@pytest.mark.slow  # a process of its own; a crash in this one is resumed alike
 def test_kill_9_at_a_part(
     models: dict[str, Path],
     whole: dict[str, Result],

@@ -90,6 +90,7 @@ def test_pinned_revision(cache: Path, revision: str | None, seed: int, commit: s
     assert network.embedding.equal(small_network(seed).embedding)
 
 
+@pytest.mark.slow  # a process of its own
 def test_environment_alone_is_enough(cache: Path) -> None:
     """A fresh interpreter, nothing patched: HF_HUB_CACHE and HF_HUB_OFFLINE as users set them."""
     program = (
