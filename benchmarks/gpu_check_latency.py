@@ -7,10 +7,9 @@ trunk, and reads the same DNA as 6-mers that do not overlap. It gives states, no
 
 import gc
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from importlib.util import find_spec
 from typing import Any
 
 import torch
@@ -42,6 +41,8 @@ VOCABULARY = 4**KMER
 LLAMA = "llama"
 LOADING = 10.0  # seconds without which no model is begun
 
+Timer = Callable[[Case], dict[str, Any]]
+
 
 @dataclass(frozen=True)
 class Grid:
@@ -61,13 +62,20 @@ class Grid:
     seconds: float
 
 
-def run_latency(report: Report, found: dict[str, Any], grid: Grid) -> None:
-    """Time every model at every length that the budget allows; rows like those of the figure."""
+def run_latency(
+    report: Report, found: dict[str, Any], grid: Grid, timer: Timer | None = None
+) -> None:
+    """Time every model at every length that the budget allows; rows like those of the figure.
+
+    Parameters
+    ----------
+    timer : times a case; :func:`measure_any` without it
+    """
     rows: list[dict[str, Any]] = []
     found["rows"] = rows
     for name in grid.presets:
         for role in ("genezip", PEER[name], LLAMA):
-            for row in lengths_of(report, grid, name, role):
+            for row in lengths_of(report, grid, name, role, timer or measure_any):
                 rows.append(row)
                 tell(report, row)
     found["ratios"] = ratios(rows)
@@ -76,11 +84,10 @@ def run_latency(report: Report, found: dict[str, Any], grid: Grid) -> None:
         report.figure(title, ratio["times"], "times")
 
 
-def lengths_of(report: Report, grid: Grid, name: str, role: str) -> Iterator[dict[str, Any]]:
-    """Rows of one model; ends where a length would outrun the budget, and says so."""
-    if role == LLAMA and find_spec("transformers") is None:
-        report.leave_out(f"Llama beside GeneZip-{name}", "No module named 'transformers'")
-        return
+def lengths_of(
+    report: Report, grid: Grid, name: str, role: str, timer: Timer
+) -> Iterator[dict[str, Any]]:
+    """Rows of one model; ends where a length would outrun the budget, or a package is missing."""
     release()
     before: dict[str, Any] | None = None
     for number, length in enumerate(grid.lengths):
@@ -95,7 +102,10 @@ def lengths_of(report: Report, grid: Grid, name: str, role: str) -> Iterator[dic
             return
         began = time.perf_counter()
         try:
-            row = measure_llama(case) if role == LLAMA else measure(case)
+            row = timer(case)
+        except ModuleNotFoundError as error:
+            report.leave_out(f"{role.capitalize()} beside GeneZip-{name}", str(error))
+            return
         except Exception as error:  # the other lengths and models are still worth their time
             if not out_of_memory(error):
                 report.failed(f"latency of {role} beside GeneZip-{name}, {length:,} bp", error)
@@ -228,6 +238,11 @@ def release() -> None:
     loaded.cache_clear()
     _llamas.clear()
     gc.collect()
+
+
+def measure_any(case: Case) -> dict[str, Any]:
+    """The row of a case: of the Llama, or of a model of the family."""
+    return measure_llama(case) if case.role == LLAMA else measure(case)
 
 
 def measure_llama(case: Case) -> dict[str, Any]:

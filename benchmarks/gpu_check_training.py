@@ -9,7 +9,6 @@ it there is is known (``source_nats``). Region classes lie in runs.
 import gc
 import math
 import statistics
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -92,7 +91,9 @@ def targets(path: Path = REGIONS) -> dict[str, float]:
     return parse(RegionPreset, read_yaml(path), str(path)).target_bpt()
 
 
-def run_training(report: Report, found: dict[str, Any], runs: Runs) -> None:
+def run_training(
+    report: Report, found: dict[str, Any], runs: Runs, objective: type[NextBase] = NextBase
+) -> None:
     """Train from initial weights once per case; a case that memory cannot hold is a row, too."""
     shortest = min(window for window, _ in runs.cases)
     ids, found["source_nats"] = markov_dna(runs.pool, shortest)
@@ -109,7 +110,8 @@ def run_training(report: Report, found: dict[str, Any], runs: Runs) -> None:
             continue
         gc.collect()  # what the last run left would count in the peak of this one
         try:
-            train(report, row, runs, ids.reshape(-1, window), regions.reshape(-1, window))
+            parts = ids.reshape(-1, window), regions.reshape(-1, window)
+            train(report, row, runs, *parts, objective)
         except Exception as error:
             if not out_of_memory(error):
                 report.failed(title, error)
@@ -143,7 +145,12 @@ def settings_of(runs: Runs, windows: int) -> Pretrain:
 
 
 def train(
-    report: Report, row: dict[str, Any], runs: Runs, ids: np.ndarray, regions: np.ndarray
+    report: Report,
+    row: dict[str, Any],
+    runs: Runs,
+    ids: np.ndarray,
+    regions: np.ndarray,
+    objective: type[NextBase],
 ) -> None:
     """Take the steps that the budget allows; fills ``row`` also where memory runs out."""
     settings = settings_of(runs, row["micro_batch"])
@@ -153,7 +160,7 @@ def train(
     network.train().checkpoint_activations(settings.checkpoint_activations)
     none = np.zeros((0, 1), dtype=np.uint8)
     name = f"GeneZip-{runs.preset}"
-    objective = NextBase(
+    learner = objective(
         name, name, network, network, settings, targets(), row["window_bp"], none, none
     )
     need = estimate(network, settings, row["micro_batch"], row["window_bp"])
@@ -166,17 +173,17 @@ def train(
         # the latest steps alone: the first one compiles, and takes many times as long
         if report.budget.left() <= 2 * max(seconds[-3:], default=0.0):
             break
-        began = time.perf_counter()
+        began = report.budget.clock()
         some = np.arange(step * settings.batch, (step + 1) * settings.batch) % len(ids)
         set_rate(optimizer, settings.learning_rate * pretraining_rate(step, settings))
-        loss, sums = objective.minimise({"ids": ids[some], "regions": regions[some]})
+        loss, sums = learner.minimise({"ids": ids[some], "regions": regions[some]})
         torch.nn.utils.clip_grad_norm_(network.parameters(), settings.clip_norm)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         if device.type == "cuda":
             torch.cuda.synchronize()
-        seconds.append(time.perf_counter() - began)
-        line = objective.figures(float(loss), sums.tolist())
+        seconds.append(report.budget.clock() - began)
+        line = learner.figures(float(loss), sums.tolist())
         losses.append(line["lm_loss"])
         row |= {"steps": step + 1, "bpt": line["bpt"], "peak_mb": peak() / 1e6}
     if row["steps"] <= WARM_STEPS:

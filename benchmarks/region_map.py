@@ -216,13 +216,14 @@ def in_turn(ours: Callable, peer: Callable) -> tuple:
     return found, wanted, (own, other, statistics.median(b / a for a, b in times))
 
 
-def main() -> int:
+def main(argv: list[str] | None = None) -> int:
     """Print every figure beside its goal."""
-    if sys.argv[1:2] == ["--once"]:
-        make_once(sys.argv[2])
+    arguments = sys.argv[1:] if argv is None else argv
+    if arguments[:1] == ["--once"]:
+        make_once(arguments[1])
         return 0
     default = Path(__file__).resolve().parents[2] / "shared" / "data"
-    given = sys.argv[1] if len(sys.argv) > 1 else os.environ.get("GENEZIP_MIRROR")
+    given = arguments[0] if arguments else os.environ.get("GENEZIP_MIRROR")
     folder = Path(given or default)
     if not (folder / REFSEQ).exists():
         print(

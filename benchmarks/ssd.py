@@ -10,7 +10,7 @@ the fastest at a shorter length is not tried again).
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import pairs
@@ -102,12 +102,16 @@ def agree(scans: dict[str, Scan], arguments: list[Tensor]) -> None:
                 raise SystemExit(f"{name} differs from ours by {error:.1e} of the largest output")
 
 
-def main() -> int:
+def main(
+    argv: Sequence[str] | None = None,
+    find_peers: Callable[[Table], dict[str, Scan]] = peer_scans,
+) -> int:
     """Print every figure beside its goal."""
     restart_with_malloc()
-    lengths = [int(argument) for argument in sys.argv[1:]] or LENGTHS
+    given = sys.argv[1:] if argv is None else argv
+    lengths = [int(argument) for argument in given] or LENGTHS
     table = Table()
-    scans = peer_scans(table)
+    scans = find_peers(table)
     if not scans:
         return table.exit_status()
     for shape, (heads, width, size, *goals) in SHAPES.items():

@@ -5,20 +5,19 @@ import subprocess
 import sys
 from pathlib import Path
 
+import allocator
+import corpus
+import features
+import latency
+import latency_goals
+import pairs
+import peers
 import pytest
+import region_map
+import routing
+import ssd
 
 REPO = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(REPO / "benchmarks"))
-
-import corpus  # noqa: E402
-import features  # noqa: E402
-import latency  # noqa: E402
-import latency_goals  # noqa: E402
-import pairs  # noqa: E402
-import peers  # noqa: E402
-import region_map  # noqa: E402
-import routing  # noqa: E402
-import ssd  # noqa: E402
 
 PROGRAMS = (
     "corpus", "features", "gpu_check", "intervals", "latency", "layers", "region_map", "routing",
@@ -27,23 +26,20 @@ PROGRAMS = (
 
 
 @pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No second process for the allocator, and no timing of this machine."""
-    for program in (routing, ssd):
-        monkeypatch.setattr(program, "restart_with_malloc", lambda: None)
-    monkeypatch.setattr(pairs, "product_rate", lambda: 1.0)
-    monkeypatch.setattr(sys, "argv", ["benchmark"])
+def right_allocator(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The settings for which a program would start anew, in place of this process."""
+    monkeypatch.setenv(allocator.TUNABLES, allocator.MALLOC)
 
 
 @pytest.fixture
 def no_peers(monkeypatch: pytest.MonkeyPatch) -> None:
     """As on a machine that has none of them."""
 
-    def missing(*_: str) -> object:
-        raise ImportError("the peer is not installed")
-
-    for name in ("mamba_ssm", "transformers_mamba2", "h_net"):
-        monkeypatch.setattr(peers, name, missing)
+    for name in (
+        "mamba_ssm", "mamba_ssm.modules.ssd_minimal", "h_net_dynamic_chunking",
+        "transformers.models.mamba2.modeling_mamba2",
+    ):  # fmt: skip
+        monkeypatch.setitem(sys.modules, name, None)  # Python's way to say: not to be imported
 
 
 def outcome(rows: int = 0, missed: int = 0, missing: str = "") -> peers.Outcome:
@@ -91,27 +87,27 @@ def test_every_program_ends_by_these_codes() -> None:
         assert issubclass(table, peers.Outcome)
 
 
-@pytest.mark.usefixtures("quick", "no_peers")
+@pytest.mark.usefixtures("right_allocator", "no_peers")
 def test_the_scan_without_any_peer_compared_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    assert ssd.main() == peers.MISSING
-    assert "the peer is not installed" in capsys.readouterr().err
+    assert ssd.main([]) == peers.MISSING
+    assert "transformers cannot be imported" in capsys.readouterr().err
 
 
-@pytest.mark.usefixtures("quick")
+@pytest.mark.usefixtures("right_allocator")
 def test_the_scan_without_one_peer_is_not_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     def some(table: pairs.Table) -> dict[str, ssd.Scan]:
         table.leave_out("mamba-ssm is not installed")
         return {"loop": ssd.ours}
 
-    monkeypatch.setattr(ssd, "peer_scans", some)
+    # what this machine would need seconds to time
     monkeypatch.setattr(ssd, "seconds", lambda run: 1.0)
     monkeypatch.setattr(pairs.Table, "compare", lambda self, *row: self.count(True))
-    monkeypatch.setattr(sys, "argv", ["ssd.py", "64"])
-    assert ssd.main() == peers.MISSING
+    assert ssd.main(["64"], some) == peers.MISSING
 
 
-@pytest.mark.usefixtures("quick", "no_peers")
+@pytest.mark.usefixtures("right_allocator", "no_peers")
 def test_routing_without_its_peer_is_not_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    # rows that this machine would need seconds to time
     for row in ("against_loops", "share_of_a_step"):
         monkeypatch.setattr(routing, row, lambda table, *_: table.count(True))
     assert routing.main() == peers.MISSING
@@ -120,14 +116,14 @@ def test_routing_without_its_peer_is_not_whole(monkeypatch: pytest.MonkeyPatch) 
 def test_region_map_without_data_or_bedtools_is_not_whole(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(sys, "argv", ["region_map.py", str(tmp_path)])
-    assert region_map.main() == peers.MISSING
+    assert region_map.main([str(tmp_path)]) == peers.MISSING
     (tmp_path / region_map.REFSEQ).parent.mkdir()
     (tmp_path / region_map.REFSEQ).touch()
+    # rows of the whole genome, which take minutes
     for row in ("whole_genome", "against_pyranges"):
         monkeypatch.setattr(region_map, row, lambda goals, _: goals.same("x", True))
-    monkeypatch.setattr(region_map.shutil, "which", lambda _: None)
-    assert region_map.main() == peers.MISSING
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert region_map.main([str(tmp_path)]) == peers.MISSING
 
 
 def test_a_preset_without_a_goal_compared_nothing(capsys: pytest.CaptureFixture[str]) -> None:
@@ -141,6 +137,7 @@ def test_a_figure_without_real_sequence_is_not_whole(
 ) -> None:
     timed = {"model": "m", "input": latency.REPEATED, "length_bp": 64, "median_ms": 1.0,
              "peak_mb": 1.0, "tokens_per_stage": "4"}  # fmt: skip
+    # no real data, and no timing of this machine
     monkeypatch.setattr(latency, "default_fasta", lambda: None)
     monkeypatch.setattr(latency, "in_own_process", lambda _: timed)
     monkeypatch.setattr(latency, "write_figure", lambda *_: None)
@@ -149,6 +146,7 @@ def test_a_figure_without_real_sequence_is_not_whole(
     assert "no FASTA" in capsys.readouterr().err
 
 
+@pytest.mark.slow  # a process of its own
 def test_the_program_itself_ends_so(tmp_path: Path) -> None:
     """In a fresh process, where the peers cannot be imported whether installed or not."""
     for name in ("transformers", "mamba_ssm", "h_net_dynamic_chunking"):
@@ -156,12 +154,30 @@ def test_the_program_itself_ends_so(tmp_path: Path) -> None:
     path = os.pathsep.join([str(tmp_path), str(REPO)])
     done = subprocess.run(
         [sys.executable, str(REPO / "benchmarks" / "ssd.py"), "64"],
-        env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
+        env={
+            **os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1",
+            allocator.TUNABLES: allocator.MALLOC,
+        },
         capture_output=True,
         text=True,
-    )
+    )  # fmt: skip
     assert done.returncode == 3, done.stdout + done.stderr
     assert "not everything was compared" in done.stderr.splitlines()[-1]
+
+
+def test_a_program_starts_anew_with_the_allocator_of_the_workflow() -> None:
+    program = (
+        "import allocator; allocator.restart_with_malloc(); print(allocator.malloc_settings())"
+    )
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(REPO / "benchmarks"), str(REPO)]),
+    }
+    environment.pop(allocator.TUNABLES, None)
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == (allocator.MALLOC if sys.platform == "linux" else "default")
 
 
 def test_make_installs_the_peers_and_lets_no_skip_pass(repo: Path) -> None:

@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import itertools
 import os
 import subprocess
 import sys
@@ -46,9 +47,17 @@ def names(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
 
 
-@pytest.mark.parametrize("name", ["-", "/dev/stdin"])
-@pytest.mark.parametrize("packed", [False, True])
-@pytest.mark.parametrize("kind", ["pipe", pytest.param("file", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("name", "packed", "kind"),
+    [
+        ("/dev/stdin", True, "pipe"),
+        *(
+            pytest.param(*each, marks=pytest.mark.slow)  # a new process each
+            for each in itertools.product(("-", "/dev/stdin"), (False, True), ("pipe", "file"))
+            if each != ("/dev/stdin", True, "pipe")
+        ),
+    ],
+)
 def test_standard_input(
     model: Path, whole: bytes, tmp_path: Path, name: str, packed: bool, kind: str
 ) -> None:

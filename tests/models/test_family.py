@@ -111,7 +111,7 @@ def test_a_block_without_layers_as_the_paper_words_it() -> None:
     torch.testing.assert_close(output.states, want, atol=1e-12, rtol=0)
 
 
-@pytest.mark.parametrize("strides", [(8, 16), (4, 3), (1, 5), (2, 1)])
+@pytest.mark.parametrize("strides", [(8, 4), (4, 3), (1, 5), (2, 1)])
 def test_a_token_reaches_no_base_before_the_end_of_its_block(strides: tuple[int, int]) -> None:
     """Token m of both stages exists from base N (m + 1) - 1 on, N the product of the strides."""
     block = strides[0] * strides[1]
@@ -166,17 +166,17 @@ def test_unequal_lengths_equal_one_by_one(name: str) -> None:
 MIXED = [1, 7, 64, 2, 30, 1, 90, 5]
 
 
-@pytest.mark.parametrize("sizes", [[1] * 200, [7] * 28 + [4], [64] * 3 + [8], MIXED])
+@pytest.mark.parametrize("sizes", [[1] * 60, [7] * 13 + [4], [64] * 3 + [8], MIXED])
 @pytest.mark.parametrize("name", STREAMED)
 def test_streaming_equals_the_whole_pass(name: str, sizes: Sequence[int]) -> None:
-    network, ids = member(name), random_batch(200)
+    network, ids = member(name), random_batch(sum(sizes))
     output = run(network, ids)
     nll, _ = base_nll(output.logits, ids)
     stream, blocks, start = Stream(network), [], 0
     for size in sizes:
         blocks.append(stream.feed_ids(ids[0, start : start + size].numpy().astype(np.uint8)))
         start += size
-    assert start == stream.position == 200
+    assert start == stream.position
     log_prob = np.concatenate([block.log_prob for block in blocks])
     np.testing.assert_allclose(log_prob[1:], -nll[0].numpy(), atol=1e-9, rtol=0)
     positions, _ = output.token_positions()

@@ -137,7 +137,10 @@ def propagate_regions_loop(
 
 @pytest.mark.parametrize("label", ["first", "majority"])
 @pytest.mark.parametrize("keep", ["some", "all", "first"])
-@pytest.mark.parametrize(("length", "classes"), [(1, 7), (64, 7), (301, 2), (66_001, 7)])
+@pytest.mark.parametrize(
+    ("length", "classes"),
+    [(1, 7), (64, 7), (301, 2), pytest.param(66_001, 7, marks=pytest.mark.slow)],
+)
 def test_regions_equal_loop_over_two_stages(
     label: str, keep: str, length: int, classes: int
 ) -> None:

@@ -20,6 +20,7 @@ from genezip.models.layers.ssd import scan
 small = partial(speaking_network, k_min=(1, 1))
 
 
+@pytest.mark.slow
 def test_70m_forward_and_backward(repo: Path) -> None:
     network = build(load_architecture("genezip-70m"))
     ids = random_batch(513)

@@ -83,6 +83,7 @@ def test_ssd_equals_the_reference_of_the_kernels(length: int) -> None:
     assert_close(ssd(x, dt, a, b, c)[0], want[:, :length], torch.float32)
 
 
+@pytest.mark.slow  # a process of its own
 def test_ssd_equals_the_triton_kernels(tmp_path: Path) -> None:
     """Forward and gradients of the fused path, run by Triton's interpreter."""
     peer(peers.mamba_ssm, "ops.triton.ssd_combined")

@@ -6,6 +6,7 @@ package is used for the expectation.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -263,22 +264,34 @@ def test_forward_equals_the_written_out_model(
     equal(narrow, tmp_path / "narrow", 48, floors, ceilings)
 
 
+@pytest.mark.slow
 def test_forward_at_the_70m_layout(tmp_path: Path) -> None:
     equal(published(512, 768, 15), tmp_path / "70m", 16, [8, 8], [0, 0])
 
 
-def test_every_value_of_70m_arrives(repo: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("sizes", "state", "head"),
+    [((16, 24, 15), 5, 8), pytest.param((512, 768, 15), 64, 64, marks=pytest.mark.slow)],
+    ids=["narrow", "70m"],
+)
+def test_every_value_arrives(
+    tmp_path: Path, sizes: tuple[int, int, int], state: int, head: int
+) -> None:
     """Half precision comes in, fp32 goes out; targets and bounds are the published ones."""
-    state = {name: value.bfloat16() for name, value in filled(published(512, 768, 15)).items()}
+    shapes = published(*sizes, n=state, p=head)
+    values = {name: value.bfloat16() for name, value in filled(shapes).items()}
     torch.save(
-        {"state_dict": {f"module._orig_mod.{k}": v for k, v in state.items()}},
+        {"state_dict": {f"module._orig_mod.{k}": v for k, v in values.items()}},
         tmp_path / "model.bin",
     )
     card = import_release(tmp_path / "model.bin", tmp_path / "imported")
     network, again = load_network(tmp_path / "imported")
     assert again.architecture == card.architecture
-    assert network.count_parameters() == 69_810_232
-    assert card.architecture == load_architecture("genezip-70m")
+    del shapes["lm_head.weight"]
+    assert network.count_parameters() == sum(int(np.prod(shape)) for shape in shapes.values())
+    width, inner_width, _ = sizes
+    widths = {"d_model": (width, width, inner_width), "d_state": state, "headdim": head}
+    assert card.architecture == replace(load_architecture("genezip-70m"), **widths)
     assert [card.target_bpt[name] for name in CLASSES] == [32, 32, 64, 64, 256, 256, 512]
     inner = "backbone.main_network.main_network"
     for theirs, ours in {
@@ -291,4 +304,4 @@ def test_every_value_of_70m_arrives(repo: Path, tmp_path: Path) -> None:
     }.items():
         value = network.state_dict()[ours]
         assert value.dtype == torch.float32
-        assert value.equal(state[theirs].float()), theirs
+        assert value.equal(values[theirs].float()), theirs

@@ -4,6 +4,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from toolkit.wishes import mask_of
 from torch.nn.functional import cosine_similarity
 
 from genezip.models.routing.bounds import CausalBound
@@ -16,10 +17,6 @@ from genezip.models.routing.learned import (
     bounded,
     bounded_loop,
 )
-
-
-def mask_of(text: str) -> torch.Tensor:
-    return torch.tensor([[character == "1" for character in text]])
 
 
 def test_floor_switches_on_the_most_probable() -> None:

@@ -52,7 +52,7 @@ def joined(parts: list[Block], name: str) -> np.ndarray:
 @pytest.mark.parametrize("size", [1, 7, 8192])
 def test_fp64_masks_identical_and_log_probabilities_to_1e_9(bound: dict, size: int) -> None:
     network = speaking_network(**bound).double()
-    ids = random_ids_and_n(20_000 if size == 8192 else 500)
+    ids = random_ids_and_n(20_000 if size == 8192 else 150)
     output, log_prob = whole(network, ids)
     parts = list(blocks(network, ids, size))
     positions, _ = output.token_positions()
@@ -68,7 +68,7 @@ def test_fp64_masks_identical_and_log_probabilities_to_1e_9(bound: dict, size: i
 @pytest.mark.parametrize("size", [1, 7, 8192])
 def test_fp32_with_forced_masks(size: int) -> None:
     network = speaking_network(**FREE)
-    ids = random_ids_and_n(20_000 if size == 8192 else 500)
+    ids = random_ids_and_n(20_000 if size == 8192 else 150)
     random = np.random.default_rng(1)
     outer = random.random(len(ids)) < 0.2
     outer[0] = True
@@ -186,10 +186,11 @@ def test_generation_follows_seed_and_temperature() -> None:
     def draw(seed: int, temperature: float = 1.0) -> str:
         stream = Stream(speaking_network(**FREE))
         stream.feed("ACGTACGT")
-        return stream.generate(50, temperature, seed)
+        return stream.generate(25, temperature, seed)
 
-    assert draw(1) == draw(1) != draw(2)
-    assert set(draw(1)) <= set("ACGT")
+    first = draw(1)
+    assert first == draw(1) != draw(2)
+    assert set(first) <= set("ACGT")
     with pytest.raises(GenezipError, match="temperature"):
         draw(1, -1.0)
     with pytest.raises(GenezipError, match="-1 bases"):

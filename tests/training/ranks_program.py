@@ -1,7 +1,7 @@
-"""What every process of ``test_ranks.py`` does; started by torchrun with an output folder.
+"""What every process of ``test_ranks.py`` does; started twice, with an output folder.
 
 Each scenario ends with a sentence, an interruption or a trained model; the outcomes of a
-process are written to ``rank<n>.json``.
+process are written to ``rank<n>.json``. At last the command itself is given wrong input.
 """
 
 import io
@@ -9,10 +9,13 @@ import json
 import logging
 import sys
 from collections.abc import Callable
+from contextlib import redirect_stderr
 from pathlib import Path
 
 import numpy as np
 import torch
+from toolkit.command_line import call
+from toolkit.networks import SMALL_YAML
 from toolkit.training import FIVE_STEPS, Batches, StopsAt, double_network, run_of
 
 from genezip.errors import GenezipError
@@ -55,7 +58,6 @@ def scenarios(out: Path, ranks: Ranks) -> dict[str, str]:
         return Batches(**share)
 
     found["whole"] = train("whole", batches())
-    found["accumulated"] = train("accumulated", batches(), micro_batch=1)
     found["recomputed"] = train("recomputed", batches(), micro_batch=1, checkpoint_activations=True)
     # one process alone is asked to stop
     stopped = StopsAt(2, **share) if ranks.rank == 1 else batches()
@@ -78,6 +80,18 @@ def scenarios(out: Path, ranks: Ranks) -> dict[str, str]:
     return found
 
 
+def command(out: Path) -> str:
+    """What ``genezip pretrain`` writes to standard error if its corpus is missing."""
+    arguments = [
+        "pretrain", "--corpus", out / "none.json", "--name", "toy", "--architecture", SMALL_YAML,
+        "--uniform-bpt", 16, "--out", out / "model",
+    ]  # fmt: skip
+    written = io.StringIO()
+    with redirect_stderr(written):
+        status = call(*arguments)
+    return f"{status} {written.getvalue()}"
+
+
 if __name__ == "__main__":
     torch.set_num_threads(1)
     setup.build = double_network
@@ -87,4 +101,5 @@ if __name__ == "__main__":
     with launched() as ranks:
         outcomes = scenarios(Path(sys.argv[1]), ranks)
         outcomes["said"] = said.stream.getvalue()
-        (Path(sys.argv[1]) / f"rank{ranks.rank}.json").write_text(json.dumps(outcomes))
+    outcomes["command"] = command(Path(sys.argv[1]))
+    (Path(sys.argv[1]) / f"rank{ranks.rank}.json").write_text(json.dumps(outcomes))

@@ -1,5 +1,6 @@
 """Checkpoints of pretraining: the previous one if need be, never those of another run."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,13 +26,20 @@ from genezip.training.optimizer import build_optimizer
 from genezip.training.setup import FREE, pretrain
 
 
-def stopped(folder: Path, at: int = 7, **changes: object) -> Path:
-    """Checkpoints of a run that was stopped after a step (earlier ones at step 5)."""
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Checkpoints of a run that was stopped after step 7, and the one before of step 5."""
+    folder = tmp_path_factory.mktemp("stopped")
     with pytest.raises(KeyboardInterrupt):
-        batches = StopsAt(at - 1)
-        pretrain(run_of(**changes), batches, folder / "model", folder / "kept")
+        pretrain(run_of(), StopsAt(6), folder / "model", folder / "kept")
     assert not (folder / "model").exists()
     return folder / "kept"
+
+
+@pytest.fixture
+def kept(stopped: Path, tmp_path: Path) -> Path:
+    """The same checkpoints, for one test to damage or to go on from."""
+    return Path(shutil.copytree(stopped, tmp_path / "kept"))
 
 
 def state_of(folder: Path, **changes: object) -> TrainingState | None:
@@ -80,10 +88,9 @@ def test_failure_at_the_very_end_loses_nothing(
 
 
 def test_a_damaged_checkpoint_gives_way_to_the_previous_one(
-    tmp_path: Path, messages: Callable[[], list[str]]
+    kept: Path, tmp_path: Path, messages: Callable[[], list[str]]
 ) -> None:
     pretrain(run_of(), Batches(), tmp_path / "whole", tmp_path / "c")
-    kept = stopped(tmp_path)
     damage(kept / STATE)
     pretrain(run_of(), Batches(), tmp_path / "parts", kept)
     assert f"{kept / STATE} is damaged; resuming from the previous checkpoint, step 5" in messages()
@@ -93,8 +100,7 @@ def test_a_damaged_checkpoint_gives_way_to_the_previous_one(
     assert weights[0] == weights[1]
 
 
-def test_a_damaged_checkpoint_never_replaces_the_good_one(tmp_path: Path) -> None:
-    kept = stopped(tmp_path)
+def test_a_damaged_checkpoint_never_replaces_the_good_one(kept: Path) -> None:
     good = (kept / PREVIOUS).read_bytes()
     damage(kept / STATE)
     assert state_of(kept) is not None
@@ -103,10 +109,9 @@ def test_a_damaged_checkpoint_never_replaces_the_good_one(tmp_path: Path) -> Non
 
 
 def test_best_weights_of_lost_steps_are_not_taken_for_the_runs_own(
-    tmp_path: Path, messages: Callable[[], list[str]]
+    kept: Path, tmp_path: Path, messages: Callable[[], list[str]]
 ) -> None:
     """A crash after a validation, before its checkpoint: the file is of no known perplexity."""
-    kept = stopped(tmp_path)
     (kept / BEST).write_bytes(b"weights of a step that was lost")
     result = pretrain(run_of(), Batches(), tmp_path / "model", kept)
     assert any("best is chosen anew" in text for text in messages())
@@ -116,11 +121,8 @@ def test_best_weights_of_lost_steps_are_not_taken_for_the_runs_own(
     load_network(tmp_path / "model", BEST)
 
 
-def test_a_missing_newest_checkpoint_as_well(
-    tmp_path: Path, messages: Callable[[], list[str]]
-) -> None:
+def test_a_missing_newest_checkpoint_as_well(kept: Path, messages: Callable[[], list[str]]) -> None:
     """A crash between the two renames of a checkpoint."""
-    kept = stopped(tmp_path)
     (kept / STATE).unlink()
     state = state_of(kept)
     assert state is not None and state.step == 5
@@ -129,8 +131,7 @@ def test_a_missing_newest_checkpoint_as_well(
 
 
 @pytest.mark.parametrize("how", [damage, lambda path: path.write_bytes(b"junk")])
-def test_two_damaged_checkpoints_are_one_sentence(tmp_path: Path, how) -> None:
-    kept = stopped(tmp_path)
+def test_two_damaged_checkpoints_are_one_sentence(kept: Path, tmp_path: Path, how) -> None:
     for name in (STATE, PREVIOUS):
         how(kept / name)
     with pytest.raises(GenezipError, match=f"delete the folder {kept} to train from the start"):
@@ -149,9 +150,8 @@ def test_two_damaged_checkpoints_are_one_sentence(tmp_path: Path, how) -> None:
     ],
 )
 def test_other_settings_are_refused_and_nothing_is_lost(
-    tmp_path: Path, changes: dict, words: str
+    kept: Path, tmp_path: Path, changes: dict, words: str
 ) -> None:
-    kept = stopped(tmp_path)
     before = {path.name: path.read_bytes() for path in kept.iterdir() if path.is_file()}
     with pytest.raises(
         GenezipError, match=f"{kept} holds a run .* step 7 with {words}; restore it"
@@ -160,8 +160,7 @@ def test_other_settings_are_refused_and_nothing_is_lost(
     assert {path.name: path.read_bytes() for path in kept.iterdir() if path.is_file()} == before
 
 
-def test_settings_that_do_not_change_the_weights_may_differ(tmp_path: Path) -> None:
-    kept = stopped(tmp_path)
+def test_settings_that_do_not_change_the_weights_may_differ(kept: Path) -> None:
     changes = {
         "micro_batch": 1, "checkpoint_every": 2, "validate_every": 3,
         "checkpoint_activations": True, "packed_trunk": True, "device": "auto",

@@ -1,6 +1,7 @@
 """The second stage: weights of the first, everything else anew."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from toolkit.networks import SMALL, SMALL_YAML, small_network
 from toolkit.training import Batches, StopsAt, curve_of, run_of
 
 from genezip.errors import GenezipError
+from genezip.models.hnet.architecture import Architecture, architecture
 from genezip.models.pretrained import load_network
 from genezip.training.setup import initial_weights, pretrain
 
@@ -17,13 +19,11 @@ from genezip.training.setup import initial_weights, pretrain
 @pytest.fixture(scope="module")
 def first(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("first")
-    pretrain(run_of(name="one", seed=4), Batches(), folder / "one", folder / "c")
+    pretrain(run_of(name="one", seed=4, steps=4), Batches(), folder / "one", folder / "c")
     return folder / "one"
 
 
-def changed(**keys: object):
-    from genezip.models.hnet.architecture import architecture
-
+def changed(**keys: object) -> Architecture:
     return architecture({**SMALL.to_dict(), **keys})
 
 
@@ -68,7 +68,7 @@ def test_another_layout_is_refused(first: Path, keys: dict, words: str) -> None:
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Two stages by hand on simulated DNA; the second on another region budget."""
     source, regions = tmp_path / "source.json", tmp_path / "gene7.bed.gz"
-    chromosomes = [part for _ in range(3) for part in ("--chromosome-bp", "60000")]
+    chromosomes = [part for _ in range(3) for part in ("--chromosome-bp", "30000")]
     corpus = {"window_bp": 512, "train_windows": 8, "heldout_window_bp": 2048}
     corpus |= {"valid_windows": 0, "validation": "pieces"}
     assert call("simulate", "--out", tmp_path, *chromosomes) == 0
@@ -100,8 +100,6 @@ def test_a_missing_model_is_one_sentence(tmp_path: Path) -> None:
 
 
 def test_altered_weights_are_refused(first: Path, tmp_path: Path) -> None:
-    import shutil
-
     shutil.copytree(first, tmp_path / "copy")
     initial = initial_weights(tmp_path / "copy", SMALL)
     data = bytearray((tmp_path / "copy" / "model.safetensors").read_bytes())
@@ -113,7 +111,7 @@ def test_altered_weights_are_refused(first: Path, tmp_path: Path) -> None:
 
 def test_a_resumed_run_must_have_the_same_initial_weights(first: Path, tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
-        pretrain(run_of(), StopsAt(6), tmp_path / "m", tmp_path / "c")
+        pretrain(run_of(), StopsAt(1), tmp_path / "m", tmp_path / "c")
     run = run_of(initial=initial_weights(first, SMALL))
     with pytest.raises(GenezipError, match="init_from null, not"):
         pretrain(run, Batches(), tmp_path / "m", tmp_path / "c")

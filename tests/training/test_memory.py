@@ -17,7 +17,8 @@ from genezip.errors import GenezipError
 from genezip.training import memory, setup
 from genezip.training.memory import MemoryEstimate, PeakBytes, available_bytes, estimate
 
-# A fresh process trains two steps of 2 windows of 8,192 bp and prints estimate and growth.
+# A fresh process trains two steps of 2 windows of 4,096 bp, with recomputed activations and then
+# without, which needs more; it prints the estimate and the growth of both.
 PROGRAM = """
 import sys
 import torch
@@ -28,11 +29,11 @@ from genezip.training.optimizer import build_optimizer
 from toolkit.training import next_base, run_of
 
 torch.set_num_threads(1)
-small, large, checkpoint = sys.argv[1:]
-run = run_of(checkpoint_activations=checkpoint == "1")
-settings = run.settings
+small, large = sys.argv[1:]
 
-def train(path, window_bp):
+def train(path, window_bp, checkpoint=True):
+    run = run_of(checkpoint_activations=checkpoint)
+    settings = run.settings
     network = build(load_architecture(path), 0).train()
     network.checkpoint_activations(settings.checkpoint_activations)
     need = estimate(network, settings, 2, window_bp)
@@ -52,8 +53,9 @@ def most():
 
 train(small, 256)  # libraries are loaded
 before = most()
-need = train(large, 8192)
-print(need, most() - before)
+for checkpoint in (True, False):
+    need = train(large, 4096, checkpoint)
+    print(need, most() - before)
 """
 
 
@@ -61,18 +63,20 @@ print(need, most() - before)
     not Path("/proc/self/status").exists(),
     reason="the system does not say what this process alone once held",
 )
-@pytest.mark.parametrize("checkpoint", ["0", "1"])
-def test_the_estimate_is_within_a_factor_of_two_of_a_process(repo: Path, checkpoint: str) -> None:
+def test_the_estimate_is_within_a_factor_of_two_of_a_process(repo: Path) -> None:
     paths = [SMALL_YAML, repo / "genezip" / "config" / "models" / "genezip-tiny.yaml"]
-    command = [sys.executable, "-c", PROGRAM, *map(str, paths), checkpoint]
+    command = [sys.executable, "-c", PROGRAM, *map(str, paths)]
     environment = {**os.environ, "PYTHONPATH": f"{repo / 'tests'}{os.pathsep}{repo}"}
     done = subprocess.run(
         command, capture_output=True, text=True, check=False, cwd=repo, env=environment
     )
     assert done.returncode == 0, done.stderr
-    need, measured = map(int, done.stdout.split())
-    assert measured > 100e6  # far more than a process grows by chance
-    assert measured / 2 < need < measured * 2, (need, measured)
+    lines = done.stdout.splitlines()
+    assert len(lines) == 2
+    for line in lines:
+        need, measured = map(int, line.split())
+        assert measured > 100e6  # far more than a process grows by chance
+        assert measured / 2 < need < measured * 2, lines
 
 
 def test_peak_bytes_by_hand() -> None:
@@ -94,7 +98,7 @@ def test_the_probe_leaves_no_trace() -> None:
     """Neither gradients nor drawn random numbers: the run after it is the same."""
     network = small_network(0).train()
     before, state = {k: v.clone() for k, v in network.state_dict().items()}, torch.get_rng_state()
-    estimate(network, run_of().settings, 2, 4096)
+    estimate(network, run_of().settings, 2, 1024)
     assert all(parameter.grad is None for parameter in network.parameters())
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
     assert torch.equal(torch.get_rng_state(), state)
@@ -105,11 +109,11 @@ def test_the_probe_leaves_no_trace() -> None:
 def test_the_estimate_grows_with_the_bases_in_flight() -> None:
     network = small_network(0).train()
     settings = run_of().settings
-    one, four = (estimate(network, settings, windows, 4096) for windows in (1, 4))
+    one, four = (estimate(network, settings, windows, 1024) for windows in (1, 4))
     assert one.parameters == four.parameters == 16 * network.count_parameters()
     assert four.total() - four.total(0) == pytest.approx(4 * (one.total() - one.total(0)))
     network.checkpoint_activations(True)
-    less = estimate(network, settings, 4, 4096)
+    less = estimate(network, settings, 4, 1024)
     assert less.per_base < four.per_base
 
 
@@ -118,6 +122,7 @@ def test_a_run_that_cannot_fit_is_refused_with_advice(
     monkeypatch: pytest.MonkeyPatch,
     messages: Callable[[], list[str]],
 ) -> None:
+    # a machine that is nearly full
     monkeypatch.setattr(setup, "available_bytes", lambda device, processes: 1_500_000)
     with pytest.raises(GenezipError) as refusal:
         setup.pretrain(run_of(), Batches(), tmp_path / "m", tmp_path / "c")

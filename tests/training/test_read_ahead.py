@@ -44,20 +44,29 @@ def weights(folder: Path) -> bytes:
     return (folder / "model.safetensors").read_bytes()
 
 
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """Weights of a run that reads nothing ahead."""
+    folder = tmp_path_factory.mktemp("plain")
+    pretrain(run_of(), Batches(), folder / "model", folder / "checkpoints")
+    return weights(folder / "model")
+
+
 @pytest.mark.parametrize("workers", [0, 1, 3])
-def test_reading_ahead_does_not_change_the_weights(tmp_path: Path, workers: int) -> None:
-    pretrain(run_of(), Batches(), tmp_path / "plain", tmp_path / "c")
+def test_reading_ahead_does_not_change_the_weights(
+    plain: bytes, tmp_path: Path, workers: int
+) -> None:
     with prefetched(Toy(), workers, depth=3) as batches:
         pretrain(run_of(), batches, tmp_path / "ahead", tmp_path / "d")
-    assert weights(tmp_path / "plain") == weights(tmp_path / "ahead")
+    assert plain == weights(tmp_path / "ahead")
 
 
 def test_a_stop_forgets_what_was_read_ahead(
+    plain: bytes,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     messages: Callable[[], list[str]],
 ) -> None:
-    pretrain(run_of(), Batches(), tmp_path / "plain", tmp_path / "c")
     next_batch, drawn = ReadAhead.next_batch, []
 
     def stops(self: ReadAhead) -> dict[str, np.ndarray]:
@@ -73,4 +82,4 @@ def test_a_stop_forgets_what_was_read_ahead(
     with prefetched(Toy(), 1, depth=4) as batches:
         pretrain(run_of(), batches, tmp_path / "model", tmp_path / "d")
     assert "toy: resuming at step 7 of 12" in messages()
-    assert weights(tmp_path / "plain") == weights(tmp_path / "model")
+    assert plain == weights(tmp_path / "model")
