@@ -30,9 +30,9 @@ _ZOOM_HEADER = struct.Struct("<IIQQ")
 _TOTALS = struct.Struct("<Qdddd")
 _SECTION = struct.Struct("<IIIIIBBH")
 _BED_GRAPH, _FIXED_STEP = 1, 3
-_ITEMS = 4096  # values or intervals per section
+SECTION_ITEMS = 4096
 _ZOOM_ITEMS = 512  # windows per zoom section
-_SLICE = 1 << 16  # bases summarised at a time
+SLICE_BP = 1 << 16
 
 _INTERVAL = np.dtype([("start", "<u4"), ("end", "<u4"), ("value", "<f4")])
 _SUMMARY = ("start", "end", "valid", "min", "max", "sum", "squares")
@@ -69,11 +69,19 @@ class BigWigWriter:
     path : written in place, and complete only after :meth:`close`
     chrom_sizes : lengths of the chromosomes (bp)
     zoom_widths : window widths of the zoom levels (bp), ascending, each a multiple of the previous
+    section_items : values or intervals per section
+    slice_bp : bases, or finest zoom windows of intervals, that are summarised at a time
     """
 
     def __init__(
-        self, path: Path, chrom_sizes: Mapping[str, int], zoom_widths: Sequence[int] = ZOOM_WIDTHS
+        self,
+        path: Path,
+        chrom_sizes: Mapping[str, int],
+        zoom_widths: Sequence[int] = ZOOM_WIDTHS,
+        section_items: int = SECTION_ITEMS,
+        slice_bp: int = SLICE_BP,
     ) -> None:
+        self.section_items, self.slice_bp = section_items, slice_bp
         self.sizes = dict(chrom_sizes)
         self.numbers = {name: number for number, name in enumerate(self.sizes)}
         self.at = (0, 0)  # chromosome number and position from which values are accepted
@@ -108,8 +116,8 @@ class BigWigWriter:
         """Add one value per base from ``start`` on (float array)."""
         number = self._go_to(chrom, start, start + len(values))
         values = values.astype("<f4")
-        for first in range(0, len(values), _ITEMS):
-            items = values[first : first + _ITEMS]
+        for first in range(0, len(values), self.section_items):
+            items = values[first : first + self.section_items]
             begin, end = start + first, start + first + len(items)
             head = _SECTION.pack(number, begin, end, 1, 1, _FIXED_STEP, 0, len(items))
             self.data.add(number, begin, end, head + items.tobytes())
@@ -124,8 +132,8 @@ class BigWigWriter:
         number = self._go_to(chrom, int(starts[0]), int(ends[-1]))
         items = np.empty(len(starts), dtype=_INTERVAL)
         items["start"], items["end"], items["value"] = starts, ends, values
-        for first in range(0, len(items), _ITEMS):
-            some = items[first : first + _ITEMS]
+        for first in range(0, len(items), self.section_items):
+            some = items[first : first + self.section_items]
             begin, end = int(some["start"][0]), int(some["end"][-1])
             head = _SECTION.pack(number, begin, end, 0, 0, _BED_GRAPH, 0, len(some))
             self.data.add(number, begin, end, head + some.tobytes())
@@ -134,7 +142,7 @@ class BigWigWriter:
     def close(self) -> None:
         """Write trees, zoom levels and header."""
         self._flush_zooms()
-        data_at, index_at = self.data.start, self.data.write_index(self.file, _ITEMS)
+        data_at, index_at = self.data.start, self.data.write_index(self.file, self.section_items)
         zoom_headers = b""
         for zoom in self.zooms:
             start = self.file.tell()
@@ -164,8 +172,8 @@ class BigWigWriter:
         return number
 
     def _summarise(self, chrom: int, start: int, values: np.ndarray) -> None:
-        for first in range(0, len(values), _SLICE):
-            part = values[first : first + _SLICE]
+        for first in range(0, len(values), self.slice_bp):
+            part = values[first : first + self.slice_bp]
             starts = np.arange(start + first, start + first + len(part))
             self._add_rows(chrom, _rows(starts, starts + 1, part))
 
@@ -173,8 +181,8 @@ class BigWigWriter:
         """Cut intervals at the windows of the finest level, in slices to bound the memory."""
         width = self.zooms[0].width
         begin, end = int(intervals["start"][0]), int(intervals["end"][-1])
-        for low in range(begin, end, width * _SLICE):
-            high = min(low + width * _SLICE, end)
+        for low in range(begin, end, width * self.slice_bp):
+            high = min(low + width * self.slice_bp, end)
             first, last = np.searchsorted(intervals["end"], [low, high - 1], side="right")
             part = intervals[first : last + 1]
             grid = np.arange(low // width + 1, -(-high // width)) * width

@@ -1,51 +1,43 @@
-"""Corpora of the tiny genome of conftest.py."""
+"""Corpora of the tiny genome of the toolkit: windows, manifest, exclusions, wrong input."""
 
 import dataclasses
 import errno
 import json
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
+from toolkit.corpora import World, build, change, content, corpus_settings
 
 from genezip.alphabet import N_ID, decode, encode
-from genezip.config import Corpus
 from genezip.corpus.build import (
     build_corpus,
-    finish_corpus,
-    plan_corpus,
-    write_shards,
 )
 from genezip.corpus.corpus import CorpusReader, check_corpus
-from genezip.corpus.writer import ShardWriter
 from genezip.errors import GenezipError
 from genezip.region_classes import CLASS_IDS
 
 
-def change(settings: Corpus, **keys: Any) -> Corpus:
-    return Corpus.model_validate({**settings.model_dump(), **keys})
+@dataclass(frozen=True)
+class Whole:
+    """A corpus that tests read and none changes."""
+
+    world: World
+    folder: Path
+    reader: CorpusReader
 
 
-def build(world: Any, settings: Corpus, out: Path, excluded: Any = (), **keys: Any) -> CorpusReader:
-    intervals = pd.DataFrame(excluded, columns=["chrom", "start", "end"])
-    build_corpus(world, world.region_map, settings, out, excluded=intervals, **keys)
-    return CorpusReader(out / "manifest.json")
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Whole:
+    folder = tmp_path_factory.mktemp("whole")
+    world, out = World(folder), folder / "corpus"
+    return Whole(world, out, build(world, corpus_settings(), out))
 
 
-def content(folder: Path) -> dict[str, bytes]:
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
-
-
-def test_windows_carry_sequence_and_labels_of_their_place(world, settings, tmp_path) -> None:
-    reader = build(world, settings, tmp_path / "corpus")
+def test_windows_carry_sequence_and_labels_of_their_place(whole) -> None:
+    world, reader = whole.world, whole.reader
     for split, length in (("train", 64), ("valid", 128), ("test", 128)):
         for window in reader.windows(split):
             bp = window.end - window.start
@@ -72,8 +64,8 @@ def test_anchors_follow_the_setting_of_the_region_map(world, settings, tmp_path)
     assert {"tss", "cds"} <= set(modes)
 
 
-def test_training_windows_keep_the_rules(world, settings, tmp_path) -> None:
-    _, _, table = build(world, settings, tmp_path / "corpus").load("train")
+def test_training_windows_keep_the_rules(whole) -> None:
+    _, _, table = whole.reader.load("train")
     assert len(table) == 40
     assert set(table["chrom"]) == {"a"}  # d is shorter than a window
     assert (table["start"] >= 100).all() and (table["end"] <= 4100).all()
@@ -82,22 +74,22 @@ def test_training_windows_keep_the_rules(world, settings, tmp_path) -> None:
     assert set(table["sampling_mode"]) == {"uniform", "tss", "cds"}
 
 
-def test_validation_tiles_leave_out_n(world, settings, tmp_path) -> None:
-    _, _, table = build(world, settings, tmp_path / "corpus").load("valid")
+def test_validation_tiles_leave_out_n(whole) -> None:
+    _, _, table = whole.reader.load("valid")
     # Tiles of 128 bp: the first two touch the N of b, the last 104 bp are no full window.
     assert table["start"].tolist() == [256, 384, 512, 640, 768]
 
 
-def test_heldout_tiles_without_the_copied_one(world, settings, tmp_path) -> None:
-    reader = build(world, settings, tmp_path / "corpus")
+def test_heldout_tiles_without_the_copied_one(whole) -> None:
+    reader = whole.reader
     _, _, table = reader.load("test")
     # All N at 0 is kept, the reverse complement of training DNA at 256 is not.
     assert table["start"].tolist() == [0, 128, 384, 512, 640, 768, 896]
     assert table["end"].tolist()[-1] == 1000
     assert reader.manifest["dropped"] == {"windows": 1, "of": 8, "threshold": 0.1, "k": 21}
-    dropped = pd.read_csv(tmp_path / "corpus" / "dropped.tsv", sep="\t")
+    dropped = pd.read_csv(whole.folder / "dropped.tsv", sep="\t")
     assert dropped[["chrom", "start", "shared_fraction"]].values.tolist() == [["c", 256, 1.0]]
-    homology = pd.read_csv(tmp_path / "corpus" / "heldout_homology.tsv", sep="\t")
+    homology = pd.read_csv(whole.folder / "heldout_homology.tsv", sep="\t")
     assert homology["dropped"].tolist() == [0, 0, 1, 0, 0, 0, 0, 0]
     assert homology["kmers"].tolist() == [0, *[108] * 6, 84]
 
@@ -111,8 +103,8 @@ def test_without_short_windows_and_filter(world, settings, tmp_path) -> None:
     assert not (tmp_path / "corpus" / "heldout_homology.tsv").exists()
 
 
-def test_manifest_counts(world, settings, tmp_path) -> None:
-    reader = build(world, settings, tmp_path / "corpus")
+def test_manifest_counts(whole, settings) -> None:
+    reader = whole.reader
     entry = reader.manifest["splits"]["test"]
     assert entry["windows"] == 7
     assert entry["bp"] == 7 * 128
@@ -232,158 +224,6 @@ def test_full_disk(world, settings, tmp_path, monkeypatch) -> None:
     assert content(out) == before
 
 
-def test_an_interrupted_build_goes_on(world, settings, tmp_path, monkeypatch) -> None:
-    """What was whole is kept, what was not is written again: the bytes are those of one run."""
-    build(world, settings, tmp_path / "undisturbed")
-    out, part = tmp_path / "corpus", tmp_path / ".corpus.part"
-    write, written = ShardWriter._write, []
-
-    def interrupted(self: ShardWriter, path: Path, shard: Any) -> Any:
-        if len(written) == 3:
-            raise KeyboardInterrupt
-        written.append(shard.path)
-        return write(self, path, shard)
-
-    monkeypatch.setattr(ShardWriter, "_write", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        build(world, settings, out)
-    assert not out.exists()
-    assert len(list(part.glob("*/*.parquet"))) == 3
-    # one of the three loses its end, as in a power cut; another one is of no plan
-    broken, foreign = part / "train/shard-00001.parquet", part / "train/shard-00077.parquet"
-    broken.write_bytes(broken.read_bytes()[:-200])
-    foreign.write_bytes(b"old")
-    written.clear()
-    monkeypatch.setattr(
-        ShardWriter,
-        "_write",
-        lambda self, path, shard: (written.append(shard.path), write(self, path, shard))[1],
-    )
-    build(world, settings, out)
-    assert "train/shard-00001.parquet" in written
-    assert not {"train/shard-00000.parquet", "train/shard-00002.parquet"} & set(written)
-    assert content(out) == content(tmp_path / "undisturbed")
-    assert not part.exists()
-
-
-def test_parts_of_another_plan_are_not_kept(world, settings, tmp_path) -> None:
-    build(world, settings, tmp_path / "one")
-    (tmp_path / "one").rename(tmp_path / ".two.part")
-    other = change(settings, seed=1)
-    build(world, other, tmp_path / "two")
-    build(world, other, tmp_path / "three")
-    assert content(tmp_path / "two") == content(tmp_path / "three")
-
-
-@pytest.mark.parametrize("of", [1, 2, 5, 40])
-def test_jobs_write_the_same_bytes(world, settings, tmp_path, of) -> None:
-    build(world, settings, tmp_path / "one")
-    plan = plan_corpus(world, settings, tmp_path / "many" / "plan.parquet")
-    parts = [
-        write_shards(plan, world, world.region_map, tmp_path / "many", part=part, of=of)
-        for part in range(of, 0, -1)
-    ]
-    finish_corpus(plan, [entry for part in parts for entry in part], tmp_path / "many")
-    assert content(tmp_path / "many") == content(tmp_path / "one")
-
-
-def test_a_part_that_is_missing(world, settings, tmp_path) -> None:
-    plan = plan_corpus(world, settings, tmp_path / "corpus" / "plan.parquet")
-    entries = write_shards(plan, world, world.region_map, tmp_path / "corpus", part=1, of=2)
-    with pytest.raises(GenezipError, match=r"train/shard-0000\d\.parquet of .* was not written"):
-        finish_corpus(plan, entries, tmp_path / "corpus")
-    assert not (tmp_path / "corpus" / "manifest.json").exists()
-
-
-def test_shards_with_labels_of_another_map_are_written_again(world, settings, tmp_path) -> None:
-    """The plan knows nothing of labels, so the shards must tell which map they carry."""
-    folder = tmp_path / "corpus"
-    plan = plan_corpus(world, settings, folder / "plan.parquet")
-    write_shards(plan, world, world.region_map, folder)
-    (folder / "manifest.json").write_text("{}")
-    world.region_map.chromosomes["a"][:] = CLASS_IDS["dig"]
-    entries = write_shards(plan, world, world.region_map, folder, part=1, of=2)
-    assert not (folder / "manifest.json").exists()  # it would vouch for the old labels
-    assert entries[0]["composition"]["dig"] == 16 * 64
-    other = write_shards(plan, world, world.region_map, folder, part=2, of=2)
-    manifest = finish_corpus(plan, [*entries, *other], folder)
-    assert manifest["splits"]["train"]["composition"]["dig"] == 40 * 64
-    assert manifest["regions"] == world.region_map.sha256()
-
-
-def test_shards_of_two_maps_make_no_corpus(world, settings, tmp_path) -> None:
-    folder = tmp_path / "corpus"
-    plan = plan_corpus(world, settings, folder / "plan.parquet")
-    entries = write_shards(plan, world, world.region_map, folder, part=1, of=2)
-    world.region_map.chromosomes["a"][:] = CLASS_IDS["dig"]
-    entries += write_shards(plan, world, world.region_map, folder, part=2, of=2)
-    with pytest.raises(GenezipError, match="written with different region maps"):
-        finish_corpus(plan, entries, folder)
-
-
-def test_shards_of_two_plans_make_no_corpus(world, settings, tmp_path) -> None:
-    folder = tmp_path / "corpus"
-    plan = plan_corpus(world, settings, folder / "plan.parquet")
-    old = write_shards(plan, world, world.region_map, folder)
-    plan = plan_corpus(world, change(settings, seed=5), folder / "plan.parquet")
-    write_shards(plan, world, world.region_map, folder, part=1, of=2)
-    with pytest.raises(GenezipError, match=r"shard-0000\d\.parquet was written from another plan"):
-        finish_corpus(plan, old, folder)
-
-
-def test_a_plan_leaves_foreign_files_alone(world, settings, tmp_path) -> None:
-    plan = tmp_path / "corpus" / "plan.parquet"
-    (tmp_path / "corpus" / "train").mkdir(parents=True)
-    (tmp_path / "corpus" / "train" / "mine.txt").write_text("mine")
-    with pytest.raises(GenezipError, match=r"train/mine\.txt is not a shard of a corpus"):
-        plan_corpus(world, settings, plan)
-    (tmp_path / "other").mkdir()
-    (tmp_path / "other" / "mine.txt").write_text("mine")
-    with pytest.raises(GenezipError, match=r"mine\.txt, which would be lost"):
-        plan_corpus(world, settings, tmp_path / "other" / "plan.parquet")
-    with pytest.raises(GenezipError, match=r"name it .*new/plan\.parquet"):
-        plan_corpus(world, settings, tmp_path / "new" / "my.parquet")
-    assert content(tmp_path / "corpus") == {"train/mine.txt": b"mine"}
-
-
-def test_a_plan_for_a_genome_that_lacks_a_piece(world, settings, tmp_path) -> None:
-    plan = plan_corpus(world, settings, tmp_path / "corpus" / "plan.parquet")
-    pieces = (world.folder / "pieces.tsv").read_text()
-    fasta = (world.folder / "pieces.fa").read_text()
-    (world.folder / "pieces.tsv").write_text(pieces.replace("a:100-4100", "renamed"))
-    (world.folder / "pieces.fa").write_text(fasta.replace("a:100-4100", "renamed"))
-    (world.folder / "pieces.fa.fai").unlink()
-    with pytest.raises(GenezipError, match="windows of a:100-4100, which the genome lacks"):
-        write_shards(plan, world, world.region_map, tmp_path / "corpus")
-
-
-def test_a_shard_with_a_damaged_footer_is_written_again(world, settings, tmp_path) -> None:
-    build(world, settings, tmp_path / "one")
-    folder = tmp_path / "two"
-    plan = plan_corpus(world, settings, folder / "plan.parquet")
-    write_shards(plan, world, world.region_map, folder)
-    shard = folder / "train" / "shard-00001.parquet"
-    whole = shard.read_bytes()
-    for place in range(-1, -len(whole), -97):
-        damaged = bytearray(whole)
-        damaged[place] ^= 1
-        shard.write_bytes(damaged)
-        write_shards(plan, world, world.region_map, folder)
-        assert shard.read_bytes() in (whole, bytes(damaged))
-        if shard.read_bytes() != whole:  # where nothing reads: an unused byte of the footer
-            assert pq.read_table(shard, partitioning=None).equals(
-                pq.read_table(pa.BufferReader(whole), partitioning=None)
-            )
-
-
-def test_a_new_plan_removes_the_manifest(world, settings, tmp_path) -> None:
-    """Its shards are about to be replaced; between the two there is no corpus."""
-    build(world, settings, tmp_path / "corpus")
-    plan_corpus(world, settings, tmp_path / "corpus" / "plan.parquet")
-    with pytest.raises(GenezipError, match="build the corpus first"):
-        CorpusReader(tmp_path / "corpus" / "manifest.json")
-
-
 def test_strict_splits_share_no_base(world, settings, tmp_path) -> None:
     strict = change(
         settings, validation="strict", valid_windows=20, strict_block_bp=500,
@@ -398,15 +238,13 @@ def test_strict_splits_share_no_base(world, settings, tmp_path) -> None:
     assert set(valid["chrom"]) == {"a"}  # from the training segments, not from b
 
 
-def test_manifest_has_no_time_and_no_place(world, settings, tmp_path) -> None:
-    build(world, settings, tmp_path / "corpus")
-    text = (tmp_path / "corpus" / "manifest.json").read_text()
-    assert str(tmp_path) not in text
+def test_manifest_has_no_time_and_no_place(whole) -> None:
+    text = (whole.folder / "manifest.json").read_text()
+    assert str(whole.folder.parent) not in text
     assert json.loads(text)["schema_version"] == 2
 
 
-def test_sequences_are_upper_case(world, settings, tmp_path) -> None:
-    reader = build(world, settings, tmp_path / "corpus")
-    window = next(iter(reader.windows("valid")))  # lower case in the FASTA
-    assert np.array_equal(window.ids, encode(world.sequences["b"][window.start : window.end]))
+def test_sequences_are_upper_case(whole) -> None:
+    window = next(iter(whole.reader.windows("valid")))  # lower case in the FASTA
+    assert np.array_equal(window.ids, encode(whole.world.sequences["b"][window.start : window.end]))
     assert (window.ids <= N_ID).all()

@@ -32,13 +32,11 @@ def test_many_chromosomes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("step", [500, 12_345, 300_000])
-def test_pieces_of_any_length(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int) -> None:
+def test_pieces_of_any_length(tmp_path: Path, step: int) -> None:
     """Sections of 100 values: 3,000 of them, so the tree over them has two levels."""
-    monkeypatch.setattr(bigwig, "_ITEMS", 100)
-    monkeypatch.setattr(bigwig, "_SLICE", 777)
     values = {name: noise(length, length) for name, length in LONG.items() if name != "none"}
     values["long"][1000:2000] = 0
-    with BigWigWriter(tmp_path / "x.bw", LONG) as writer:
+    with BigWigWriter(tmp_path / "x.bw", LONG, section_items=100, slice_bp=777) as writer:
         for name, column in values.items():
             for start in range(0, len(column), step):
                 if (name, start) != ("long", 4 * step):  # a gap
@@ -83,14 +81,12 @@ def test_zoom_levels_are_what_is_read(tmp_path: Path, monkeypatch: pytest.Monkey
         assert file.stats("c", 0, 16_384, nBins=4, exact=True) == [1.0] * 4
 
 
-def test_intervals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bigwig, "_ITEMS", 10)
-    monkeypatch.setattr(bigwig, "_SLICE", 64)
+def test_intervals(tmp_path: Path) -> None:
     lengths = np.random.default_rng(1).integers(1, 200, 1000)
     lengths[500] = 20_000
     ends = np.cumsum(lengths)
     starts, total = ends - lengths, int(ends[-1])
-    with BigWigWriter(tmp_path / "x.bw", {"c": total}) as writer:
+    with BigWigWriter(tmp_path / "x.bw", {"c": total}, section_items=10, slice_bp=64) as writer:
         for part in (slice(0, 333), slice(333, 333), slice(333, 1000)):
             writer.add_intervals("c", starts[part], ends[part], lengths[part].astype(float))
     whole = np.repeat(lengths, lengths).astype(float)

@@ -1,12 +1,18 @@
 """The chapter on DNALongBench: who stands in which row, and what an empty cell looks like."""
 
-from types import SimpleNamespace
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 import pandas as pd
 import pytest
 
 from genezip.errors import GenezipError
+from genezip.report.chapter import Section
 from genezip.report.chapters.benchmarks import section as of_results
+from genezip.report.results import Results
+
+Chapter = Callable[..., Any]
 
 
 def row(**cells: object) -> dict[str, object]:
@@ -20,12 +26,18 @@ def row(**cells: object) -> dict[str, object]:
     return {**blank, **first, **cells}
 
 
-def section(scale: str = "full", **tables: list[dict[str, object]]):
-    frames = {name: pd.DataFrame(rows) for name, rows in tables.items()}
-    return of_results(SimpleNamespace(task_tables=frames, scale=scale))  # type: ignore[arg-type]
+@pytest.fixture
+def section(results: Results) -> Chapter:
+    """The chapter on tables of rows."""
+
+    def made(scale: str = "full", **tables: list[dict[str, object]]) -> Section | None:
+        frames = {name: pd.DataFrame(rows) for name, rows in tables.items()}
+        return of_results(replace(results, task_tables=frames, scale=scale))
+
+    return made
 
 
-def test_measured_and_published_stand_in_one_table() -> None:
+def test_measured_and_published_stand_in_one_table(section: Chapter) -> None:
     known = {"model": "m", "seed": 0, "input": "full", "mode": "frozen"}
     counted = {"n": 570, "positives": 27, "unit": "genes"}
     found = section(
@@ -46,7 +58,7 @@ def test_measured_and_published_stand_in_one_table() -> None:
     assert "intervals resample genes" in table.note
 
 
-def test_published_maps_stand_beside_validation_maps() -> None:
+def test_published_maps_stand_beside_validation_maps(section: Chapter) -> None:
     paper = row(origin="paper", model="GeneZip", subset="HFF", metric="scc", value=0.1399)
     ours = {"model": "m", "subset": "HFF", "metric": "scc"}
     found = section(
@@ -61,7 +73,7 @@ def test_published_maps_stand_beside_validation_maps() -> None:
     assert validation.rows == [["m", "0.100; paper 0.140"], ["GeneZip (paper)", "0.140"]]
 
 
-def test_one_subset_has_a_column_for_each_metric() -> None:
+def test_one_subset_has_a_column_for_each_metric(section: Chapter) -> None:
     rows = [
         row(model="m", subset="procap", metric="pcc_fc", value=0.5),
         row(model="m", subset="procap", metric="pcc_mean", value=0.4),
@@ -71,11 +83,13 @@ def test_one_subset_has_a_column_for_each_metric() -> None:
     assert table.rows == [["m", "0.500", "0.400"]]
 
 
-def test_without_tables_there_is_no_chapter() -> None:
+def test_without_tables_there_is_no_chapter(section: Chapter) -> None:
     assert section() is None
 
 
-def test_several_subsets_with_a_column_for_each_metric_have_rows_of_their_own() -> None:
+def test_several_subsets_with_a_column_for_each_metric_have_rows_of_their_own(
+    section: Chapter,
+) -> None:
     ours = {"model": "m", "seed": 0, "input": "full", "mode": "frozen"}
     rows = [
         row(**ours, subset="human", metric="pcc_track", value=0.5, n=10),
@@ -92,13 +106,13 @@ def test_several_subsets_with_a_column_for_each_metric_have_rows_of_their_own() 
     assert "human 10, mouse 7" in table.note
 
 
-def test_two_values_for_one_cell_are_refused() -> None:
+def test_two_values_for_one_cell_are_refused(section: Chapter) -> None:
     twice = [row(model="m", subset="artery", value=value) for value in (0.5, 0.6)]
     with pytest.raises(GenezipError, match=r"table3_eqtl has two values of auroc for m, split"):
         section(table3_eqtl=twice)
 
 
-def test_an_interval_over_few_genes_is_marked() -> None:
+def test_an_interval_over_few_genes_is_marked(section: Chapter) -> None:
     known = {"model": "m", "value": 0.7, "ci_low": 0.6, "ci_high": 0.8, "unit": "genes"}
     rows = [
         row(**known, subset="artery", note="few blocks: 5 genes"),
@@ -108,7 +122,7 @@ def test_an_interval_over_few_genes_is_marked() -> None:
     assert table.rows == [["m", "0.700 (0.600 to 0.800, few blocks)", "0.700 (0.600 to 0.800)"]]
 
 
-def test_a_table_without_views_shows_its_first_metric_split_by_split() -> None:
+def test_a_table_without_views_shows_its_first_metric_split_by_split(section: Chapter) -> None:
     known = {"model": "m", "seed": 0, "input": "full", "mode": "frozen", "n": 9, "unit": "groups"}
     rows = [
         row(**known, subset="set", rule=rule, metric=metric, value=value)

@@ -11,6 +11,8 @@ import pandas as pd
 import pytest
 
 from genezip.config import Corpus, Sampling
+from genezip.corpus.build import build_corpus
+from genezip.corpus.corpus import CorpusReader
 from genezip.corpus.exclusions import build_exclusions
 from genezip.errors import GenezipError
 from genezip.formats.chrom_sizes import hg38_sizes
@@ -134,8 +136,8 @@ def world(tmp_path: Path) -> World:
     return World(folder)
 
 
-@pytest.fixture
-def settings() -> Corpus:
+def corpus_settings() -> Corpus:
+    """Settings of a corpus of the tiny genome."""
     return Corpus(
         window_bp=64,
         train_windows=40,
@@ -149,6 +151,32 @@ def settings() -> Corpus:
         homology_sample=1,
         homology_max_shared=0.1,
     )
+
+
+@pytest.fixture
+def settings() -> Corpus:
+    return corpus_settings()
+
+
+def change(settings: Corpus, **keys: Any) -> Corpus:
+    """The settings with other values of some keys."""
+    return Corpus.model_validate({**settings.model_dump(), **keys})
+
+
+def build(world: Any, settings: Corpus, out: Path, excluded: Any = (), **keys: Any) -> CorpusReader:
+    """Build a corpus without the excluded (chrom, start, end)."""
+    intervals = pd.DataFrame(excluded, columns=["chrom", "start", "end"])
+    build_corpus(world, world.region_map, settings, out, excluded=intervals, **keys)
+    return CorpusReader(out / "manifest.json")
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    """The bytes of every file of a folder."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from genezip.alphabet import A_ID, is_base
+from genezip.alphabet import A_ID, C_ID, is_base
 from genezip.models.base import Compressor, Level, PlainCompressor, Sequences, ids_of, lacks
 from genezip.models.compressed import Compressed, Embedding, tokens_at
 
@@ -56,6 +56,12 @@ class Crafted(PlainCompressor):
         (starts,) = self.boundaries([ids])
         means = [part.mean(axis=0) for part in np.split(vectors, starts[1:])]
         return Embedding(np.stack(means), starts)
+
+
+def base_counts() -> Crafted:
+    """A model whose vector of a base is how often A and C occurred so far."""
+    letters = np.array([A_ID, C_ID])
+    return Crafted("counting", 2, lambda ids: np.cumsum(ids[:, None] == letters, axis=0))
 
 
 class Runs(PlainCompressor):

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -50,6 +49,27 @@ class Segments:
         return self._letters(np.arange(start, end))
 
 
+class MadeSource(Source):
+    """A source of DNA whose assembly is given."""
+
+    _made: Any
+
+    def __init__(self, assembly: Any, kind: str, build: str) -> None:
+        super().__init__(kind, "", build, Path(), {})
+        object.__setattr__(self, "_made", assembly)
+
+    def assembly(self) -> Any:
+        return self._made
+
+
+def use_source(
+    monkeypatch: pytest.MonkeyPatch, assembly: Any, kind: str = "mirror", build: str = "hg38"
+) -> None:
+    """Make the genome of every ``source.json`` that of an assembly."""
+    found = MadeSource(assembly, kind, build)
+    monkeypatch.setattr(Source, "load", lambda path: found)
+
+
 class LabelRun:
     """Label files in a folder, a genome, and measurements on them.
 
@@ -75,8 +95,7 @@ class LabelRun:
             (self._folder / name).touch()
         entries = [{"path": name} for name in names]
         self.listing.write_text(json.dumps({"reasons": {}, "files": entries}))
-        found = SimpleNamespace(kind=kind, build=build, assembly=lambda: assembly)
-        self._monkeypatch.setattr(Source, "load", lambda path: found)
+        use_source(self._monkeypatch, assembly, kind, build)
 
     def measure(
         self,

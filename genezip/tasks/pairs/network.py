@@ -96,12 +96,23 @@ class PairModel(nn.Module):
 
 
 class LivePairs:
-    """Loss and scores of a fine-tuned network on the pairs of one table."""
+    """Loss and scores of a fine-tuned network on the pairs of one table.
+
+    Parameters
+    ----------
+    release_bp : length of the input ``authors`` (bp)
+    """
 
     def __init__(
-        self, model: PairModel, examples: PairExamples, input: str, settings: FineTuning
+        self,
+        model: PairModel,
+        examples: PairExamples,
+        input: str,
+        settings: FineTuning,
+        release_bp: int = RELEASE_BP,
     ) -> None:
         self.module, self.examples, self.input, self.settings = model, examples, input, settings
+        self.release_bp = release_bp
         self.rows = rows_by_split(examples.table)
         self.labels = examples.table["label"].to_numpy(dtype=np.int64)
         on_gpu = model.device.type == "cuda" and input == "authors"
@@ -137,13 +148,15 @@ class LivePairs:
         names = self.examples.table["example"].to_numpy()[rows]
         lengths = [len(self.examples.sequences(int(row)).alternative) for row in rows]
         if self.input == "authors":
-            lengths = [RELEASE_BP] * len(rows)
+            lengths = [self.release_bp] * len(rows)
         return ", ".join(f"example {n} ({bp:,} bp)" for n, bp in zip(names, lengths, strict=True))
 
     def _features(self, rows: np.ndarray, masked: bool) -> tuple[Tensor, list]:
         pairs = [self.examples.sequences(int(row)) for row in rows]
         if self.input == "authors":
-            return self.module.release([release_input(pair)[0 if masked else 1] for pair in pairs])
+            allele = 0 if masked else 1
+            windows = [release_input(pair, self.release_bp)[allele] for pair in pairs]
+            return self.module.release(windows)
         found = [self.module.full(pair, masked) for pair in pairs]
         return torch.cat([f for f, _ in found]), [o for _, outputs in found for o in outputs]
 
@@ -208,13 +221,16 @@ def validation_score(found: LivePairs | PairsCNN, metric: str) -> float:
     return pair_score(metric, found.labels[found.rows["valid"]], found.scores("valid"))
 
 
-def tune_pairs(network: GeneZipNetwork, job: Job[PairExamples], metric: str) -> LivePairs:
+def tune_pairs(
+    network: GeneZipNetwork, job: Job[PairExamples], metric: str, release_bp: int = RELEASE_BP
+) -> LivePairs:
     """Train on the deposit's training pairs; the result has the weights of the best validation.
 
     Parameters
     ----------
     network : set up by :func:`genezip.training.trainable.set_mode`, with its bound, on its device
     metric : selects the weights
+    release_bp : length of the input ``authors`` (bp)
     """
     method = job.method
     if method.input not in INPUTS:
@@ -222,7 +238,7 @@ def tune_pairs(network: GeneZipNetwork, job: Job[PairExamples], metric: str) -> 
             f"{method.label}: pairs are trained on the inputs authors and full alone"
         )
     model = PairModel(network, method.input, job.seed).to(network.embedding.device)
-    live = LivePairs(model, job.examples, method.input, job.settings)
+    live = LivePairs(model, job.examples, method.input, job.settings, release_bp)
     score, count = partial(validation_score, live, metric), len(live.rows["train"])
     learn(job, live, score, metric, count, live.micro_batch, describe=live.describe)
     return live

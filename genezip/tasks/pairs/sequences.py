@@ -100,14 +100,14 @@ def padded(ids: np.ndarray, length: int = PADDED_BP) -> np.ndarray:
     return found
 
 
-def release_input(pair: PairSequences) -> tuple[np.ndarray, np.ndarray]:
-    """The release input of each sequence: its first 12,800 bases.
+def release_input(pair: PairSequences, length: int = RELEASE_BP) -> tuple[np.ndarray, np.ndarray]:
+    """The release input of each sequence: its first 12,800 bases, or ``length``.
 
     The release pads to 450,000 bases or cuts there, and then takes the first 12,800; padding to
     12,800 gives the same.
 
     Returns
     -------
-    (reference, alternative) : uint8 arrays, shape (12_800,)
+    (reference, alternative) : uint8 arrays, shape (length,)
     """
-    return padded(pair.reference, RELEASE_BP), padded(pair.alternative, RELEASE_BP)
+    return padded(pair.reference, length), padded(pair.alternative, length)

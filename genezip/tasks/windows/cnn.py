@@ -28,6 +28,7 @@ from genezip.tasks.windows.examples import (
     CMP_BP,
     CMP_FULL,
     RSAP_BINS,
+    Bins,
     WindowExamples,
     predict_windows,
 )
@@ -92,13 +93,18 @@ class WindowCNN(ABC):
 
 
 class ContactMapsCNN(WindowCNN):
-    """The CNN on maps of one cell line."""
+    """The CNN on maps of one cell line.
+
+    Parameters
+    ----------
+    crop : bins of an input that are not scored on each side
+    """
 
     metric = "corr"
 
-    def __init__(self, job: Job[WindowExamples]) -> None:
+    def __init__(self, job: Job[WindowExamples], crop: int = CROPPED_BINS) -> None:
         self.line = cell_line(job.examples.prepared, job.official)
-        super().__init__(job, lambda: ContactCNN(CROPPED_BINS))
+        super().__init__(job, lambda: ContactCNN(crop))
 
     def target(self, split: str, number: int) -> np.ndarray:
         """As of :class:`WindowCNN`; all NaN for a constant map."""
@@ -120,14 +126,19 @@ class ContactMapsCNN(WindowCNN):
 
 
 class TracksCNN(WindowCNN):
-    """The CNN on all tracks of regulatory activity."""
+    """The CNN on all tracks of regulatory activity.
+
+    Parameters
+    ----------
+    scored : scored bins of an input
+    """
 
     metric = "pcc_track"
 
-    def __init__(self, job: Job[WindowExamples]) -> None:
+    def __init__(self, job: Job[WindowExamples], scored: Bins = RSAP_BINS) -> None:
         tracks = job.examples.targets("train").shape[2]
-        first = RSAP_BINS.first_bp // RSAP_BINS.width_bp
-        super().__init__(job, lambda: ActivityCNN(tracks, first, RSAP_BINS.count))
+        first = scored.first_bp // scored.width_bp
+        super().__init__(job, lambda: ActivityCNN(tracks, first, scored.count))
 
     def target(self, split: str, number: int) -> np.ndarray:
         """As of :class:`WindowCNN`."""

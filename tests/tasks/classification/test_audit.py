@@ -140,7 +140,14 @@ def test_test_rows_alone_are_told_to_lack_training_rows(labelled):
     assert report.verdict[-1] == "verdict: usable, with the remarks above"
 
 
-@pytest.mark.parametrize(("name", "rows"), [("mouse_0", 734), ("mouse_2", 300), ("mouse_3", 203)])
+@pytest.mark.parametrize(
+    ("name", "rows"),
+    [
+        pytest.param("mouse_0", 734, marks=pytest.mark.slow),
+        pytest.param("mouse_2", 300, marks=pytest.mark.slow),
+        ("mouse_3", 203),
+    ],
+)
 def test_the_shuffled_mouse_sets_are_found(gue_set, name, rows):
     report = audit(gue_set(name))
     assert found(report, "shuffles", "test", "train+valid") == (rows, 0, rows)
@@ -155,7 +162,7 @@ def test_the_shuffled_mouse_sets_are_found(gue_set, name, rows):
         pytest.param("tf_2", (0, 0, 0), marks=pytest.mark.slow),
         pytest.param("tf_3", (1, 1, 0), marks=pytest.mark.slow),
         ("prom_prom_core_tata", (18, 17, 1)),
-        ("prom_prom_300_tata", (6, 6, 0)),
+        pytest.param("prom_prom_300_tata", (6, 6, 0), marks=pytest.mark.slow),
     ],
 )
 def test_in_the_other_real_sets_every_twin_is_a_copy(gue_set, name, twins):

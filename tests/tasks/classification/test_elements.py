@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
-from toolkit.crafted import Crafted, Runs, counted_tokens
+from toolkit.crafted import Runs, base_counts, counted_tokens
 from toolkit.labels import LabelRun, Segments, segment, told
 
 from genezip.alphabet import encode, reverse_complement
@@ -29,12 +29,6 @@ SETTINGS = Labels(tasks=["elements"], folds=3, bootstrap=20, element_bp=40)
 def acgt(*segments):
     """Segments that hold ACGTACGT..., from base 0 of the chromosome on."""
     return Segments(*segments, letters=lambda at: np.frombuffer(b"ACGT", dtype=np.uint8)[at % 4])
-
-
-def counting():
-    """A model whose vector of a base is how often A and C occurred so far."""
-    letters = np.array([3, 4])
-    return Crafted("counting", 2, lambda ids: np.cumsum(ids[:, None] == letters, axis=0))
 
 
 @pytest.fixture
@@ -113,7 +107,7 @@ def test_the_real_elements_have_the_published_number_of_rows(mirror):
 
 def test_mean_vectors_do_not_depend_on_the_strand_or_the_order():
     ids = [encode("AACGT"), encode("ACGTT"), encode("AC")]
-    found = mean_vectors(counting(), ids)
+    found = mean_vectors(base_counts(), ids)
     np.testing.assert_allclose(found[0], found[1])  # one is the reverse complement of the other
     # AC: A counts 1, 1; on the other strand, GT, nothing
     np.testing.assert_allclose(found[2], [(1 + 0) / 2, (0.5 + 0) / 2])
@@ -177,7 +171,6 @@ def made_elements(tmp_path, chroms=6, every=2_000_000):
 def test_elements_that_cannot_be_split_are_not_measured(run, tmp_path, chroms, every, why):
     genome = made_elements(tmp_path, chroms, every)
     run.use(genome)
-    made_elements(tmp_path, chroms, every)
     assert why in told(run.measure("elements", SETTINGS))
     assert len(pd.read_parquet(run.predictions)) == 0
 
@@ -200,12 +193,22 @@ def test_no_element_inside_the_genome_is_not_measured(run, tmp_path):
 def present(run, tmp_path):
     """The run, with made-up elements in place."""
     run.use(made_elements(tmp_path))
-    made_elements(tmp_path)
     return run
 
 
-def test_elements_are_measured_and_written(present):
-    table = present.measure("elements", SETTINGS, [counting()])
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """Scores and predictions of one call with a model that is its own control."""
+    folder = tmp_path_factory.mktemp("whole")
+    with pytest.MonkeyPatch.context() as patch:
+        made = LabelRun(folder, patch)
+        made.use(made_elements(folder))
+        table = made.measure("elements", SETTINGS, [base_counts()], control="counting")
+    return table, pd.read_parquet(made.predictions)
+
+
+def test_elements_are_measured_and_written(whole):
+    table, written = whole
     scores = table.set_index(["model", "rule", "metric"])["value"]
     assert scores["class_prior", "paper", "auroc_macro"] == 0.5
     assert scores["counting", "paper", "auroc_macro"] > 0.95  # composition tells the three apart
@@ -216,17 +219,15 @@ def test_elements_are_measured_and_written(present):
     assert best.split()[1] in {"gc_cpg", "kmer4", "gc_cpg_kmer4"}
     assert notes["class_prior", "paper", "accuracy"].startswith("1 of 120 elements left out")
     assert notes["length", "paper", "accuracy"].startswith(elements.UNSEEN)
-    written = pd.read_parquet(present.predictions)
     assert tuple(written.columns) == COLUMNS
     chromosome = written[(written["rule"] == "chromosome") & (written["model"] == "counting")]
     assert sorted(chromosome["example"]) == list(range(119))  # each is tested exactly once
 
 
-def test_scores_are_those_of_the_predictions_in_the_file(present):
+def test_scores_are_those_of_the_predictions_in_the_file(whole):
     """Macro AUROC within folds and accuracy by scikit-learn and loops, of one rule each."""
-    table = present.measure("elements", SETTINGS, [counting()])
+    table, written = whole
     values = table.set_index(["model", "rule", "metric"])["value"]
-    written = pd.read_parquet(present.predictions)
     for model in ("gc_cpg", "length", "counting"):
         own = written[(written["model"] == model) & (written["rule"] == "paper")]
         target = np.stack([np.frombuffer(cell, "<f8") for cell in own["target"]])
@@ -250,7 +251,7 @@ def test_a_system_without_vectors_is_measured_by_name(present):
 def test_features_are_the_mean_vectors_in_double_precision_part_by_part(present, tmp_path):
     manifest, windows = present.prepared("elements", SETTINGS)
     store = tmp_path / "store" / "manifest.json"
-    model = counting()
+    model = base_counts()
     verbs.features("elements", model, manifest, present.source, "full", SETTINGS, store)
     array = FeatureStore.load(store, manifest).array
     assert (array.dtype, array.shape) == (np.dtype("<f8"), (119, 2))
@@ -270,14 +271,13 @@ def test_elements_are_learned_by_no_network(present, tmp_path):
             verbs.predict("elements", *given)
 
 
-def test_the_verbs_one_by_one_write_what_one_call_writes(present, tmp_path):
+def test_the_verbs_one_by_one_write_what_one_call_writes(present, whole, tmp_path):
     """Predictions of baselines and of a model, each from its own file, give the same scores."""
-    whole = present.measure("elements", SETTINGS, [counting()], control="counting")
     manifest, _ = present.prepared("elements", SETTINGS)
     store = tmp_path / "s" / "manifest.json"
     one, other = tmp_path / "b.parquet", tmp_path / "m.parquet"
     place = ("elements", manifest, present.source)
-    verbs.features("elements", counting(), *place[1:], "full", SETTINGS, store)
+    verbs.features("elements", base_counts(), *place[1:], "full", SETTINGS, store)
     verbs.baselines(*place, "ensembl", "ensembl", SETTINGS, 0, one)
     method = Method("elements", "ensembl", "counting", None, "full", "frozen")
     verbs.predict(*place, method, "ensembl", SETTINGS, 0, other, store)
@@ -285,4 +285,4 @@ def test_the_verbs_one_by_one_write_what_one_call_writes(present, tmp_path):
     apart.to_csv(tmp_path / "apart.tsv", sep="\t", index=False, float_format="%.6g")
     key = ["model", "rule", "metric"]
     found = pd.read_csv(tmp_path / "apart.tsv", sep="\t").set_index(key)
-    pd.testing.assert_frame_equal(found, whole.set_index(key).loc[found.index])
+    pd.testing.assert_frame_equal(found, whole[0].set_index(key).loc[found.index])

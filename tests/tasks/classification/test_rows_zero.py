@@ -183,7 +183,14 @@ REAL = {
 }
 
 
-@pytest.mark.parametrize("name", REAL)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("mouse_0", marks=pytest.mark.slow),
+        pytest.param("mouse_2", marks=pytest.mark.slow),
+        "mouse_3",
+    ],
+)
 def test_twins_of_the_mouse_sets_have_the_other_label(gue_set, name):
     covered, of, train_only, published = REAL[name]
     table = gue_set(name)
@@ -206,7 +213,7 @@ def test_twins_of_the_mouse_sets_have_the_other_label(gue_set, name):
     [
         pytest.param("tf_2", marks=pytest.mark.slow),
         "prom_prom_core_tata",
-        "prom_prom_300_tata",
+        pytest.param("prom_prom_300_tata", marks=pytest.mark.slow),
     ],
 )
 def test_other_real_sets_are_not_solved(gue_set, name):

@@ -146,12 +146,12 @@ def read(gue, name, *parts):
 @pytest.mark.parametrize(
     ("name", "against", "k", "reported", "rows"),
     [
-        ("EMP_H3", "dev", 64, 0.138, 207),
-        ("EMP_H4", "dev", 64, 0.130, 191),
+        pytest.param("EMP_H3", "dev", 64, 0.138, 207, marks=pytest.mark.slow),
+        pytest.param("EMP_H4", "dev", 64, 0.130, 191, marks=pytest.mark.slow),
         pytest.param("splice_reconstructed", "dev", 64, 0.213, 973, marks=pytest.mark.slow),
         ("mouse_2", "train", 40, 0.229, 78),
         ("mouse_3", "train", 40, 0.038, 10),
-        ("prom_prom_300_tata", "train", 64, 0.078, 48),
+        pytest.param("prom_prom_300_tata", "train", 64, 0.078, 48, marks=pytest.mark.slow),
         ("prom_prom_core_tata", "train", 40, 0.046, 28),
         pytest.param("tf_3", "train", 40, 0.060, 64, marks=pytest.mark.slow),
     ],

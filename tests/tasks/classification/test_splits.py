@@ -117,7 +117,7 @@ def test_units_are_groups_else_loci_else_families(labelled):
     ("name", "left", "of"),
     [
         ("prom_prom_core_tata", 575, 613),
-        ("prom_prom_300_tata", 535, 613),
+        pytest.param("prom_prom_300_tata", 535, 613, marks=pytest.mark.slow),
         pytest.param("tf_2", 933, 1000, marks=pytest.mark.slow),
         pytest.param("tf_3", 888, 1000, marks=pytest.mark.slow),
     ],

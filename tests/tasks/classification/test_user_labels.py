@@ -31,7 +31,7 @@ def write_genome(folder: Path, labels: str = "labels.bed") -> None:
 
 def write_task(folder: Path, *more: str, labels: str = "labels.bed") -> Path:
     path = folder / "my_task.yaml"
-    keys = (f"labels: {labels}", "models: [fixed:3, fixed:6]", "bootstrap: 40", "device: cpu")
+    keys = (f"labels: {labels}", "models: [fixed:3, fixed:2]", "bootstrap: 40", "device: cpu")
     path.write_text("\n".join([*keys, *more]) + "\n")
     return path
 
@@ -40,7 +40,7 @@ def test_a_bed_a_fasta_and_models_become_a_score_table(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_genome(tmp_path)
-    task = write_task(tmp_path, "fasta: genome.fa", "control: fixed-6")
+    task = write_task(tmp_path, "fasta: genome.fa", "control: fixed-2")
     succeed("tasks", "run", task, "--out", tmp_path / "found")
     printed = capsys.readouterr().out
     assert "position_motif" in printed and "fixed-3" in printed and "chromosome" in printed

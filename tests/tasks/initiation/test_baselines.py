@@ -1,11 +1,10 @@
 """Baselines of tisp on windows small enough to count by hand, and from a deposit to scores."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pandas as pd
 import pytest
 from toolkit.deposits import tisp
+from toolkit.made_examples import MadeInitiation, MadeTracks
 
 from genezip.config.tasks import Initiation
 from genezip.tasks import TASKS, run
@@ -58,13 +57,13 @@ def test_the_profile_is_added_at_every_site_and_cut_at_the_window(monkeypatch):
     assert found.tolist() == slow[:, 10:20].tolist()
 
 
-class InitiationFake:
-    """Two chromosomes of 40 bp with one signal; chr8 is tested in two kept parts."""
+class TwoChromosomes(MadeInitiation):
+    """Two chromosomes of 60 bp with ten tracks; chr8 is tested in two kept parts."""
 
     def __init__(self):
         rng = np.random.default_rng(0)
         self.signal = {name: rng.random((10, 60)).astype(np.float32) for name in ("chr1", "chr8")}
-        self.table = pd.DataFrame(
+        table = pd.DataFrame(
             {
                 "example": [0, 0, 1],
                 "split": ["train", "test", "test"],
@@ -76,9 +75,9 @@ class InitiationFake:
                 "block": ["chr1:0", "chr8:0", "chr8:1"],
             }
         )
-        self.genome = SimpleNamespace(sizes={"chr1": 60, "chr8": 60})
-        self.tracks = SimpleNamespace(values=lambda c, low, high: self.signal[c][:, low:high])
-        self.prepared = SimpleNamespace(folder="data", facts={"training_contigs": {"chr1": 60}})
+        tracks = MadeTracks(lambda chrom, low, high: self.signal[chrom][:, low:high])
+        sizes = {"chr1": 60, "chr8": 60}
+        super().__init__(table, tracks, sizes, training_contigs={"chr1": 60})
 
     def targets(self, row):
         cells = self.table.iloc[row]
@@ -101,7 +100,7 @@ def annotated(positions):
 
 def test_initiation_predicts_kept_parts_from_annotation(tmp_path, monkeypatch):
     monkeypatch.setattr(baselines, "HALF_BP", 2)
-    fake = InitiationFake()
+    fake = TwoChromosomes()
     tss = annotated([("chr1", 30, "+"), ("chr8", 29, "-"), ("chr8", 12, "+")])
     out = tmp_path / "b.parquet"
     write(out, fake, tss)
@@ -128,7 +127,7 @@ def test_initiation_predicts_kept_parts_from_annotation(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("tss", [None, annotated([("chr8", 12, "+")])])
 def test_without_a_training_site_the_cells_say_so(tmp_path, tss, messages):
-    fake = InitiationFake()
+    fake = TwoChromosomes()
     out = tmp_path / "b.parquet"
     write(out, fake, tss)
     assert messages() == ["tisp: no annotated TSS on the training contigs, so there is no profile"]

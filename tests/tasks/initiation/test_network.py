@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from toolkit.dna import random_ids
+from toolkit.made_examples import MadeInitiation
 from toolkit.networks import FREE, speaking_network
 
 from genezip.alphabet import reverse_complement
@@ -40,14 +41,14 @@ def network() -> GeneZipNetwork:
     return speaking_network(**FREE).train()
 
 
-class FakeWindows:
+class ToyWindows(MadeInitiation):
     """Windows of 60 bases; tracks 0 to 4 are high at G, tracks 5 to 9 at C."""
 
     def __init__(self) -> None:
         splits = ["train"] * 6 + ["valid"] * 2 + ["test"] * 3
         starts = np.arange(len(splits)) * 30
         held_out = np.array(splits) != "train"
-        self.table = pd.DataFrame(
+        table = pd.DataFrame(
             {
                 "example": [0, 1, 2, 3, 4, 5, 0, 1, 0, 1, 2],
                 "split": splits,
@@ -58,6 +59,7 @@ class FakeWindows:
                 "block": [f"chr8:{number // 2}" for number in range(len(splits))],
             }
         )
+        super().__init__(table)
 
     def ids(self, row: int) -> np.ndarray:
         return random_ids(WINDOW, row)
@@ -73,9 +75,6 @@ class FakeWindows:
         found[3:5] = False
         return found
 
-    def training(self, number: int) -> tuple[np.ndarray, np.ndarray]:
-        return self.ids(number), self.targets(number)
-
 
 def settings(**changes: Any) -> Initiation:
     values = {
@@ -90,18 +89,18 @@ def method(input: str = "authors", mode: str = "full") -> Method:
 
 
 def tuned(
-    folder: Path, input: str, mode: str, windows: Any = None, **changes: Any
+    folder: Path, input: str, mode: str, windows: ToyWindows | None = None, **changes: Any
 ) -> LiveInitiation:
     found, chosen = network(), settings(**changes)
     set_mode(found, mode, chosen, 0)
-    given = windows or FakeWindows()
+    given = windows or ToyWindows()
     job = Job(method(input, mode), "all", given, chosen, 0, {"data": "x"}, folder)
     return tune_initiation(found, job)
 
 
 def live(input: str, **changes: Any) -> LiveInitiation:
     model = InitiationModel(network(), seed=0)
-    return LiveInitiation(model, FakeWindows(), input, settings(**changes))  # type: ignore[arg-type]
+    return LiveInitiation(model, ToyWindows(), input, settings(**changes))
 
 
 def test_rates_under_autocast_come_from_a_head_in_full_precision(
@@ -109,7 +108,7 @@ def test_rates_under_autocast_come_from_a_head_in_full_precision(
 ) -> None:
     """In training, too; bases of different states have different rates."""
     bf16, seen = torch.autocast("cpu", dtype=torch.bfloat16), []
-    monkeypatch.setattr(live_initiation, "precision", lambda device, chosen: bf16)
+    monkeypatch.setattr(live_initiation, "precision", lambda device, chosen: bf16)  # no GPU
     found = live("authors", alpha=0)
     states: list[torch.Tensor] = []
 
@@ -118,7 +117,7 @@ def test_rates_under_autocast_come_from_a_head_in_full_precision(
         states.append(given[0][0])
 
     found.module.head.register_forward_hook(note)
-    rates = found.predict(FakeWindows().ids(0))
+    rates = found.predict(ToyWindows().ids(0))
     distinct = len(states[0].unique(dim=0))
     assert [len(set(track)) for track in rates.tolist()] == [distinct] * 10 and distinct > 50
     with bf16:
@@ -132,15 +131,15 @@ def test_a_gpu_without_memory_ends_in_one_sentence(
     def full(network: GeneZipNetwork, ids: torch.Tensor) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(GeneZipNetwork, "forward", full)
+    monkeypatch.setattr(GeneZipNetwork, "forward", full)  # as on a GPU that is too small
     with pytest.raises(GenezipError, match=r"training on training example \d does not fit"):
         tuned(tmp_path, "authors", "full")
     with pytest.raises(GenezipError, match=r"^a window of 60 bp does not fit"):
-        live("authors").predict(FakeWindows().ids(0))
+        live("authors").predict(ToyWindows().ids(0))
 
 
 def test_authors_predict_the_rate_of_the_forward_strand() -> None:
-    one, ids = live("authors"), FakeWindows().ids(0)
+    one, ids = live("authors"), ToyWindows().ids(0)
     with torch.no_grad():
         states = one.module.network(torch.from_numpy(ids)[None]).states[0]
         normed = torch.nn.functional.layer_norm(states, (16,))
@@ -152,7 +151,7 @@ def test_authors_predict_the_rate_of_the_forward_strand() -> None:
 
 
 def test_full_averages_both_strands_after_reversing_both_axes() -> None:
-    both, forward, ids = live("full"), live("authors"), FakeWindows().ids(0)
+    both, forward, ids = live("full"), live("authors"), ToyWindows().ids(0)
     back = forward.predict(reverse_complement(ids))
     expected = np.zeros((10, WINDOW))
     for track in range(10):
@@ -167,7 +166,7 @@ def test_full_averages_both_strands_after_reversing_both_axes() -> None:
 
 
 def test_the_loss_is_that_of_the_release_plus_the_ratio_term() -> None:
-    one, windows = live("authors", alpha=0.5), FakeWindows()
+    one, windows = live("authors", alpha=0.5), ToyWindows()
     by_hand = 0.0
     for number in (1, 4):
         ids, target = windows.training(number)
@@ -180,10 +179,10 @@ def test_the_loss_is_that_of_the_release_plus_the_ratio_term() -> None:
 
 
 def test_only_the_kept_part_is_handed_on_and_what_is_not_scored_is_nan() -> None:
-    windows = FakeWindows()
+    windows = ToyWindows()
     row = 7
     target, prediction = scored_part(
-        windows,  # type: ignore[arg-type]
+        windows,
         row,
         lambda ids: np.arange(600, dtype=np.float32).reshape(10, 60),
     )
@@ -195,38 +194,38 @@ def test_only_the_kept_part_is_handed_on_and_what_is_not_scored_is_nan() -> None
 
 
 def test_the_score_is_the_mean_of_five_assays_over_the_validation_windows() -> None:
-    windows = FakeWindows()
+    windows = ToyWindows()
     by_ids = {windows.ids(row).tobytes(): windows.targets(row) for row in range(11)}
-    assert initiation_score(windows, lambda ids: by_ids[ids.tobytes()]) == pytest.approx(1)  # type: ignore[arg-type]
-    wrong = initiation_score(windows, lambda ids: by_ids[ids.tobytes()][::-1])  # type: ignore[arg-type]
+    assert initiation_score(windows, lambda ids: by_ids[ids.tobytes()]) == pytest.approx(1)
+    wrong = initiation_score(windows, lambda ids: by_ids[ids.tobytes()][::-1])
     assert wrong < 0.5
-    only_test = FakeWindows()
+    only_test = ToyWindows()
     only_test.table = only_test.table[only_test.table["split"] == "test"].reset_index(drop=True)
-    assert np.isnan(initiation_score(only_test, lambda ids: by_ids[ids.tobytes()]))  # type: ignore[arg-type]
+    assert np.isnan(initiation_score(only_test, lambda ids: by_ids[ids.tobytes()]))
 
 
 @pytest.mark.parametrize("mode", MODES)
 def test_every_mode_learns(tmp_path: Path, mode: str) -> None:
     first = live("authors")
     after = tuned(tmp_path, "authors", mode)
-    assert not np.array_equal(first.predict(FakeWindows().ids(0)), after.predict(
-        FakeWindows().ids(0)))  # fmt: skip
+    assert not np.array_equal(first.predict(ToyWindows().ids(0)), after.predict(
+        ToyWindows().ids(0)))  # fmt: skip
     learned = {n for n, p in after.module.network.named_parameters() if p.requires_grad}
     assert bool(learned) == (mode != "head_only")
 
 
 def test_full_training_finds_a_planted_signal(tmp_path: Path) -> None:
-    windows = FakeWindows()
-    before = initiation_score(windows, live("full").predict)  # type: ignore[arg-type]
+    windows = ToyWindows()
+    before = initiation_score(windows, live("full").predict)
     after = tuned(
-        tmp_path, "full", "full", windows, steps=120, batch=2, evaluate_every=60, learning_rate=0.02
+        tmp_path, "full", "full", windows, steps=60, batch=2, evaluate_every=30, learning_rate=0.03
     )
-    found = initiation_score(windows, after.predict)  # type: ignore[arg-type]
+    found = initiation_score(windows, after.predict)
     assert before < 0.6 < 0.8 < found
 
 
 def test_an_interrupted_run_gives_the_same_predictions(tmp_path: Path) -> None:
-    class Stops(FakeWindows):
+    class Stops(ToyWindows):
         def training(self, number: int) -> tuple[np.ndarray, np.ndarray]:
             if number == 5:
                 signal.raise_signal(signal.SIGINT)
@@ -236,14 +235,14 @@ def test_an_interrupted_run_gives_the_same_predictions(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         tuned(tmp_path / "b", "authors", "lora", Stops())
     parts = tuned(tmp_path / "b", "authors", "lora")
-    ids = FakeWindows().ids(8)
+    ids = ToyWindows().ids(8)
     assert np.array_equal(whole.predict(ids), parts.predict(ids))
 
 
 def test_the_file_has_a_row_per_validation_and_test_window(tmp_path: Path) -> None:
-    windows, out = FakeWindows(), tmp_path / "x.parquet"
+    windows, out = ToyWindows(), tmp_path / "x.parquet"
     one = live("authors")
-    given = predict_initiation(windows, one, "tiny")  # type: ignore[arg-type]
+    given = predict_initiation(windows, one, "tiny")
     run.write_predictions(TASKS["tisp"], out, method(), given)
     rows = windows.table[windows.table["split"] != "train"]
     splits, examples, groups = [], [], []
@@ -253,7 +252,7 @@ def test_the_file_has_a_row_per_validation_and_test_window(tmp_path: Path) -> No
         examples.append(line["example"])
         groups.append(line["group"])
         row = int(rows.index[number])
-        target, prediction = scored_part(windows, row, one.predict)  # type: ignore[arg-type]
+        target, prediction = scored_part(windows, row, one.predict)
         stored = np.frombuffer(line["prediction"], "<f2").reshape(10, 30)
         truth = np.frombuffer(line["target"], "<f2").reshape(10, 30)
         assert np.array_equal(stored, prediction.astype("<f2"))
@@ -323,19 +322,21 @@ def test_the_cnn_has_ten_tracks_at_every_base_and_sees_four_to_each_side() -> No
     assert difference.nonzero().flatten().tolist() == list(range(16, 25))
 
 
-class FakeTracks:
+class ToyTracks(MadeInitiation):
     """Windows of 50 bases with ten tracks."""
 
-    table = pd.DataFrame(
-        {
-            "example": [0, 1, 0, 1, 0, 1],
-            "split": ["train"] * 2 + ["valid"] * 2 + ["test"] * 2,
-            "start": [0] * 6,
-            "keep_start": [0, 0, 10, 10, 10, 10],
-            "keep_end": [50, 50, 40, 40, 40, 40],
-            "block": [f"chr8:{number}" for number in range(6)],
-        }
-    )
+    def __init__(self) -> None:
+        table = pd.DataFrame(
+            {
+                "example": [0, 1, 0, 1, 0, 1],
+                "split": ["train"] * 2 + ["valid"] * 2 + ["test"] * 2,
+                "start": [0] * 6,
+                "keep_start": [0, 0, 10, 10, 10, 10],
+                "keep_end": [50, 50, 40, 40, 40, 40],
+                "block": [f"chr8:{number}" for number in range(6)],
+            }
+        )
+        super().__init__(table)
 
     def ids(self, row: int) -> np.ndarray:
         return random_ids(50, row)
@@ -347,9 +348,6 @@ class FakeTracks:
     def scored(self, row: int) -> np.ndarray:
         return np.arange(30) > 2
 
-    def training(self, number: int) -> tuple[np.ndarray, np.ndarray]:
-        return self.ids(number), self.targets(number)
-
 
 def cnn_settings(**changes: Any) -> Initiation:
     values = {"steps": 2, "batch": 2, "evaluate_every": 2, "device": "cpu"}
@@ -357,7 +355,7 @@ def cnn_settings(**changes: Any) -> Initiation:
 
 
 def tracks_cnn(both_strands: bool) -> TracksCNN:
-    found = TracksCNN(FakeTracks(), cnn_settings(), both_strands, 0, torch.device("cpu"))  # type: ignore[arg-type]
+    found = TracksCNN(ToyTracks(), cnn_settings(), both_strands, 0, torch.device("cpu"))
     found.module.eval()
     return found
 
@@ -365,7 +363,7 @@ def tracks_cnn(both_strands: bool) -> TracksCNN:
 def predicted(folder: Path, seed: int = 0) -> Path:
     """Prediction file of the CNN."""
     given = Method("tisp", "x", "cnn", 0, "authors", "full")
-    job = Job(given, "x", FakeTracks(), cnn_settings(), seed, {"data": "x"}, folder / "work")
+    job = Job(given, "x", ToyTracks(), cnn_settings(), seed, {"data": "x"}, folder / "work")
     run.write_predictions(TASKS["tisp"], folder / "p.parquet", given, TASKS["tisp"].train_cnn(job))
     return folder / "p.parquet"
 
@@ -376,7 +374,7 @@ def test_the_cnn_is_trained_on_squared_errors_of_the_stored_scale(tmp_path: Path
     target = np.frombuffer(table["target"][0], "<f2").reshape(10, 30)
     assert np.isnan(target[:, :3]).all() and np.isfinite(target[:, 3:]).all()
     tracks = tracks_cnn(False)
-    drawn = [FakeTracks().training(n) for n in (0, 1)]
+    drawn = [ToyTracks().training(n) for n in (0, 1)]
     errors = [tracks.predict(ids) - target for ids, target in drawn]
     by_hand = np.mean([np.square(error).mean() for error in errors])
     assert float(tracks.loss(np.array([0, 1])).detach()) == pytest.approx(by_hand, rel=1e-4)

@@ -1,13 +1,13 @@
 """Baselines of pairs: hand values on small tables, and a deposit from end to end."""
 
 import json
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
 from toolkit.deposits import pairs
+from toolkit.made_examples import MadePairs
 
 from genezip.config.tasks import EQTL
 from genezip.genome.assembly import ReferenceGenome
@@ -194,8 +194,8 @@ def test_a_baseline_that_cannot_be_trained_leaves_empty_cells_with_the_reason(
         fold_chromosome=-1,
     )
     table.loc[table["fold_gene"] == 2, "label"] = 1  # fold 2 alone trains where 0 is tested
-    examples = SimpleNamespace(table=table, genome=None)
-    monkeypatch.setattr(baselines_pairs, "gc_columns", lambda *_: {})
+    examples = MadePairs(table, lambda row: pytest.fail("no sequence is needed"))
+    monkeypatch.setattr(baselines_pairs, "gc_columns", lambda *_: {})  # the table has them
     out = tmp_path / "b.parquet"
     with PredictionWriter(out, Layout("scalar"), baseline_method("", "eqtl", "s")) as writer:
         rules = ["paper", "gene", "chromosome"]

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from toolkit.dna import random_ids
+from toolkit.made_examples import MadePairs
 
 from genezip.config.tasks import ETGP, Pairs
 from genezip.tasks import TASKS, run
@@ -23,22 +23,25 @@ from genezip.tasks.pairs.sequences import PairSequences, padded
 CPU = torch.device("cpu")
 
 
-class FakePairs:
-    prepared = SimpleNamespace(task="etgp")
-    table = pd.DataFrame(
-        {
-            "example": np.arange(12) + 50,
-            "split": ["train"] * 6 + ["valid"] * 3 + ["test"] * 3,
-            "label": [0, 1] * 6,
-            "gene_id": [f"gene{number // 2}" for number in range(12)],
-        }
-    )
+TABLE = pd.DataFrame(
+    {
+        "example": np.arange(12) + 50,
+        "split": ["train"] * 6 + ["valid"] * 3 + ["test"] * 3,
+        "label": [0, 1] * 6,
+        "gene_id": [f"gene{number // 2}" for number in range(12)],
+    }
+)
 
-    def sequences(self, row: int) -> PairSequences:
-        alternative = random_ids(60 + row, row)
-        reference = alternative.copy()
-        reference[20:40] = 7
-        return PairSequences(reference, alternative, 20, 40, 40)
+
+def sequences(row: int) -> PairSequences:
+    alternative = random_ids(60 + row, row)
+    reference = alternative.copy()
+    reference[20:40] = 7
+    return PairSequences(reference, alternative, 20, 40, 40)
+
+
+def pairs_of(task: str) -> MadePairs:
+    return MadePairs(TABLE, sequences, task)
 
 
 def settings(task: str, **changes: Any) -> Any:
@@ -56,7 +59,8 @@ def predicted(folder: Path, task: str, seed: int = 0, **changes: Any) -> Path:
     """Prediction file of a task, trained from nothing on sequences of 64 bp."""
     folder.mkdir(exist_ok=True)
     given, out = method(task), folder / f"{task}.parquet"
-    job: Job[Any] = Job(given, "x", FakePairs(), settings(task, **changes), seed, {}, folder / "w")
+    chosen, work = settings(task, **changes), folder / "w"
+    job: Job[Any] = Job(given, "x", pairs_of(task), chosen, seed, {}, work)
     found = train_pairs_cnn(job, TASKS[task].selection, padded_bp=64)  # type: ignore[attr-defined]
     run.write_predictions(TASKS[task], out, given, predict_pairs(job.examples, found))
     return out
@@ -72,21 +76,20 @@ def test_rate_and_decay_are_the_benchmarks_and_amounts_are_the_tasks() -> None:
 
 @pytest.mark.parametrize("task", ["eqtl", "etgp"])
 def test_pairs_read_the_padded_alternative_and_the_reference_when_hidden(
-    task: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, messages: Callable[[], list[str]]
+    task: str, tmp_path: Path, messages: Callable[[], list[str]]
 ) -> None:
-    monkeypatch.setattr(FakePairs, "prepared", SimpleNamespace(task=task))
     table = pq.read_table(predicted(tmp_path, task)).to_pandas()
-    held_out = FakePairs.table[FakePairs.table["split"] != "train"]
+    held_out = TABLE[TABLE["split"] != "train"]
     assert table["example"].tolist() == held_out["example"].tolist()
     assert table["group"].tolist() == held_out["gene_id"].tolist()
     assert table["target"].tolist() == held_out["label"].tolist()
     assert table["prediction"].between(0, 1).all() and len(set(table["prediction"])) > 1
     assert (table["hidden"] != table["prediction"]).any()
     assert any({"eqtl": "auroc", "etgp": "auprc"}[task] in text for text in messages())
-    pairs = PairsCNN(FakePairs(), settings(task), 0, CPU, 64)  # type: ignore[arg-type]
+    pairs = PairsCNN(pairs_of(task), settings(task), 0, CPU, 64)
     pairs.module.eval()
     for hidden in (False, True):
-        one = FakePairs().sequences(9)
+        one = sequences(9)
         ids = padded(one.reference if hidden else one.alternative, 64)
         with torch.no_grad():
             logits = pairs.module(torch.from_numpy(ids)[None])[0]
@@ -98,11 +101,11 @@ def test_scores_of_pairs_under_autocast_are_as_many_as_the_inputs(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     seen: list[torch.dtype] = []
-    pairs = PairsCNN(FakePairs(), settings("eqtl"), 0, CPU, 64)  # type: ignore[arg-type]
+    pairs = PairsCNN(pairs_of("eqtl"), settings("eqtl"), 0, CPU, 64)
     pairs.rows["test"] = pairs.train = np.arange(12)
     pairs.module.classify.register_forward_hook(lambda net, given, found: seen.append(found.dtype))
     bf16 = torch.autocast("cpu", dtype=torch.bfloat16)
-    monkeypatch.setattr(module, "precision", lambda device, chosen: bf16)
+    monkeypatch.setattr(module, "precision", lambda device, chosen: bf16)  # there is no GPU
     with torch.no_grad():
         pairs.module.classify.bias.copy_(torch.tensor([1.5, -1.5]))
     pairs.module.eval()
@@ -112,12 +115,8 @@ def test_scores_of_pairs_under_autocast_are_as_many_as_the_inputs(
     assert set(seen) == {torch.float32}
 
 
-@pytest.mark.parametrize("task", ["eqtl"])
-def test_equal_seeds_give_equal_files(
-    task: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(FakePairs, "prepared", SimpleNamespace(task=task))
-    one = pq.read_table(predicted(tmp_path / "a", task))
+def test_equal_seeds_give_equal_files(tmp_path: Path) -> None:
+    one = pq.read_table(predicted(tmp_path / "a", "eqtl"))
     torch.rand(3)
-    assert pq.read_table(predicted(tmp_path / "b", task)).equals(one)
-    assert not pq.read_table(predicted(tmp_path / "c", task, seed=1)).equals(one)
+    assert pq.read_table(predicted(tmp_path / "b", "eqtl")).equals(one)
+    assert not pq.read_table(predicted(tmp_path / "c", "eqtl", seed=1)).equals(one)

@@ -44,13 +44,21 @@ def test_a_fasta_of_another_build_stops_the_run(eqtl: PairsOnDisk) -> None:
     assert not eqtl.manifest.exists()
 
 
-def test_a_screen_of_hg19_refuses_a_fasta_that_looks_like_hg38(
-    etgp: PairsOnDisk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(ReferenceGenome, "build", lambda self: "hg38")
+class LooksLike38(ReferenceGenome):
+    def build(self) -> str:
+        return "hg38"
+
+
+class LooksLike19(ReferenceGenome):
+    def build(self) -> str:
+        return "hg19"
+
+
+def test_a_screen_of_hg19_refuses_a_fasta_that_looks_like_hg38(etgp: PairsOnDisk) -> None:
+    etgp.genome = LooksLike38
     with pytest.raises(GenezipError, match=r"is of hg19, but .* looks like hg38; give"):
         etgp.prepare()
-    monkeypatch.setattr(ReferenceGenome, "build", lambda self: "hg19")
+    etgp.genome = LooksLike19
     assert etgp.prepare().facts["build"] == "hg19"
 
 
@@ -117,25 +125,23 @@ def test_another_screen_than_those_listed_is_one_sentence(etgp: PairsOnDisk) -> 
         etgp.prepare()
 
 
-def test_a_variant_of_another_length_than_its_allele_differs_unread(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+class ReadInParts(ReferenceGenome):
+    def ids(self, chrom: str, start: int, end: int) -> np.ndarray:
+        assert end - start < 10_000_000
+        return super().ids(chrom, start, end)
+
+
+def test_a_variant_of_another_length_than_its_allele_differs_unread(tmp_path: Path) -> None:
     """300 Gb would be read otherwise."""
     eqtl = PairsOnDisk(tmp_path, more=20)
     before = eqtl.prepare()
     row = "chr21\t140000\t140001\t"
     eqtl.replace(TABLE, row, row.replace("140001", "300000000000"), 1)
-    ids = ReferenceGenome.ids
-
-    def short(self: ReferenceGenome, chrom: str, start: int, end: int) -> np.ndarray:
-        assert end - start < 10_000_000
-        return ids(self, chrom, start, end)
-
-    monkeypatch.setattr(ReferenceGenome, "ids", short)
+    eqtl.genome = ReadInParts
     prepared = eqtl.prepare()
     assert sum(prepared.dropped.values()) == sum(before.dropped.values()) + 1
     pairs = PairDeposit.find(VARIANTS, TISSUE, TaskFiles.load(eqtl.listing)).read()
-    assert differing_alleles(pairs, ReferenceGenome(eqtl.fasta))[0]
+    assert differing_alleles(pairs, ReadInParts(eqtl.fasta))[0]
 
 
 def test_a_variant_of_another_length_is_left_out_as_another_allele(tmp_path: Path) -> None:

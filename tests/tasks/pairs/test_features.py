@@ -2,17 +2,18 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy.signal import lfilter
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from toolkit.crafted import Crafted, Runs, counted_tokens
 from toolkit.deposits import pairs as deposit
 from toolkit.dna import random_ids
+from toolkit.made_examples import MadePairs
 from toolkit.networks import CAUSAL, FREE, speaking_network, toy_card
 
 from genezip.alphabet import A_ID, C_ID, G_ID, N_ID, T_ID
@@ -58,11 +59,7 @@ def recent(max_bp: int | None = None) -> Crafted:
 def _halved_counts(ids: np.ndarray) -> np.ndarray:
     one_hot = np.stack([ids == base for base in (A_ID, C_ID, G_ID, T_ID)], axis=1)
     inputs = np.concatenate([one_hot, np.ones((len(ids), 1))], axis=1)
-    found = np.zeros_like(inputs)
-    before = np.zeros(5)
-    for t, row in enumerate(inputs):
-        before = found[t] = before / 2 + row
-    return found
+    return np.asarray(lfilter([1.0], [1.0, -0.5], inputs, axis=0))
 
 
 def pair(
@@ -147,7 +144,7 @@ def test_a_planted_effect_is_found_by_a_linear_probe_on_the_differences() -> Non
     """Positive: the alternative is a run of G, else of T; the other bases say nothing."""
     random = np.random.default_rng(5)
     model = compressor(FREE, double=False, block_bp=1000)
-    labels = random.integers(0, 2, 80)
+    labels = random.integers(0, 2, 48)
     differences = []
     for seed, label in enumerate(labels):
         one = pair(seed, before=40, after=10, alleles=(12, 12))
@@ -155,8 +152,8 @@ def test_a_planted_effect_is_found_by_a_linear_probe_on_the_differences() -> Non
         found = dict(zip(FULL_BLOCKS, full_features(model, one), strict=True))
         differences.append(found["forward.mean.alternative"] - found["forward.mean.reference"])
     values = np.stack(differences) / np.std(differences)
-    probe = LogisticRegression(C=10, max_iter=2000).fit(values[:50], labels[:50])
-    assert roc_auc_score(labels[50:], probe.decision_function(values[50:])) > 0.9
+    probe = LogisticRegression(C=10, max_iter=2000).fit(values[:30], labels[:30])
+    assert roc_auc_score(labels[30:], probe.decision_function(values[30:])) > 0.9
 
 
 @pytest.mark.parametrize(
@@ -214,12 +211,10 @@ def test_authors_features_average_all_positions_n_included_and_read_equal_bases_
     assert (model.read[0][400:] == N_ID).all()
 
 
-def examples(folder: Path, pairs: list[PairSequences]) -> SimpleNamespace:
-    """What :class:`PairExamples` is to the code under test."""
+def examples(folder: Path, pairs: list[PairSequences]) -> MadePairs:
     (folder / "manifest.json").write_text("{}")
-    prepared = SimpleNamespace(folder=folder, task="eqtl", subset="blood")
     table = pd.DataFrame({"example": np.arange(len(pairs)) + 7})
-    return SimpleNamespace(prepared=prepared, table=table, sequences=pairs.__getitem__)
+    return MadePairs(table, pairs.__getitem__, folder=folder)
 
 
 def test_a_store_of_pairs_is_what_the_pairs_give_one_by_one(tmp_path: Path) -> None:
@@ -248,22 +243,22 @@ def test_a_store_of_pairs_is_what_the_pairs_give_one_by_one(tmp_path: Path) -> N
 def test_an_interrupted_store_is_the_same_as_an_undisturbed_one(
     tmp_path: Path, messages: Callable[[], list[str]]
 ) -> None:
-    pairs = [pair(seed, before=9, after=9) for seed in range(20)]
+    pairs = [pair(seed, before=9, after=9) for seed in range(10)]
     given = examples(tmp_path, pairs)
     undisturbed, broken = (tmp_path / name / "manifest.json" for name in ("one", "two"))
     model = compressor(FREE, double=False)
     write_store(undisturbed, pair_features(model, given, "full"))
 
     def stops(row: int) -> PairSequences:
-        if row == 13:
+        if row == 9:
             raise KeyboardInterrupt
         return pairs[row]
 
     with pytest.raises(KeyboardInterrupt):
-        stopping = SimpleNamespace(**{**vars(given), "sequences": stops})
+        stopping = MadePairs(given.table, stops, folder=tmp_path)
         write_store(broken, pair_features(model, stopping, "full"))
     write_store(broken, pair_features(model, given, "full"))
-    assert "resumed after 8 of 20 examples" in messages()
+    assert "resumed after 8 of 10 examples" in messages()
     stores = [FeatureStore.load(path) for path in (undisturbed, broken)]
     assert np.array_equal(stores[0].array, stores[1].array)
     assert stores[0].facts["bases"] == stores[1].facts["bases"]
@@ -276,7 +271,7 @@ def test_the_release_sees_a_variant_of_a_prepared_deposit_only_near_the_tss(tmp_
     files, genome = TaskFiles.load(listing), ReferenceGenome(fasta)
     prepare_pairs(VARIANTS, deposit.TISSUE, files, genome, manifest, 5, 0)
     given = PairExamples.load(manifest, fasta)
-    model = compressor(FREE, double=False, block_bp=8192)
+    model = recent()
     write_store(tmp_path / "store" / "manifest.json", pair_features(model, given, "authors"))
     store = FeatureStore.load(tmp_path / "store" / "manifest.json", manifest)
     assert store.examples.tolist() == given.table["example"].tolist()

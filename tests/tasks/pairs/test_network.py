@@ -4,7 +4,6 @@ import json
 import signal
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from toolkit.dna import random_ids
+from toolkit.made_examples import MadePairs
 from toolkit.networks import FREE, save_toy, small_network, speaking_network
 
 from genezip.alphabet import N_ID
@@ -21,7 +21,7 @@ from genezip.errors import GenezipError
 from genezip.models.hnet.network import GeneZipNetwork
 from genezip.tasks import TASKS, run
 from genezip.tasks.base import Job, Method
-from genezip.tasks.pairs import network as live_pairs
+from genezip.tasks.pairs import network as module
 from genezip.tasks.pairs.network import (
     LivePairs,
     PairModel,
@@ -29,7 +29,7 @@ from genezip.tasks.pairs.network import (
     predict_pairs,
     tune_pairs,
 )
-from genezip.tasks.pairs.sequences import PairSequences, padded, release_input
+from genezip.tasks.pairs.sequences import PairSequences, release_input
 from genezip.training.trainable import MODES, set_mode
 
 SHORT_BP = 64
@@ -49,7 +49,7 @@ def pair(seed: int, positive: bool) -> PairSequences:
     return PairSequences(reference, alternative, focus, focus + 12, focus + 12)
 
 
-class FakePairs:
+class ToyPairs(MadePairs):
     """A table of pairs made up on the spot."""
 
     def __init__(self, count: int = 24) -> None:
@@ -58,7 +58,7 @@ class FakePairs:
         splits = np.array(["train", "train", "valid", "test"])[np.arange(count) % 4]
         if len(set(labels[splits == "valid"])) < 2:
             labels[np.flatnonzero(splits == "valid")[:2]] = [0, 1]
-        self.table = pd.DataFrame(
+        table = pd.DataFrame(
             {
                 "example": np.arange(count) + 100,
                 "split": splits,
@@ -66,17 +66,7 @@ class FakePairs:
                 "gene_id": [f"gene{number // 2}" for number in range(count)],
             }
         )
-        self.prepared = SimpleNamespace(task="eqtl")
-
-    def __len__(self) -> int:
-        return len(self.table)
-
-    def sequences(self, row: int) -> PairSequences:
-        return pair(row, bool(self.table["label"][row]))
-
-
-def short_authors(found: PairSequences) -> tuple[np.ndarray, np.ndarray]:
-    return padded(found.reference, SHORT_BP), padded(found.alternative, SHORT_BP)
+        super().__init__(table, lambda row: pair(row, bool(labels[row])))
 
 
 def settings(**changes: Any) -> Pairs:
@@ -84,7 +74,7 @@ def settings(**changes: Any) -> Pairs:
         "epochs": 1, "batch": 4, "learning_rate": 0.01, "evaluate_every": 2, "lora_rank": 2,
         "device": "cpu",
     }  # fmt: skip
-    return EQTL(**{**values, **changes})  # type: ignore[arg-type]
+    return EQTL(**{**values, **changes})
 
 
 def method(input: str = "authors", mode: str = "full", task: str = "eqtl") -> Method:
@@ -92,13 +82,17 @@ def method(input: str = "authors", mode: str = "full", task: str = "eqtl") -> Me
 
 
 def tuned(
-    folder: Path, input: str, mode: str, examples: Any = None, **changes: Any
+    folder: Path, input: str, mode: str, examples: MadePairs | None = None, **changes: Any
 ) -> tuple[LivePairs, GeneZipNetwork]:
     found, chosen = network(), settings(**changes)
     set_mode(found, mode, chosen, 0)
     given = method(input, mode)
-    job = Job(given, "artery", examples or FakePairs(), chosen, 0, {"data": "x"}, folder)
-    return tune_pairs(found, job, "auroc"), found
+    job = Job(given, "artery", examples or ToyPairs(), chosen, 0, {"data": "x"}, folder)
+    return tune_pairs(found, job, "auroc", release_bp=SHORT_BP), found
+
+
+def live_pairs(model: PairModel, examples: MadePairs, input: str, chosen: Pairs) -> LivePairs:
+    return LivePairs(model, examples, input, chosen, release_bp=SHORT_BP)
 
 
 def test_authors_features_are_the_mean_of_all_base_states_of_12800_bp() -> None:
@@ -146,7 +140,7 @@ def test_full_learns_through_both_alleles_and_recomputing_changes_nothing() -> N
     for recompute in (False, True):
         found = network()
         found.checkpoint_activations(recompute)
-        live = LivePairs(PairModel(found, "full", 0), FakePairs(), "full", settings())  # type: ignore[arg-type]
+        live = live_pairs(PairModel(found, "full", 0), ToyPairs(), "full", settings())
         live.loss(np.array([0, 1])).backward()
         gradients.append([p.grad for p in found.parameters() if p.numel()])
     for one, other in zip(*gradients, strict=True):
@@ -154,31 +148,29 @@ def test_full_learns_through_both_alleles_and_recomputing_changes_nothing() -> N
         assert torch.allclose(one, other, atol=1e-6)
 
 
-def test_the_loss_is_cross_entropy_plus_the_ratio_term(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live_pairs, "release_input", short_authors)
-    found, examples = network(), FakePairs()
+def test_the_loss_is_cross_entropy_plus_the_ratio_term() -> None:
+    found, examples = network(), ToyPairs()
     chosen = settings(alpha=0.5)
-    live = LivePairs(PairModel(found, "authors", 0), examples, "authors", chosen)  # type: ignore[arg-type]
+    live = live_pairs(PairModel(found, "authors", 0), examples, "authors", chosen)
     rows = np.flatnonzero(examples.table["split"] == "train")[[0, 3]]
     by_hand = torch.zeros(())
     for row in rows:
-        _, ids = short_authors(examples.sequences(int(row)))
+        _, ids = release_input(examples.sequences(int(row)), SHORT_BP)
         output = found(torch.from_numpy(ids)[None])
         logits = live.module.head(output.states.mean(1))
         by_hand = by_hand - logits.log_softmax(1)[0, int(examples.table["label"][row])] / 2
-        by_hand = by_hand + live_pairs.ratio_term(found, output, chosen) / 2
+        by_hand = by_hand + module.ratio_term(found, output, chosen) / 2
     assert float(live.loss(np.array([0, 3])).detach()) == pytest.approx(float(by_hand.detach()))
-    without = LivePairs(live.module, examples, "authors", settings(alpha=0))  # type: ignore[arg-type]
+    without = live_pairs(live.module, examples, "authors", settings(alpha=0))
     assert float(without.loss(np.array([0, 3])).detach()) < float(by_hand.detach())
 
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("input", ["authors", "full"])
 def test_every_mode_trains_what_it_says_and_nothing_else(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, input: str, mode: str
+    tmp_path: Path, input: str, mode: str
 ) -> None:
-    monkeypatch.setattr(live_pairs, "release_input", short_authors)
-    _, found = tuned(tmp_path, input, mode)
+    _, found = tuned(tmp_path, input, mode, ToyPairs(8), epochs=2)
     before = network().state_dict()
     changed = {
         name
@@ -195,13 +187,10 @@ def test_every_mode_trains_what_it_says_and_nothing_else(
     assert any(name.endswith("lora_b") for name in found.state_dict()) == (mode == "lora")
 
 
-def test_a_planted_effect_is_learnt_and_hiding_it_takes_it_away(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(live_pairs, "release_input", short_authors)
-    examples = FakePairs(48)
+def test_a_planted_effect_is_learnt_and_hiding_it_takes_it_away(tmp_path: Path) -> None:
+    examples = ToyPairs(24)
     live, _ = tuned(
-        tmp_path, "authors", "full", examples, epochs=8, learning_rate=0.01, evaluate_every=12
+        tmp_path, "authors", "full", examples, epochs=8, learning_rate=0.02, evaluate_every=6
     )
     labels = live.labels[live.rows["test"]]
     real, hidden = live.scores("test"), live.scores("test", masked=True)
@@ -209,13 +198,10 @@ def test_a_planted_effect_is_learnt_and_hiding_it_takes_it_away(
     assert pair_score("auroc", labels, hidden) < 0.8
 
 
-def test_an_interrupted_run_gives_the_same_scores(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(live_pairs, "release_input", short_authors)
+def test_an_interrupted_run_gives_the_same_scores(tmp_path: Path) -> None:
     whole, _ = tuned(tmp_path / "a", "authors", "lora")
 
-    class Stops(FakePairs):
+    class Stops(ToyPairs):
         left = 7
 
         def sequences(self, row: int) -> PairSequences:
@@ -236,21 +222,20 @@ def cpu_bf16(device: torch.device, chosen: Any) -> torch.autocast:
     return torch.autocast("cpu", dtype=torch.bfloat16)
 
 
-@pytest.mark.parametrize("input", ["authors", "full"])
+@pytest.mark.parametrize(("input", "count"), [("authors", 40), ("full", 12)])
 def test_scores_under_autocast_are_as_many_as_the_inputs(
-    monkeypatch: pytest.MonkeyPatch, input: str
+    monkeypatch: pytest.MonkeyPatch, input: str, count: int
 ) -> None:
     """In training, too, the head works in fp32."""
-    monkeypatch.setattr(live_pairs, "release_input", short_authors)
-    monkeypatch.setattr(live_pairs, "precision", cpu_bf16)
-    live = LivePairs(PairModel(network(), input, 0), FakePairs(160), input, settings(alpha=0))  # type: ignore[arg-type]
+    monkeypatch.setattr(module, "precision", cpu_bf16)  # there is no GPU
+    live = live_pairs(PairModel(network(), input, 0), ToyPairs(4 * count), input, settings(alpha=0))
     with torch.no_grad():  # few positives and a weak signal: scores lie close together
         live.module.head.classify.bias.copy_(torch.tensor([1.5, -1.5]))
         live.module.head.classify.weight.mul_(0.2)
     seen: list[torch.dtype] = []
     live.module.head.register_forward_hook(lambda module, given, found: seen.append(found.dtype))
     found = live.scores("test")
-    assert len(found) == len(set(found)) == 40
+    assert len(found) == len(set(found)) == count
     with cpu_bf16(torch.device("cpu"), None):
         live.loss(np.array([0, 1])).backward()
     assert set(seen) == {torch.float32}
@@ -262,13 +247,13 @@ def test_a_gpu_without_memory_names_the_pair(
     def full(model: PairModel, one: PairSequences, masked: bool = False) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(PairModel, "full", full)
+    monkeypatch.setattr(PairModel, "full", full)  # as on a GPU that is too small
     with pytest.raises(GenezipError) as raised:
         tuned(tmp_path, "full", "lora")
     text = str(raised.value)
     row = int(text.split("example ")[1].split(" ")[0]) - 100
     assert f"training on example {row + 100} ({90 + row} bp) does not fit into the memory" in text
-    live = LivePairs(PairModel(network(), "full", 0), FakePairs(), "full", settings())  # type: ignore[arg-type]
+    live = live_pairs(PairModel(network(), "full", 0), ToyPairs(), "full", settings())
     with pytest.raises(GenezipError, match=r"^example 103 \(93 bp\) does not fit"):
         live.scores("test")
 
@@ -280,7 +265,7 @@ def test_a_validation_split_of_one_class_has_no_score() -> None:
 
 
 def test_the_file_has_a_row_per_validation_and_test_pair(tmp_path: Path) -> None:
-    examples, out = FakePairs(), tmp_path / "x.parquet"
+    examples, out = ToyPairs(), tmp_path / "x.parquet"
     scores = {
         ("valid", False): 0.0,
         ("valid", True): 1.0,
@@ -288,10 +273,14 @@ def test_the_file_has_a_row_per_validation_and_test_pair(tmp_path: Path) -> None
         ("test", True): 3.0,
     }
 
-    def given(split: str, masked: bool) -> np.ndarray:
-        return scores[split, masked] + np.arange(6) / 10
+    class Scored(LivePairs):
+        def __init__(self) -> None:
+            pass
 
-    rows = predict_pairs(examples, SimpleNamespace(scores=given))  # type: ignore[arg-type]
+        def scores(self, split: str, masked: bool = False) -> np.ndarray:
+            return scores[split, masked] + np.arange(6) / 10
+
+    rows = predict_pairs(examples, Scored())
     run.write_predictions(TASKS["eqtl"], out, method(), rows)
     found = pq.read_table(out).to_pandas()
     table = examples.table
@@ -317,11 +306,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_toy(path, small_network(bound="sequence"), seed=0, name="tiny")
 
 
-def only_near(manifest: Path, longest_bp: int) -> None:
-    """Leave one short pair of every split in a prepared folder."""
+def one_of_each_split(manifest: Path) -> None:
+    """Leave one pair of every split in a prepared folder."""
     path = manifest.parent / "examples.parquet"
     table = pd.read_parquet(path)
-    table = table[(table["end"] - table["start"]) < longest_bp].groupby("split").head(1)
+    table = table.groupby("split").head(1)
     table.to_parquet(path, index=False)
     raw = json.loads(manifest.read_text())
     for entry in raw["files"]:
@@ -341,11 +330,11 @@ def test_the_whole_way_from_a_deposit_to_a_prediction_file(
     from genezip.tasks.pairs.deposit import VARIANTS
     from genezip.tasks.pairs.examples import PairExamples, prepare_pairs
 
-    listing = pairs.write_eqtl(tmp_path / "deposit")
+    listing = pairs.write_eqtl(tmp_path / "deposit", more=20, reach=4_200, cases=False)
     fasta, manifest = tmp_path / "deposit" / pairs.EQTL_FASTA, tmp_path / "data" / "manifest.json"
     files = TaskFiles.load(listing)
     prepare_pairs(VARIANTS, pairs.TISSUE, files, ReferenceGenome(fasta), manifest, 3, 0)
-    only_near(manifest, 40_000)
+    one_of_each_split(manifest)
     out, work = tmp_path / "out.parquet", tmp_path / ".out.work"
     chosen = settings(epochs=1, batch=1)
     given = method(input, "head_only")
@@ -360,7 +349,7 @@ def test_the_whole_way_from_a_deposit_to_a_prediction_file(
 
 
 def test_padding_is_n() -> None:
-    _, alternative = short_authors(pair(0, True))
+    _, alternative = release_input(pair(0, True), SHORT_BP)
     assert alternative[-1] != N_ID  # the toy pairs are longer than the short input
     _, alternative = release_input(pair(0, True))
     assert (alternative[90:] == N_ID).all()

@@ -1,11 +1,10 @@
 """Baselines of maps and activity: windows to count by hand, and deposits from end to end."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pandas as pd
 import pytest
 from toolkit.deposits import cmp, rsap
+from toolkit.made_examples import MadeWindows
 
 from genezip.alphabet import encode
 from genezip.config.tasks import Activity, ContactMaps
@@ -32,22 +31,12 @@ BINS = Bins(4, 10, 6)  # six bins of 10 bp in windows of 68
 ENTRIES = n_entries(6)
 
 
-class Windows:
-    """Stands for WindowExamples: every split has its own targets."""
-
-    def __init__(self, splits, tracks, length=68, seed=0):
-        rng = np.random.default_rng(seed)
-        self._targets = splits
-        rows = [(n, name, 7 * n) for name, part in splits.items() for n in range(len(part))]
-        self.table = pd.DataFrame(rows, columns=["example", "split", "locus"])
-        self._ids = rng.integers(3, 8, (len(rows), length)).astype(np.uint8)
-        self.prepared = SimpleNamespace(folder="data", facts={"tracks": tracks})
-
-    def ids(self, row):
-        return self._ids[row]
-
-    def targets(self, split):
-        return self._targets[split]
+def made(task, splits, tracks):
+    """Windows of 68 bp of random bases; every split has its own targets."""
+    rows = [(n, name, 7 * n) for name, part in splits.items() for n in range(len(part))]
+    table = pd.DataFrame(rows, columns=["example", "split", "locus"])
+    ids = np.random.default_rng(0).integers(3, 8, (len(rows), 68)).astype(np.uint8)
+    return MadeWindows(table, splits, ids.__getitem__, task, tracks)
 
 
 def random_splits(shape, seed=0):
@@ -123,7 +112,7 @@ def test_the_mean_by_distance_fits_counts_and_has_no_scc():
 def test_maps_are_predicted_from_training_alone(tmp_path):
     splits = random_splits((5, ENTRIES))
     splits["train"][3] = 0  # a missing chromosome
-    windows = Windows(splits, ["HFF", "H1hESC", "GM12878", "IMR90", "HCT116"])
+    windows = made("cmp", splits, ["HFF", "H1hESC", "GM12878", "IMR90", "HCT116"])
     write("cmp", predict_maps(windows, 2, BINS), tmp_path / "b.parquet")
     rows = list(PredictionFile.open(tmp_path / "b.parquet").rows())
     assert [(r.method.model, r.split, r.example, r.group) for r in rows[:3]] == [
@@ -148,7 +137,7 @@ def test_maps_are_predicted_from_training_alone(tmp_path):
 
 
 def test_a_cell_line_that_is_not_there_is_named():
-    windows = Windows(random_splits((5, ENTRIES)), ["HFF", "H1hESC"])
+    windows = made("cmp", random_splits((5, ENTRIES)), ["HFF", "H1hESC"])
     with pytest.raises(GenezipError, match="no maps of K562, only of HFF, H1hESC"):
         found("cmp", windows, "K562")
 
@@ -156,7 +145,7 @@ def test_a_cell_line_that_is_not_there_is_named():
 def test_activity_means_are_of_training(tmp_path):
     splits = random_splits((4, 3))
     splits["train"][0, 1, 2] = np.nan
-    windows = Windows(splits, ["a", "b", "c"])
+    windows = made("rsap", splits, ["a", "b", "c"])
     out = tmp_path / "b.parquet"
     write("rsap", found("rsap", windows, "human"), out)
     train = splits["train"].astype(np.float64)

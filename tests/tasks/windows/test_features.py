@@ -1,7 +1,6 @@
 """Features of windows: every base counts for its bin, and every bin lies where it should."""
 
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -10,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from toolkit.crafted import Crafted, Runs, counted_tokens
 from toolkit.dna import random_ids
+from toolkit.made_examples import MadeWindows
 from toolkit.networks import FREE, speaking_network, toy_card
 
 from genezip.alphabet import A_ID, T_ID, reverse_complement
@@ -138,9 +138,9 @@ def compressor(block_bp: int, double: bool = True) -> GeneZip:
 @pytest.mark.parametrize("layer", ["states", "tokens"])
 def test_bins_read_in_blocks_are_those_of_a_single_pass(layer: str) -> None:
     """Blocks that no bin edge fits; a state carried wrongly would give other bins."""
-    ids = random_ids(3000)
-    bins = Bins(300, 128, 17)
-    single = full_features(compressor(3000), ids, bins, layer)
+    ids = random_ids(1500)
+    bins = Bins(150, 64, 17)
+    single = full_features(compressor(1500), ids, bins, layer)
     assert np.abs(np.diff(single, axis=0)).max() > 1e-2
     for block_bp in (100, 777):
         found = full_features(compressor(block_bp), ids, bins, layer)
@@ -148,12 +148,10 @@ def test_bins_read_in_blocks_are_those_of_a_single_pass(layer: str) -> None:
         np.testing.assert_allclose(found, single, rtol=0, atol=1e-6)
 
 
-def windows(folder: Path, sequences: list[np.ndarray]) -> SimpleNamespace:
-    """What :class:`WindowExamples` is to the code under test."""
+def windows(folder: Path, sequences: list[np.ndarray]) -> MadeWindows:
     (folder / "manifest.json").write_text("{}")
-    prepared = SimpleNamespace(folder=folder, task="cmp", subset="HFF")
     table = pd.DataFrame({"example": np.arange(len(sequences)) + 7})
-    return SimpleNamespace(prepared=prepared, table=table, ids=sequences.__getitem__)
+    return MadeWindows(table, {}, sequences.__getitem__, folder=folder)
 
 
 @pytest.mark.parametrize("input", ["authors", "full"])

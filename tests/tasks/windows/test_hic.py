@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from toolkit.crafted import Crafted, Runs
+from toolkit.crafted import Crafted, Runs, base_counts
 from toolkit.dna import random_ids
 from toolkit.labels import LabelRun, Segments, segment, told
 from toolkit.slow_bootstrap import slow_interval
@@ -27,12 +27,6 @@ MAPS = [("chr22", 3_000, 250_000), ("chr1", 0, 90_000), ("chr22", 300_000, 545_0
 """Segments with 6 maps of 8 bins (from base 5,000 on), none, and 6 (from base 300,000 on)."""
 
 BINS = 109  # of chr22
-
-
-def counting():
-    """A model whose vector of a base is how often A and C occurred so far."""
-    letters = np.array([3, 4])
-    return Crafted("counting", 2, lambda ids: np.cumsum(ids[:, None] == letters, axis=0))
 
 
 def both_strands(model, ids):
@@ -78,7 +72,7 @@ def test_maps_hold_whole_bins_share_none_and_empty_ones_are_left_out(tmp_path):
     np.testing.assert_allclose(maps[0].upper, [np.log(4), 0, 0])  # (0,2), (0,3), (1,3)
 
 
-@pytest.mark.parametrize("model", [counting(), TokenCounts(Runs())], ids=["vectors", "counts"])
+@pytest.mark.parametrize("model", [base_counts(), TokenCounts(Runs())], ids=["vectors", "counts"])
 def test_bin_vectors_read_in_blocks_are_those_of_all_bases_at_once(monkeypatch, model):
     """Maps of a segment, not in order; a single one, from its first base on, of another."""
     monkeypatch.setattr(forward, "VECTORS_BP", 1_700)
@@ -196,7 +190,7 @@ def gc_model(name: str = "gc") -> Crafted:
 
 
 def test_maps_are_measured_and_written(run):
-    table = run.measure("contacts", SETTINGS, [gc_model(), counting()], "counting")
+    table = run.measure("contacts", SETTINGS, [gc_model(), base_counts()], "counting")
     scores = table.set_index(["model", "metric"])
     assert scores.loc[("gc_product", "corr_oe"), "value"] > 0.5
     assert scores.loc[("gc", "corr_oe"), "value"] > 0.5

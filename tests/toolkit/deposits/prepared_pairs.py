@@ -22,6 +22,7 @@ class PairsOnDisk:
         self.fasta = folder / (EQTL_FASTA if task == "eqtl" else ETGP_FASTA)
         self.subset = TISSUE if task == "eqtl" else SCREEN
         self.manifest = folder / "data" / "manifest.json"
+        self.genome = ReferenceGenome  # how the FASTA is opened
 
     def replace(self, name: str, old: str, new: str, count: int = -1) -> None:
         path = self.folder / name
@@ -30,7 +31,7 @@ class PairsOnDisk:
         path.write_text(before.replace(old, new, count))
 
     def prepare(self, folds: int = 5, seed: int = 0) -> Prepared:
-        files, genome = TaskFiles.load(self.listing), ReferenceGenome(self.fasta)
+        files, genome = TaskFiles.load(self.listing), self.genome(self.fasta)
         kind = {one.task: one for one in (VARIANTS, ELEMENTS)}[self.task]
         return prepare_pairs(kind, self.subset, files, genome, self.manifest, folds, seed)
 

@@ -1,0 +1,91 @@
+"""Networks on labelled sequences: the CNN, fine-tuned models, and the tokens of a model."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from toolkit.labelled_sets import FEW, opened, prepared, settings, write_set
+from toolkit.networks import FREE, save_toy, small_network
+
+from genezip.alphabet import reverse_complement
+from genezip.errors import GenezipError
+from genezip.models import load
+from genezip.tasks import TASKS, run
+from genezip.tasks.base import CNN, Method
+from genezip.tasks.classification.network import Learner, SequenceCNN, SequenceModel
+from genezip.tasks.features import FeatureStore, write_store
+from genezip.tasks.predictions import PredictionFile
+
+
+def test_a_floor_that_forces_tokens_is_counted(tmp_path: Path) -> None:
+    """Tokens and the forced share are those of a pass of the model's own bound."""
+    folder = save_toy(tmp_path / "m", small_network(bound="sequence"), seed=0, name="tiny")
+    model = load(folder)
+    examples = opened(tmp_path, sizes=FEW)
+    store = tmp_path / "features" / "manifest.json"
+    write_store(store, TASKS["classification"].features(model, examples, "full", settings()))
+    features = FeatureStore.load(store)
+    (fold,) = examples.folds["official"]
+    tokens, forced = (features.block(name)[:, 0] for name in ("tokens", "forced"))
+    for row in fold.test[:5]:
+        (one,) = model.encode([examples.ids[row]])
+        assert tokens[row] == len(one.token_starts)
+        assert forced[row] == bool((one.kept_by >= 1).any())  # type: ignore[operator]
+    assert not tokens[fold.train].any()
+
+
+@pytest.mark.parametrize("mode", ["head_only", "full"])
+def test_a_network_learns_with_its_head(tmp_path: Path, mode: str) -> None:
+    folder = save_toy(tmp_path / "m", small_network(**FREE), seed=0, name="tiny")
+    manifest = prepared(tmp_path, write_set(tmp_path, sizes=FEW))
+    method = Method("classification", "toy", "tiny", 0, "full", mode)
+    out = tmp_path / "p.parquet"
+    arguments = ("classification", manifest, Path(), method, "toy", settings(epochs=1), 0, out)
+    run.predict(*arguments, model=folder)
+    rows = list(PredictionFile.open(out).rows())
+    assert {row.rule for row in rows} == {"official", "unseen"}
+    official = [row for row in rows if row.rule == "official"]
+    assert len(official) == FEW["test"]
+    assert all(row.prediction.sum() == pytest.approx(1) for row in rows)
+    first = np.stack([row.prediction for row in rows])
+    out.unlink()
+    run.predict(*arguments, model=folder)
+    again = np.stack([row.prediction for row in PredictionFile.open(out).rows()])
+    np.testing.assert_array_equal(first, again)
+
+
+def test_the_cnn_learns_the_motif(tmp_path: Path) -> None:
+    manifest = prepared(tmp_path, write_set(tmp_path))
+    method = Method("classification", "toy", CNN, 0, "full", "full")
+    out = tmp_path / "p.parquet"
+    torch.manual_seed(7)
+    chosen = settings(epochs=6)
+    run.predict("classification", manifest, Path(), method, "toy", chosen, 0, out)
+    scores = run.score([out], 20, 0, "test")
+    mcc = scores[(scores["metric"] == "mcc") & (scores["rule"] == "official")]["value"].item()
+    assert mcc > 0.4
+
+
+def test_networks_need_the_official_split(tmp_path: Path) -> None:
+    manifest = prepared(tmp_path, write_set(tmp_path, sizes=FEW), schemes=["family"], folds=3)
+    method = Method("classification", "toy", CNN, 0, "full", "full")
+    arguments = (manifest, Path(), method, "toy", settings(), 0, tmp_path / "p.parquet")
+    with pytest.raises(GenezipError, match="a network is trained on the official split alone"):
+        run.predict("classification", *arguments)
+    assert not (tmp_path / "p.parquet").exists()
+
+
+def test_probabilities_of_a_network_do_not_depend_on_the_strand(tmp_path: Path) -> None:
+    examples = opened(tmp_path, sizes=FEW)
+    turned = replace(examples, ids=[reverse_complement(one) for one in examples.ids])
+    torch.manual_seed(3)
+    models = (SequenceCNN(2), SequenceModel(small_network(**FREE), 2, 0))
+    rows = np.arange(5)
+    for model in models:
+        one, other = (
+            Learner(model, each, settings(), torch.device("cpu")) for each in (examples, turned)
+        )
+        np.testing.assert_allclose(one.probabilities(rows), other.probabilities(rows), atol=1e-12)
+        np.testing.assert_allclose(one.probabilities(rows).sum(axis=1), 1)
