@@ -39,24 +39,14 @@ CNN = "cnn"
 
 @dataclass(frozen=True)
 class Method:
-    """One column of a comparison: a model, fed in one way, with one kind of head, on one subset.
+    """One column of a comparison: a model, fed in one way, with one kind of head, on one subset."""
 
-    Attributes
-    ----------
-    task : name of the task
-    subset : short name, as in result paths (artery, HFF, ...)
-    model : name of a model, comparator or baseline
-    seed : training seed; None where training draws nothing at random
-    input : ``authors``, ``full`` or ``contrast``; empty for baselines without sequence input
-    mode : ``frozen``, ``head_only``, ``release``, ``lora`` or ``full``; ``baseline``
-    """
-
-    task: str
-    subset: str
-    model: str
-    seed: int | None
-    input: str
-    mode: str
+    task: str  # name of the task
+    subset: str  # short name, as in result paths (artery, HFF, ...)
+    model: str  # name of a model, comparator or baseline
+    seed: int | None  # training seed; None where training draws nothing at random
+    input: str  # ``authors``, ``full`` or ``contrast``; empty for baselines without sequence input
+    mode: str  # ``frozen``, ``head_only``, ``release``, ``lora`` or ``full``; ``baseline``
 
     @property
     def label(self) -> str:
@@ -72,21 +62,15 @@ def baseline_method(name: str, task: str, subset: str) -> Method:
 
 @dataclass(frozen=True)
 class Layout:
-    """Kind, shape and precision of one prediction of a task.
+    """Kind, shape and precision of one prediction of a task."""
 
-    Attributes
-    ----------
-    kind : ``scalar`` or ``array``
-    shape : of one array, -1 where it depends on the data; empty for ``scalar``
-    prediction, target : dtype on disk of arrays; numbers are float64
-    holds : content of an array, for messages
-    """
-
-    kind: Values
+    kind: Values  # ``scalar`` or ``array``
+    # shape of one array, -1 where it depends on the data; empty for ``scalar``
     shape: tuple[int, ...] = ()
+    # prediction, target: dtype on disk of arrays; numbers are float64
     prediction: str = "<f2"
     target: str = "<f2"
-    holds: str = "numbers"
+    holds: str = "numbers"  # content of an array, for messages
 
     def fits(self, shape: Sequence[int]) -> bool:
         """Whether arrays of this shape can be of the task; an axis of -1 fits any size."""
@@ -96,30 +80,21 @@ class Layout:
 
 @dataclass(frozen=True)
 class Predictions:
-    """Predictions and targets of some examples of one split.
+    """Predictions and targets of some examples of one split."""
 
-    Attributes
-    ----------
-    split : ``valid`` or ``test``; ``train`` where a baseline was not trained on it
-    example : int array, shape (n,), numbers of the examples
-    group : n names of the units that the bootstrap resamples
-    target, prediction : arrays, shape (n,), or n arrays in the layout of the task
-    rule : split scheme: ``paper`` (the deposit's own), ``gene``, ``chromosome``, ...
-    fold : number of the fold, -1 where the scheme has one
-    hidden : float array, shape (n,), masked-variant scores (variant or element masked), or None
-    model : name of the baseline; None for that of the method
-    subset : short name, where a task's file holds several; None for that of the method
-    """
-
-    split: str
-    example: np.ndarray
-    group: Sequence[Any] | np.ndarray
+    split: str  # ``valid`` or ``test``; ``train`` where a baseline was not trained on it
+    example: np.ndarray  # int array, shape (n,), numbers of the examples
+    group: Sequence[Any] | np.ndarray  # n names of the units that the bootstrap resamples
+    # target, prediction: arrays, shape (n,), or n arrays in the layout of the task
     target: Sequence[Any] | np.ndarray
     prediction: Sequence[Any] | np.ndarray
+    # split scheme: ``paper`` (the deposit's own), ``gene``, ``chromosome``, ...
     rule: str = "paper"
-    fold: int = -1
+    fold: int = -1  # number of the fold, -1 where the scheme has one
+    # float array, shape (n,), masked-variant scores (variant or element masked), or None
     hidden: np.ndarray | None = None
-    model: str | None = None
+    model: str | None = None  # name of the baseline; None for that of the method
+    # short name, where a task's file holds several; None for that of the method
     subset: str | None = None
 
 
@@ -142,20 +117,14 @@ class Note:
 
 @dataclass(frozen=True)
 class Fact:
-    """A number beside the scores: about the examples of a split, or about the method.
+    """A number beside the scores: about the examples of a split, or about the method."""
 
-    Attributes
-    ----------
-    metric, value, n : name (share of genes seen in training, ...), and number of examples
-    of_method : whether the number is about the method (its bases per token, ...)
-    """
-
-    metric: str
+    metric: str  # share of genes seen in training, ...
     value: float | None
-    n: int
+    n: int  # number of examples
     rule: str = "paper"
     split: str = "test"
-    of_method: bool = False
+    of_method: bool = False  # whether the number is about the method (its bases per token, ...)
 
 
 Found = Predictions | Note | Fact
@@ -169,44 +138,28 @@ Columns = Mapping[str, tuple[str, str]]
 
 @dataclass(frozen=True)
 class Published:
-    """Numbers of the paper that are shown beside ours (arXiv 2602.17739v1).
+    """Numbers of the paper that are shown beside ours (arXiv 2602.17739v1)."""
 
-    Attributes
-    ----------
-    columns : subsets -> subset and metric of each column; None where no table was recovered
-    missing : metric whose row notes that its published value could not be had
-    mode : mode in which the paper trained; None where it has no setting for the task
-    split : our split that the published numbers are of
-    """
-
+    # from the subsets to subset and metric of each column; None where no table was recovered
     columns: Callable[[Subsets], Columns] | None = None
-    missing: str | None = None
+    missing: str | None = None  # metric whose row notes that its published value could not be had
+    # mode in which the paper trained; None where it has no setting for the task
     mode: Mode | None = None
-    split: str = "test"
+    split: str = "test"  # our split that the published numbers are of
 
 
 @dataclass(frozen=True)
 class Job(Generic[E]):
-    """One method on one subset: all that a task needs to predict, without output paths.
+    """One method on one subset: all that a task needs to predict, without output paths."""
 
-    Attributes
-    ----------
-    method : whose predictions are wanted
-    official : name of the subset in the deposit
-    examples : the prepared examples, opened
-    settings : the task's section
-    seed : of initial weights, dropout and the order of examples
-    identity : facts that must be equal between two parts of a run
-    work : folder of the checkpoint; it is removed when the predictions are written
-    """
-
-    method: Method
-    official: str
-    examples: E
-    settings: Any
-    seed: int
+    method: Method  # whose predictions are wanted
+    official: str  # name of the subset in the deposit
+    examples: E  # the prepared examples, opened
+    settings: Any  # the task's section
+    seed: int  # of initial weights, dropout and the order of examples
+    # facts that must be equal between two parts of a run
     identity: dict[str, Any] = field(default_factory=dict)
-    work: Path = Path()
+    work: Path = Path()  # folder of the checkpoint; it is removed when the predictions are written
 
     @property
     def name(self) -> str:
@@ -266,13 +219,7 @@ class Task(Protocol[E]):
     own_subset: str = ALL
 
     def prepare(
-        self,
-        files: TaskFiles,
-        genome: Path,
-        subset: str,
-        settings: Any,
-        seed: int,
-        manifest: Path,
+        self, files: TaskFiles, genome: Path, subset: str, settings: Any, seed: int, manifest: Path
     ) -> "Prepared":
         """Convert deposited files into a folder of examples.
 

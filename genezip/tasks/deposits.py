@@ -29,24 +29,15 @@ SERVER = "dataverse"  # name of the row with the address of the Dataverse server
 
 @dataclass(frozen=True)
 class Deposit:
-    """The public deposit of a task's files.
+    """The public deposit of a task's files."""
 
-    Attributes
-    ----------
-    doi : str
-        Of its data.
-    intervals : callable or None
-        Whether a file, by its path in the deposit, lists the intervals of validation and test
-        inputs; None where no file does.
-    shared : tuple of str
-        Rows of the table of sources that the task needs besides that of its name.
-    listed : bool
-        Whether the interval files are found through the file list of the deposit.
-    """
-
-    doi: str
+    doi: str  # of its data
+    # whether a file, by its path in the deposit, lists the intervals of validation and test inputs;
+    # None where no file does
     intervals: Callable[[PurePosixPath], bool] | None = None
+    # rows of the table of sources that the task needs besides that of its name
     shared: tuple[str, ...] = ()
+    # whether the interval files are found through the file list of the deposit
     listed: bool = False
 
     def is_interval_file(self, path: str) -> bool:
@@ -75,22 +66,15 @@ def fetch_task(
 
     Parameters
     ----------
-    task : str
-        A task with a :class:`Deposit`.
-    out : Path
-        Folder; a file lies at ``out / directoryLabel / name`` of its deposit.
-    only : str
-        ``intervals`` or ``all``.
-    table : Path
-        Table of sources.
-    fetched : Path, optional
-        Folder of files fetched elsewhere; the network is then not used.
+    task : name of a task with a :class:`Deposit`
+    out : folder; a file lies at ``out / directoryLabel / name`` of its deposit
+    table : table of sources
+    fetched : folder of files fetched elsewhere; the network is then not used
 
     Returns
     -------
-    Path
-        ``out/TASK.intervals.json`` or ``out/TASK.json``: task, doi and files, each with its path
-        (relative to ``out``), sha256, bytes, url, licence and citation.
+    Path of ``out/TASK.intervals.json`` or ``out/TASK.json``: task, doi and files, each with its
+    path (relative to ``out``), sha256, bytes, url, licence and citation
 
     Raises
     ------
@@ -214,18 +198,11 @@ FETCH = ("fetch the labels first", "fetch the labels again")
 
 @dataclass(frozen=True)
 class TaskFiles:
-    """Files named in ``TASK.json`` or ``TASK.intervals.json``.
+    """Files named in ``TASK.json`` or ``TASK.intervals.json``."""
 
-    Attributes
-    ----------
-    listing : Path, the JSON
-    paths : tuple of Path, every file it lists
-    facts : content of the JSON
-    """
-
-    listing: Path
-    paths: tuple[Path, ...]
-    facts: Mapping[str, Any]
+    listing: Path  # the JSON
+    paths: tuple[Path, ...]  # every file it lists
+    facts: Mapping[str, Any]  # content of the JSON
 
     @classmethod
     def load(cls, listing: str | Path, advice: str = "fetch it again") -> "TaskFiles":

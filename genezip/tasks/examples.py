@@ -41,24 +41,14 @@ _NONE = np.zeros(0, dtype=np.int64)
 
 @dataclass(frozen=True)
 class Prepared:
-    """A prepared folder.
-
-    Attributes
-    ----------
-    folder : Path
-    task, subset : str
-    counts : split -> number of examples
-    dropped : reason -> number of rows of the deposit that never become examples
-    facts : dict
-        Further facts of the writer (JSON values).
-    """
+    """A prepared folder."""
 
     folder: Path
     task: str
     subset: str
-    counts: dict[str, int]
-    dropped: dict[str, int]
-    facts: dict[str, Any]
+    counts: dict[str, int]  # split -> number of examples
+    dropped: dict[str, int]  # reason -> number of rows of the deposit that never become examples
+    facts: dict[str, Any]  # further facts of the writer (JSON values)
 
     @classmethod
     def load(cls, manifest: str | Path, task: str | None = None) -> "Prepared":
@@ -100,8 +90,7 @@ def preparing(
 
     Parameters
     ----------
-    manifest : path
-        ``FOLDER/manifest.json``; the folder is replaced as a whole.
+    manifest : ``FOLDER/manifest.json``; the folder is replaced as a whole
     inputs : name -> source file, whose SHA-256 goes into the manifest
     more : names of files besides examples and manifest
     """
@@ -151,15 +140,10 @@ def rows_by_split(table: pd.DataFrame) -> dict[str, np.ndarray]:
 
 
 class IntervalList:
-    """Merged intervals by chromosome.
+    """Merged intervals by chromosome: (starts, ends), int64, 0-based, half-open.
 
     The deposits have bgzip files of some thousand rows with a tabix index; the files are read
     whole, so the index is not needed.
-
-    Parameters
-    ----------
-    chromosomes : dict
-        Chromosome -> (starts, ends), int64, 0-based, half-open, in any order.
     """
 
     def __init__(self, chromosomes: dict[str, Intervals]) -> None:

@@ -22,21 +22,18 @@ NO_END = 1 << 62  # bp, beyond the end of any chromosome
 
 
 def evaluation_intervals(
-    names: Iterable[str],
-    folder: str | Path,
-    chrom_sizes: Mapping[str, int],
+    names: Iterable[str], folder: str | Path, chrom_sizes: Mapping[str, int]
 ) -> Iterator[EvaluationIntervals]:
     """The evaluation inputs of tasks, read lazily, one task at a time.
 
-    Inputs that are left out or moved are logged. A split without an input is an error: an
-    exclusion that silently excludes nothing would be a leak.
+    Inputs that are left out or moved are logged. A split without an input is an error: an exclusion
+    that silently excludes nothing would be a leak.
 
     Parameters
     ----------
     names : of tasks that list such inputs
     folder : holds ``<task>.intervals.json`` and the files it lists (none for tisp)
-    chrom_sizes : mapping
-        Chromosome -> length (bp) of the genome, which must be hg38 or slices of it.
+    chrom_sizes : chromosome -> length (bp) of the genome, which must be hg38 or slices of it
     """
     chosen = list(dict.fromkeys(names))
     if chosen:

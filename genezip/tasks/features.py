@@ -44,35 +44,24 @@ Compute = Callable[[range], tuple[np.ndarray, int]]
 
 @dataclass(frozen=True)
 class FeatureStore:
-    """A finished store.
-
-    Attributes
-    ----------
-    folder : Path
-    array : memory map, shape (n, C) of pairs or (n, bins, C) of windows; dtype of the plan
-    blocks : name -> slice of the last axis
-    examples : int64 array, shape (n,), column ``example`` of the prepared table, row by row
-    facts : dict
-        The manifest: task, subset, input, tap, model, prepared_sha256, bases, seconds, ...
-    """
+    """A finished store."""
 
     folder: Path
+    # memory map, shape (n, C) of pairs or (n, bins, C) of windows; dtype of the plan
     array: np.memmap
-    blocks: dict[str, slice]
+    blocks: dict[str, slice]  # name -> slice of the last axis
+    # int64 array, shape (n,), column ``example`` of the prepared table, row by row
     examples: np.ndarray
+    # the manifest: task, subset, input, tap, model, prepared_sha256, bases, seconds, ...
     facts: dict[str, Any]
 
     @classmethod
     def load(cls, manifest: str | Path, prepared: str | Path | None = None) -> "FeatureStore":
-        """Read a store.
-
-        Parameters
-        ----------
-        manifest : ``FOLDER/manifest.json``
-        prepared : manifest of the prepared data that the features must be of
-        """
+        """Read a store; ``prepared`` is the manifest of the data that the features must be of."""
         path = Path(manifest)
-        facts = _read(path)
+        facts = KIND.read(path)
+        if not _whole(facts):
+            raise KIND.foreign(path)
         KIND.check_files(path, facts["files"])
         if prepared is not None and _sha256(prepared) != facts["prepared_sha256"]:
             raise GenezipError(
@@ -99,13 +88,6 @@ class FeatureStore:
                 "them with another input"
             )
         return np.asarray(self.array[..., self.blocks[name]])
-
-
-def _read(path: Path) -> dict[str, Any]:
-    facts = KIND.read(path)
-    if not _whole(facts):
-        raise KIND.foreign(path)
-    return facts
 
 
 def _whole(facts: dict[str, Any]) -> bool:
@@ -135,30 +117,20 @@ def _sha256(path: str | Path) -> str:
 
 @dataclass(frozen=True)
 class StorePlan:
-    """Content of a store before it is computed.
+    """Content of a store before it is computed."""
 
-    Attributes
-    ----------
-    task, subset, input : as of :class:`genezip.tasks.base.Method`
-    layer : ``states`` or ``tokens``, the layer that is pooled; ``tap`` in the manifest
-    model : identity of the model (:attr:`genezip.models.base.Compressor.facts`)
-    prepared : manifest of the prepared data
-    examples : int64 array, shape (n,)
-    inner : axes between the rows and the last one: () for pairs, (bins,) for windows
-    blocks : name -> width on the last axis, in order
-    dtype : of a number on disk
-    """
-
+    # task, subset, input: as of :class:`genezip.tasks.base.Method`
     task: str
     subset: str
     input: str
-    layer: str
-    model: Mapping[str, Any]
-    prepared: Path
-    examples: np.ndarray
+    layer: str  # ``states`` or ``tokens``, the layer that is pooled; ``tap`` in the manifest
+    model: Mapping[str, Any]  # identity of the model (:attr:`genezip.models.base.Compressor.facts`)
+    prepared: Path  # manifest of the prepared data
+    examples: np.ndarray  # int64 array, shape (n,)
+    # axes between the rows and the last one: () for pairs, (bins,) for windows
     inner: tuple[int, ...]
-    blocks: Mapping[str, int]
-    dtype: str = FLOAT
+    blocks: Mapping[str, int]  # name -> width on the last axis, in order
+    dtype: str = FLOAT  # of a number on disk
 
     @classmethod
     def of(
@@ -208,26 +180,18 @@ class StorePlan:
 
 @dataclass(frozen=True)
 class Extraction:
-    """How the features of a task's examples are computed.
+    """How the features of a task's examples are computed."""
 
-    Attributes
-    ----------
-    plan : content of the store
-    compute : rows of the examples -> their features, and the number of bases that the model read
-    rows_per_part : rows that an interruption may lose
-    """
-
-    plan: StorePlan
+    plan: StorePlan  # content of the store
+    # rows of the examples -> their features, and the number of bases that the model read
     compute: Compute
-    rows_per_part: int
+    rows_per_part: int  # rows that an interruption may lose
 
 
 def write_store(manifest: str | Path, extraction: Extraction) -> None:
     """Compute the features of all examples; finished parts survive an interruption.
 
-    Parameters
-    ----------
-    manifest : ``FOLDER/manifest.json``; the folder is replaced as a whole
+    ``manifest`` is ``FOLDER/manifest.json``; the folder is replaced as a whole.
     """
     plan = extraction.plan
     identity = plan.identity()
@@ -313,12 +277,7 @@ def _check(part: np.ndarray, rows: range, plan: StorePlan) -> None:
 
 
 def npy_head(shape: tuple[int, ...], dtype: str = "<f2") -> bytes:
-    """The first bytes of a ``.npy`` file in C order (format 1.0).
-
-    Parameters
-    ----------
-    dtype : with its byte order, such as ``<f2`` for float16, little-endian
-    """
+    """The first bytes of a ``.npy`` file in C order (format 1.0); ``dtype`` with its byte order."""
     head = BytesIO()
     about = {"descr": dtype, "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(head, about)
@@ -331,14 +290,10 @@ ROUNDING = 1e-6
 
 @dataclass(frozen=True)
 class Standard:
-    """Per-channel mean and standard deviation of the training rows.
+    """Per-channel mean and standard deviation of the training rows."""
 
-    Attributes
-    ----------
-    centre, scale : float64 array, shape (channels,)
-        ``scale`` is infinite for a channel that is constant in training: it becomes 0.
-    """
-
+    # centre, scale: float64 (channels,); ``scale`` is infinite for a channel that is
+    # constant in training: it becomes 0
     centre: np.ndarray
     scale: np.ndarray
 
@@ -380,13 +335,9 @@ class Moments:
     def standard(self, centred: bool = True, least: np.ndarray | None = None) -> Standard:
         """Standard by mean and standard deviation; if not ``centred``, by the root mean square.
 
-        Without centring 0 stays 0.
-
-        Parameters
-        ----------
-        least : float array, shape (channels,), or None
-            A channel whose root mean square is below it becomes 0: a difference that is small
-            beside its terms is rounding (``ROUNDING``).
+        Without centring 0 stays 0. A channel whose root mean square is below ``least``, a float
+        array (channels,), becomes 0: a difference that is small beside its terms is rounding
+        (``ROUNDING``).
         """
         sd, mean = self.sd, self.mean
         size = np.sqrt(sd**2 + mean**2)

@@ -77,36 +77,25 @@ def _write_gzip(target: Path, content: bytes) -> None:
 
 @dataclass(frozen=True)
 class LabelFile:
-    """A label file.
+    """A label file."""
 
-    Attributes
-    ----------
-    origin : path in the mirror folder
-    what, licence : for the list of data
-    public : names of the public files from which it is made
-    """
-
-    origin: str
+    origin: str  # path in the mirror folder
+    # what, licence: for the list of data
     what: str
     licence: str
-    public: tuple[str, ...]
+    public: tuple[str, ...]  # names of the public files from which it is made
 
 
 @dataclass(frozen=True)
 class LabelDeposit:
-    """The files of a task with a small deposit.
+    """The files of a task with a small deposit."""
 
-    Attributes
-    ----------
-    files : name -> file
-    of_the_genome : whether the labels are of the run's genome; other labels have own sequences
-    mirror : folder of the mirror with its own table of checksums; empty for the mirror itself
-    write : writes a file from public ones; takes their paths by name, the file, the genome or None
-    """
-
-    files: Mapping[str, LabelFile]
+    files: Mapping[str, LabelFile]  # name -> file
+    # whether the labels are of the run's genome; other labels have own sequences
     of_the_genome: bool = True
+    # folder of the mirror with its own table of checksums; empty for the mirror itself
     mirror: str = ""
+    # writes a file from public ones; takes their paths by name, the file, the genome or None
     write: Callable[[Mapping[str, Path], Path, Source | None], None] = write_published
 
 
@@ -177,22 +166,13 @@ LABELS: dict[str, LabelDeposit] = {
 
 @dataclass(frozen=True)
 class PublicLabels:
-    """Label files on public servers, or in a folder of files fetched elsewhere.
+    """Label files on public servers, or in a folder of files fetched elsewhere."""
 
-    Attributes
-    ----------
-    table : the table of sources
-    downloads : folder of the downloaded files; its lock lies beside it
-    source : the genome from which elements are cut
-    fetched : folder of files fetched elsewhere; the network is then not used
-    http : timeouts and attempts
-    """
-
-    table: Path
-    downloads: Path
-    source: Source | None = None
-    fetched: Path | None = None
-    http: Http = PATIENT
+    table: Path  # the table of sources
+    downloads: Path  # folder of the downloaded files; its lock lies beside it
+    source: Source | None = None  # the genome from which elements are cut
+    fetched: Path | None = None  # folder of files fetched elsewhere; the network is then not used
+    http: Http = PATIENT  # timeouts and attempts
 
     def items(self, part: str) -> list[Item]:
         """The public files of a part."""
@@ -213,14 +193,8 @@ class PublicLabels:
     def get(self, part: str, folder: Path) -> list[dict[str, object]]:
         """Fetch the public files of a part and write its label files into a folder.
 
-        Returns
-        -------
-        An entry for each file: path, bytes, sha256, part, origin, release, licence.
-
-        Raises
-        ------
-        SourceUnavailable
-            If no server delivers a file, or the folder of fetched files lacks it.
+        Returns an entry for each file: path, bytes, sha256, part, origin, release, licence. Raises
+        ``SourceUnavailable`` if no server delivers a file, or the folder of fetched files lacks it.
         """
         store, items = self._store(self.http), self.items(part)
         if store.fetched and (missing := store.missing(items)):
@@ -262,8 +236,7 @@ def elements_inside(files: Mapping[tuple[str, str], Path], assembly: Assembly) -
 
     Returns
     -------
-    DataFrame
-        The columns :data:`COLUMNS`, by chromosome and start; sequences in upper case.
+    DataFrame with :data:`COLUMNS`, by chromosome and start; sequences in upper case
     """
     rows = []
     for (split, label), path in files.items():
@@ -315,8 +288,8 @@ def fetch_labels(
 
     Returns
     -------
-    ``out/labels.json``. An unavailable part has a reason instead of files; the path of the mirror
-    folder is in no file.
+    ``out/labels.json``; an unavailable part has a reason there instead of files. The path of the
+    mirror folder is in no file.
     """
     names = {name for deposit in LABELS.values() for name in deposit.files}
     entries: list[dict[str, object]] = []
@@ -380,19 +353,10 @@ def unfit_genome(source: Source) -> str | None:
 
 
 def measurable(task: Task[Any], files: TaskFiles, source: str | Path, subset: str) -> Source:
-    """The genome of a run, where the labels of a task apply to it.
+    """The genome of a run (``source.json``), where the labels of a task apply to it.
 
-    Parameters
-    ----------
-    task : one whose name is a key of :data:`LABELS`
-    files : ``labels.json``
-    source : ``source.json``
-    subset : the requested subset
-
-    Raises
-    ------
-    NotMeasured
-        If the files of the task are not listed, or the labels are of another genome.
+    Raises NotMeasured if the files of the task, whose name is a key of :data:`LABELS`, are not
+    listed, or the labels are of another genome.
     """
     if subset != task.own_subset:
         raise GenezipError(

@@ -103,30 +103,38 @@ def measure(
             ) from None
     opened = _opened(models, task, settings.device)
     try:
-        _measure(task, files, source, opened, control, settings, scale, out, predictions)
+        subsets = task.subsets(settings)
+        work = predictions.parent / f".{predictions.stem}.work"
+        sets, reasons = _prepared(task, files, source or Path(), settings, work)
+        parts = [[_baselines(task, one, source)] for one in sets]
+        for compressor in opened:
+            for one, found in zip(sets, parts, strict=True):
+                found.append(_model(task, one, compressor))
+        of = (task.name, ALL if len(subsets) > 1 else next(iter(subsets)))
+        join_predictions([part for found in parts for part in found], predictions, task.layout, of)
+        tables = []
+        if sets:
+            draws = (settings.bootstrap, settings.seed)
+            tables.append(score([predictions], *draws, scale, control, task))
+        for subset, reason in reasons.items():
+            method = Method(task.name, subset if len(subsets) > 1 else "", LABELS, None, "", "")
+            absent = row(method, metric="available", value=0, note=reason, scale=scale)
+            tables.append(TASK_SCORES.frame([absent]))
+        TASK_SCORES.write(out, pd.concat(tables) if len(tables) > 1 else tables[0])
+        rmtree(work, ignore_errors=True)
     except KeyboardInterrupt:
         logger.info("stopped; the same command resumes after the finished parts")
         raise
 
 
-def _measure(
-    task: Task[Any],
-    files: TaskFiles,
-    source: Path | None,
-    models: Sequence[Compressor],
-    control: str | None,
-    settings: Any,
-    scale: str,
-    out: Path,
-    predictions: Path,
-) -> None:
-    subsets = task.subsets(settings)
-    work = predictions.parent / f".{predictions.stem}.work"
+def _prepared(
+    task: Task[Any], files: TaskFiles, genome: Path, settings: Any, work: Path
+) -> tuple[list[_Subset], dict[str, str]]:
+    """The prepared subsets, and the reasons why others cannot be measured."""
     sets: list[_Subset] = []
     reasons: dict[str, str] = {}
-    for subset, official in subsets.items():
-        folder = work / subset
-        data, genome = folder / "data" / MANIFEST, source or Path()
+    for subset, official in task.subsets(settings).items():
+        data = work / subset / "data" / MANIFEST
         try:
             task.prepare(files, genome, official, settings, settings.seed, data)
         except NotMeasured as error:
@@ -135,23 +143,8 @@ def _measure(
             continue
         method = baseline_method("", task.name, subset)
         job: Job[Any] = Job(method, official, task.open(data, genome), settings, settings.seed)
-        sets.append(_Subset(job, folder))
-    parts = [[_baselines(task, one, source)] for one in sets]
-    for compressor in models:
-        for one, found in zip(sets, parts, strict=True):
-            found.append(_model(task, one, compressor))
-    of = (task.name, ALL if len(subsets) > 1 else next(iter(subsets)))
-    join_predictions([part for found in parts for part in found], predictions, task.layout, of)
-    tables = []
-    if sets:
-        draws = (settings.bootstrap, settings.seed)
-        tables.append(score([predictions], *draws, scale, control, task))
-    for subset, reason in reasons.items():
-        method = Method(task.name, subset if len(subsets) > 1 else "", LABELS, None, "", "")
-        absent = row(method, metric="available", value=0, note=reason, scale=scale)
-        tables.append(TASK_SCORES.frame([absent]))
-    TASK_SCORES.write(out, pd.concat(tables) if len(tables) > 1 else tables[0])
-    rmtree(work, ignore_errors=True)
+        sets.append(_Subset(job, work / subset))
+    return sets, reasons
 
 
 def _opened(models: Sequence[str | Path], task: Task[Any], device: str) -> list[Compressor]:

@@ -35,6 +35,7 @@ from torch.nn.functional import pad
 
 from genezip.alphabet import A_ID, T_ID
 from genezip.config.tasks import HeadTraining
+from genezip.metrics.contacts import OFFSET
 from genezip.tasks.base import Job
 from genezip.training.fit import fine_tune
 from genezip.training.objectives import TaskObjective
@@ -92,7 +93,7 @@ def learn(
 
     Parameters
     ----------
-    job : method and subset; its work folder holds the checkpoint
+    job : its work folder holds the checkpoint
     score, metric : validation score that chooses the weights, and its name
     examples : number of training examples
     micro_batch : examples per call of the loss
@@ -109,29 +110,23 @@ def learn(
     fine_tune(objective, examples, draws, job.seed, whole, job.work, micro_batch)
 
 
-def upper_triangle(bins: int, offset: int = 2) -> tuple[Tensor, Tensor]:
-    """Rows and columns of the scored entries, in the order of ``numpy.triu_indices``.
+def upper_triangle(bins: int, offset: int = OFFSET) -> tuple[Tensor, Tensor]:
+    """Rows and columns of the scored entries, int64, in the order of ``numpy.triu_indices``.
 
-    Returns two int64 Tensors, shape ((bins - offset) * (bins - offset + 1) / 2,); 99,681 for
-    448 bins.
+    There are (bins - offset) * (bins - offset + 1) / 2 of them; 99,681 for 448 bins.
     """
     rows, columns = torch.triu_indices(bins, bins, offset)
     return rows, columns
 
 
 class ContactHead(nn.Module):
-    """Contact map from one vector per bin.
+    """Contact map, side ``bins``, from one vector of ``width`` channels per bin.
 
     A linear map to 128 channels, two 1-D convolutions (kernel 5), the pair tensor
     [h_i, h_j, h_i * h_j, embedding of abs(i - j)] of 400 channels, three 2-D convolutions to
     64 channels (kernel 3), a 1 x 1 convolution to one; GELU and dropout 0.1 after every
     convolution but the last (whole channels in 2-D), and the mean with the transpose.
     The pair tensor of a map of 448 bins takes 321 MB in float32.
-
-    Parameters
-    ----------
-    width : channels of the features
-    bins : side of the map
     """
 
     def __init__(
@@ -172,9 +167,9 @@ class ContactHead(nn.Module):
         found = self.plane(torch.cat([left, right, left * right, apart], 1)).squeeze(1)
         return (found + found.transpose(1, 2)) / 2
 
-    def triangle(self, features: Tensor, offset: int = 2) -> Tensor:
+    def triangle(self, features: Tensor) -> Tensor:
         """The scored entries of :meth:`forward`, (B, entries), see :func:`upper_triangle`."""
-        rows, columns = upper_triangle(self.bins, offset)
+        rows, columns = upper_triangle(self.bins)
         return self(features)[:, rows.to(features.device), columns.to(features.device)]
 
 
@@ -332,14 +327,10 @@ class InitiationCNN(nn.Module):
 class ActivityCNN(nn.Module):
     """Tracks in bins of 128 bp: 16, 64, 256, 1024 channels, kernels 25, 15, 15, 15.
 
-    Strides 2, 2, 2, 1 and pooling by two at every layer make one position of 128 bp. Training takes
-    1.3 kB per base (measured, fp32, few tracks), 0.25 GB for 196,608 bp; with 5,313 tracks the
-    predictions of a window are 19 MB more, and so are its targets and their gradients.
-
-    Parameters
-    ----------
-    tracks : number of tracks
-    first_bin, bins : the scored bins, counted from the start of the input
+    Strides 2, 2, 2, 1 and pooling by two at every layer make one position of 128 bp; the scored
+    ones are ``bins`` from ``first_bin`` on. Training takes 1.3 kB per base (measured, fp32, few
+    tracks), 0.25 GB for 196,608 bp; with 5,313 tracks the predictions of a window are 19 MB more,
+    and so are its targets and their gradients.
     """
 
     def __init__(self, tracks: int, first_bin: int = 320, bins: int = 896) -> None:
@@ -360,18 +351,14 @@ class ContactCNN(nn.Module):
 
     Seven convolutions (16, 32, and five times 64 channels, kernel 11, strides 4 4 4 4 2 2 2) make
     one position of 2,048 bp, a 1 x 1 convolution follows, and three 2-D convolutions (16, 32, 64
-    channels, kernel 11) read the mean of both bins and their distance. Training takes 0.55 GB per
-    map of 512 bins (fp32; from measurements at 48 and 96 bins).
-
-    Parameters
-    ----------
-    crop : bins left out on each side
-    offset : first diagonal that is scored
+    channels, kernel 11) read the mean of both bins and their distance. ``crop`` bins are left out
+    on each side. Training takes 0.55 GB per map of 512 bins (fp32; from measurements at 48 and 96
+    bins).
     """
 
-    def __init__(self, crop: int = 32, offset: int = 2) -> None:
+    def __init__(self, crop: int = 32) -> None:
         super().__init__()
-        self.crop, self.offset = crop, offset
+        self.crop = crop
         self.onehot = OneHot(unknown=0.0)
         self.tower = tower((16, 32, 64, 64, 64, 64, 64), (11,) * 7, (4, 4, 4, 4, 2, 2, 2))
         self.bottleneck = nn.Conv1d(64, 64, 1)
@@ -395,10 +382,7 @@ class ContactCNN(nn.Module):
         return found[:, kept, kept]
 
     def triangle(self, ids: Tensor) -> Tensor:
-        """The scored entries of the maps, (B, entries): n (n - 1) / 2 with offset 1, fewer above.
-
-        In the order of ``numpy.triu_indices(n, offset)``; 99,681 for 1,048,576 bp.
-        """
+        """The scored entries of the maps, (B, entries), as :func:`upper_triangle` orders them."""
         maps = self(ids)
-        rows, columns = np.triu_indices(maps.shape[1], self.offset)
-        return maps[:, torch.from_numpy(rows), torch.from_numpy(columns)]
+        rows, columns = upper_triangle(maps.shape[1])
+        return maps[:, rows, columns]

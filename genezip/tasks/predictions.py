@@ -70,12 +70,9 @@ class PredictionWriter:
 
     Parameters
     ----------
-    path : path
     layout : of the task. The file states the size of an axis where all rows have the same.
-    method : Method or None
-        Method of all predictions; None where :meth:`add` names it for each batch.
-    of : (task, subset) or None
-        Of a file without ``method``, which may end without rows and notes.
+    method : of all predictions; None where :meth:`add` names it for each batch
+    of : (task, subset) of a file without ``method``, which may end without rows and notes
     """
 
     def __init__(
@@ -120,17 +117,10 @@ class PredictionWriter:
     def add(self, found: Found, method: Method | None = None) -> None:
         """Add a result of a task; the order of rows is kept.
 
-        Finite values beyond the range of a dtype become its ends.
-
-        Parameters
-        ----------
-        method : of the result; None for that of the file. ``model`` and ``subset`` of the result
-            take precedence over those of the method.
-
-        Raises
-        ------
-        GenezipError
-            If a prediction that is scored is not finite, or a target of numbers is not 0 or 1.
+        Finite values beyond the range of a dtype become its ends. A prediction that is scored and
+        not finite is an error, and so is a target of numbers that is not 0 or 1. ``method`` is that
+        of the result, None for that of the file; ``model`` and ``subset`` of the result take
+        precedence over it.
         """
         method = method or self.method
         if isinstance(found, Fact) and not found.of_method:
@@ -276,15 +266,7 @@ _BATCH_ROWS = 16
 
 @dataclass(frozen=True)
 class ArrayRow:
-    """One example of an array task.
-
-    Attributes
-    ----------
-    method : Method
-    rule, split, group : str
-    fold, example : int
-    target, prediction : float arrays of one shape, read-only, in the precision of the layout
-    """
+    """One example of an array task."""
 
     method: Method
     rule: str
@@ -292,35 +274,27 @@ class ArrayRow:
     split: str
     example: int
     group: str
+    # target, prediction: float arrays of one shape, read-only, in the precision of the layout
     target: np.ndarray
     prediction: np.ndarray
 
 
 @dataclass(frozen=True)
 class PredictionFile:
-    """A prediction file, opened without reading its arrays.
-
-    Attributes
-    ----------
-    path : Path
-    kind : ``scalar`` or ``array``
-    shape : tuple of int, of one array; -1 where rows differ
-    dtype, target_dtype : of a prediction and of a target
-    task : task and subset; None in an empty file
-    methods : methods with rows or notes
-    notes : dicts of method (label of the method), subset, rule, split, metric, reason, value_stands
-    facts : numbers about the examples (dicts of rule, split, metric, value, n), or, with method and
-        subset, about a method
-    """
+    """A prediction file, opened without reading its arrays."""
 
     path: Path
-    kind: Values
-    shape: tuple[int, ...]
+    kind: Values  # ``scalar`` or ``array``
+    shape: tuple[int, ...]  # of one array; -1 where rows differ
+    # dtype, target_dtype: of a prediction and of a target
     dtype: np.dtype
     target_dtype: np.dtype
-    task: tuple[str, str] | None
-    methods: list[Method]
+    task: tuple[str, str] | None  # task and subset; None in an empty file
+    methods: list[Method]  # methods with rows or notes
+    # dicts of method (label of the method), subset, rule, split, metric, reason, value_stands
     notes: list[dict[str, Any]]
+    # numbers about the examples (dicts of rule, split, metric, value, n), or, with method and
+    # subset, about a method
     facts: list[dict[str, Any]]
 
     @classmethod
@@ -407,12 +381,7 @@ class PredictionFile:
 
 
 def join_predictions(paths: Sequence[Path], out: Path, layout: Layout, of: tuple[str, str]) -> None:
-    """Write one prediction file of several, in their order.
-
-    Parameters
-    ----------
-    of : task and subset; ``all`` where the files are of several
-    """
+    """Write one prediction file of several, in their order; ``of`` is its task and subset."""
     with PredictionWriter(out, layout, of=of) as writer:
         for path in paths:
             writer.copy(PredictionFile.open(path))
@@ -421,11 +390,7 @@ def join_predictions(paths: Sequence[Path], out: Path, layout: Layout, of: tuple
 def read_predictions(paths: Sequence[str | Path]) -> list[PredictionFile]:
     """Open prediction files of one task and subset.
 
-    Raises
-    ------
-    GenezipError
-        If there is none, one cannot be read, they are of several tasks or subsets, a method is
-        in two of them, or an example is twice in one split of a method.
+    A method in two of them, or an example twice in one split of a method, is an error.
     """
     if not paths:
         raise GenezipError("no prediction file was given; name at least one")

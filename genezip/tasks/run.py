@@ -17,16 +17,7 @@ from genezip.artifacts.scores import TASK_SCORES, Row
 from genezip.config.tasks import Input
 from genezip.errors import GenezipError
 from genezip.tasks import TASKS
-from genezip.tasks.base import (
-    ALL,
-    CNN,
-    Found,
-    Job,
-    Method,
-    Task,
-    baseline_method,
-    run_identity,
-)
+from genezip.tasks.base import ALL, CNN, Found, Job, Method, Task, baseline_method, run_identity
 from genezip.tasks.deposits import TaskFiles
 from genezip.tasks.examples import MANIFEST, Prepared
 from genezip.tasks.features import FEATURES, FeatureStore, write_store
@@ -47,13 +38,8 @@ def prepare(
 ) -> Prepared:
     """Convert the deposited files of a task.
 
-    Parameters
-    ----------
-    name : of the task
-    subset : name in the deposit; ``all``, or any name, where all subsets read one folder; None
-        for ``all``, or the only subset
-    genome : FASTA, or ``source.json``
-    manifest : ``FOLDER/manifest.json`` to write
+    ``subset`` is a name in the deposit; ``all``, or any name, where all subsets read one folder;
+    None for ``all``, or the only subset.
     """
     task = TASKS[name]
     subset = subset or (ALL if task.one_folder else task.own_subset)
@@ -110,8 +96,7 @@ def predict(
 
     Parameters
     ----------
-    data : ``manifest.json`` of the prepared data
-    genome : FASTA (or ``source.json``) that they were prepared with
+    genome : FASTA (or ``source.json``) that the data were prepared with
     method : its model ``cnn`` is the one-hot CNN; its mode ``frozen`` reads ``store``, or the model
         in the folder ``model`` where a task caches nothing; other modes train that model
     official : name of the subset in the deposit
@@ -270,13 +255,7 @@ def baselines(
 
 
 def annotated_tss(source: Path, transcripts: str, gene_types: Sequence[str] | None) -> pd.DataFrame:
-    """Annotated TSSs of a source of DNA.
-
-    Returns
-    -------
-    DataFrame
-        chrom, position (0-based), strand; each TSS once.
-    """
+    """Annotated TSSs of a source of DNA, each once: chrom, position (0-based), strand."""
     from typing import cast
 
     from genezip.formats.genes.rows import Transcripts
@@ -296,21 +275,17 @@ def score(
     control: str | None = None,
     task: Task[Any] | None = None,
 ) -> pd.DataFrame:
-    """All scores of prediction files of one task and subset.
+    """All scores of prediction files of one task and subset, as :data:`TASK_SCORES`.
+
+    A score that is undefined, or does not apply, has an empty value and a note.
 
     Parameters
     ----------
-    paths : prediction files (:mod:`genezip.tasks.predictions`)
-    bootstrap : number of resamples of genes, loci or blocks behind each 95 % interval
-    seed : of the resamples
+    bootstrap, seed : number of resamples behind each 95 % interval (genes, loci, blocks); their
+        seed
     scale : full, demo or test; goes into every row
     control : model that the others are compared with, where the task has paired differences
     task : of the files; None for that of :data:`~genezip.tasks.REGISTRY`
-
-    Returns
-    -------
-    DataFrame, columns of :data:`genezip.artifacts.scores.TASK_SCORES`
-        A score that is undefined, or does not apply, has an empty value and a note.
     """
     files = read_predictions(paths)
     assert files[0].task is not None

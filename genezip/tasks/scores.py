@@ -66,10 +66,9 @@ def estimated(
 
     Parameters
     ----------
-    bootstrap : BlockBootstrap
     values : float array, shape (1 + B,)
         Row 0 is the sample itself, the others leave one unit out; NaN where undefined.
-    unit : str, plural of the resampled unit
+    unit : plural of the resampled unit
     scale : range of the statistic
     support : bool array, shape (B,), units that contribute to the statistic; None for all
     """
@@ -84,18 +83,10 @@ def estimated(
     }
 
 
-def ranked_support(
-    bootstrap: BlockBootstrap, targets: np.ndarray, ranked: np.ndarray | bool = True
-) -> np.ndarray:
-    """Units with a positive, or with a negative where these are fewer; bool, (B,).
-
-    Parameters
-    ----------
-    targets : array, shape (n,), 1 or True for a positive
-    ranked : bool array, shape (n,), examples that are compared with others; True for all
-    """
+def ranked_support(bootstrap: BlockBootstrap, targets: np.ndarray) -> np.ndarray:
+    """Units with a positive (1 or True), or with a negative where these are fewer; bool, (B,)."""
     positive = np.asarray(targets) == 1
-    return scarcer(bootstrap.support(positive & ranked), bootstrap.support(~positive & ranked))
+    return scarcer(bootstrap.support(positive), bootstrap.support(~positive))
 
 
 def fact_rows(files: Sequence[PredictionFile]) -> list[Row]:
@@ -118,48 +109,37 @@ def fact_rows(files: Sequence[PredictionFile]) -> list[Row]:
 
 @dataclass(frozen=True)
 class Entry:
-    """One metric of one method.
+    """One metric of one method."""
 
-    Attributes
-    ----------
-    method, metric, note : as in the columns
-    values : float64 array, shape (1 + B,), of the sample (row 0) and without each unit
-    n, positives : numbers of examples
-    scale, support : range of the metric and units that contribute to it, as of
-        :meth:`genezip.metrics.bootstrap.BlockBootstrap.summarise`
-    units : float64 array, scores of the units, NaN where undefined, where ``values`` is their
-        mean; None elsewhere
-    """
-
+    # method, metric, note: as in the columns
     method: Method
     metric: str
-    values: np.ndarray
+    values: np.ndarray  # float64 array, shape (1 + B,), of the sample (row 0) and without each unit
+    # n, positives: numbers of examples
     n: int
     positives: int | None
     note: str
+    # float64 array, scores of the units, NaN where undefined, where ``values`` is their mean; None
+    # elsewhere
     units: np.ndarray | None = None
+    # scale, support: range of the metric and units that contribute to it, as of
+    # :meth:`genezip.metrics.bootstrap.BlockBootstrap.summarise`
     scale: Scale = "share"
     support: np.ndarray | None = None
 
 
 @dataclass
 class Sheet:
-    """Scores of all methods on one set of examples.
+    """Scores of all methods on one set of examples."""
 
-    Attributes
-    ----------
-    bootstrap : resamples of the units
-    unit : plural of the resampled unit (blocks, maps, loci, genes)
-    rule, split : as in the columns
-    notes : (label of a method, metric) -> its note in a prediction file
-    shown : names of baselines that are shown, but that no model is compared with
-    """
-
-    bootstrap: BlockBootstrap
-    unit: str
+    bootstrap: BlockBootstrap  # resamples of the units
+    unit: str  # plural of the resampled unit (blocks, maps, loci, genes)
+    # rule, split: as in the columns
     rule: str
     split: str
+    # (label of a method, metric) -> its note in a prediction file
     notes: Mapping[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
+    # names of baselines that are shown, but that no model is compared with
     shown: frozenset[str] = frozenset()
     entries: list[Entry] = field(default_factory=list)
 
@@ -179,12 +159,7 @@ class Sheet:
         self._add(Entry(method, metric, found, n, positives, note, None, scale, support))
 
     def add_mean(self, method: Method, metric: str, scores: np.ndarray) -> None:
-        """Add the mean of one correlation per unit, over units with a finite score.
-
-        Parameters
-        ----------
-        scores : float array, shape (units,)
-        """
+        """Add the mean of one correlation per unit, float (units,), over finite ones."""
         values, n = mean_values(scores, self.bootstrap)
         lost = len(scores) - n
         note = f"{lost} {self.unit} without a defined score" if lost else ""
@@ -281,15 +256,9 @@ class Sheet:
 
 
 def mean_values(scores: np.ndarray, bootstrap: BlockBootstrap) -> tuple[np.ndarray, int]:
-    """Mean of the finite scores with and without each unit, and the number of finite scores.
+    """Mean of the finite scores, float (units,), with and without each unit, and their number.
 
-    Parameters
-    ----------
-    scores : float array, shape (units,)
-
-    Returns
-    -------
-    float64 array, shape (1 + B,), NaN where no score is finite; int
+    The means are a float64 array (1 + B,), NaN where no score is finite.
     """
     finite = np.isfinite(scores)
     sums = bootstrap.sums({"score": np.where(finite, scores, 0), "n": finite})
@@ -298,38 +267,27 @@ def mean_values(scores: np.ndarray, bootstrap: BlockBootstrap) -> tuple[np.ndarr
 
 @dataclass(frozen=True)
 class Examples:
-    """Predictions of a method under one split scheme and split, in order of the example number.
+    """Predictions of a method under one split scheme and split, in order of the example number."""
 
-    Attributes
-    ----------
-    example, fold : int64 arrays, shape (n,)
-    group : str array, shape (n,)
-    target, prediction : float64 arrays, shape (n,); of an array task lists of n arrays
-    """
-
+    # example, fold: int64 arrays, shape (n,)
     example: np.ndarray
     fold: np.ndarray
-    group: np.ndarray
+    group: np.ndarray  # str array, shape (n,)
+    # target, prediction: float64 arrays, shape (n,); of an array task lists of n arrays
     target: Any
     prediction: Any
 
 
 @dataclass(frozen=True)
 class Compared:
-    """Methods that predicted the same examples: those of one split scheme and split of a subset.
+    """Methods that predicted the same examples: those of one split scheme and split of a subset."""
 
-    Attributes
-    ----------
-    subset, rule, split : as in the columns
-    methods : predictions of each; None where it has only notes
-    notes : as of :class:`Sheet`
-    """
-
+    # subset, rule, split: as in the columns
     subset: str
     rule: str
     split: str
-    methods: Mapping[Method, Examples | None]
-    notes: Mapping[tuple[str, str], Mapping[str, Any]]
+    methods: Mapping[Method, Examples | None]  # predictions of each; None where it has only notes
+    notes: Mapping[tuple[str, str], Mapping[str, Any]]  # as of :class:`Sheet`
 
     def of(self, model: str) -> Examples | None:
         """Predictions of the first method with this model; None without one."""
@@ -350,10 +308,8 @@ class Compared:
         Parameters
         ----------
         fill : adds the metrics of a method; those with a note become empty
-        unit : plural of the resampled unit
         draws : number of resamples, and their seed
         resampled : whether groups of examples or single examples are resampled
-        shown : as of :class:`Sheet`
         least_spread : as of :class:`genezip.metrics.bootstrap.BlockBootstrap`
         """
         first = next(each for each in self.methods.values() if each is not None)

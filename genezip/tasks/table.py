@@ -33,10 +33,8 @@ def published_rows(
 ) -> list[dict[str, Any]]:
     """Published values as rows of :data:`genezip.artifacts.scores.COMPARED_SCORES`.
 
-    Parameters
-    ----------
-    paper : CSV of the published table; None where there is none
-    subsets : short name -> name in the CSV
+    ``paper`` is the CSV of the published table, None where there is none; ``subsets`` maps short
+    names to those of the CSV.
     """
     published = task.published
     common = {"task": task.name, "origin": PAPER, "rule": "paper", "split": "test"}
@@ -95,14 +93,10 @@ def task_table(
 ) -> pd.DataFrame:
     """Rows of all subsets, their means, and the published values.
 
-    A measured value has the columns ``paper`` and ``difference`` (ours minus the paper's) where
-    the paper has one of the same model, subset and metric, and both can be compared: scale
-    ``full``, the deposit's split scheme, the release input, and split and mode of
+    A measured value has the columns ``paper`` and ``difference`` (ours minus the paper's) where the
+    paper has one of the same model, subset and metric, and both can be compared: scale ``full``,
+    the deposit's split scheme, the release input, and split and mode of
     :class:`~genezip.tasks.base.Published`. The paper always trained all of its CNN.
-
-    Parameters
-    ----------
-    scores : result files of the subsets (columns of ``genezip evaluate --from-predictions``)
     """
     measured = pd.concat(list(scores), ignore_index=True)
     means = mean_rows(measured, list(subsets))

@@ -189,7 +189,7 @@ def test_a_full_window_gives_512_bins_and_99681_scored_entries() -> None:
         ids = torch.zeros(1, 1_048_576, dtype=torch.uint8)
         bins = model.bottleneck(model.tower(model.onehot(ids)))
     assert bins.shape == (1, 64, 512)
-    assert len(np.triu_indices(512 - 2 * model.crop, model.offset)[0]) == 99_681
+    assert len(upper_triangle(512 - 2 * model.crop)[0]) == 99_681
 
 
 def ids_of(text: str) -> torch.Tensor:

@@ -32,29 +32,20 @@ ALL, UNSPLIT = "all", "unsplit"  # the compared rows: all, or those without a sp
 
 @dataclass(frozen=True)
 class Audit:
-    """Results of an audit.
+    """Results of an audit."""
 
-    Attributes
-    ----------
-    alike : DataFrame
-        check, split, against (its partners' split), rows (with a partner), same_label,
-        other_label (rows with a partner of the same and of another label), of (rows of the
-        split). The checks are ``copies``, ``reverse_complements`` (of other letters),
-        ``shared_stretch`` (these among them), ``twins`` (copies among them) and ``shuffles``
-        (twins that are no copies).
-    classes : DataFrame
-        split, label, rows, share, median_bp, length_auroc (of length alone, the class against
-        the rest)
-    mcc : DataFrame
-        Per trivial baseline, on the test rows: row_zero, mcc, covered (rows), mcc_covered, note;
-        empty without training or test rows
-    verdict : list of str
-        A sentence for each finding; the last one is whether the set is fit to compare models.
-    """
-
+    # the columns check, split, against (its partners' split), rows (with a partner), same_label,
+    # other_label (rows with a partner of the same and of another label), of (rows of the split).
+    # The checks are ``copies``, ``reverse_complements`` (of other letters), ``shared_stretch``
+    # (these among them), ``twins`` (copies among them) and ``shuffles`` (twins that are no copies).
     alike: pd.DataFrame
+    # columns split, label, rows, share, median_bp, length_auroc (of length alone, the class
+    # against the rest)
     classes: pd.DataFrame
+    # for each trivial baseline, on the test rows: row_zero, mcc, covered (rows), mcc_covered, note;
+    # empty without training or test rows
     mcc: pd.DataFrame
+    # a sentence for each finding; the last one is whether the set is fit to compare models
     verdict: list[str]
 
     def text(self) -> str:
@@ -65,12 +56,9 @@ class Audit:
 
 
 def audit(table: pd.DataFrame, k: int = STRETCH) -> Audit:
-    """Audit a labelled set.
+    """Audit a labelled set (:mod:`genezip.tasks.classification.sets`).
 
-    Parameters
-    ----------
-    table : of :mod:`genezip.tasks.classification.sets`
-    k : number of consecutive shared bases that make sequences alike, 1 to 64
+    ``k`` is the number of consecutive shared bases that make sequences alike, 1 to 64.
     """
     ids = [encode(sequence) for sequence in table["sequence"]]
     truth, split = table["class"].to_numpy(), table["split"].to_numpy()

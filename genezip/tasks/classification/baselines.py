@@ -30,9 +30,7 @@ def composition_features(ids: list[np.ndarray]) -> dict[str, np.ndarray]:
 def class_shares(truth: np.ndarray, fold: Fold, classes: int) -> np.ndarray:
     """Shares of the classes among the rows of ``fold.seen``, for every test row.
 
-    Returns
-    -------
-    float64 array, shape (len(fold.test), classes)
+    Float64 array, shape (len(fold.test), classes).
     """
     share = np.bincount(truth[fold.seen], minlength=classes) / len(fold.seen)
     return np.tile(share, (len(fold.test), 1))
@@ -57,10 +55,8 @@ def composition(ids: list[np.ndarray]) -> np.ndarray:
 def kmer_shares(ids: list[np.ndarray], k: int = KMER) -> np.ndarray:
     """Shares of the canonical k-mers: a k-mer and its reverse complement are one.
 
-    Returns
-    -------
-    float64 array, shape (n, number of such classes: 136 for k = 4); rows add up to 1, or 0 for a
-    sequence without a k-mer of known bases
+    Float64 array, shape (n, number of such classes: 136 for k = 4); rows add up to 1, or 0 for a
+    sequence without a k-mer of known bases.
     """
     words = list(product(range(4), repeat=k))
     canonical = sorted({min(word, _opposite(word)) for word in words})

@@ -137,10 +137,8 @@ def read_elements(path: Path, locus_bp: int) -> pd.DataFrame:
 
     Returns
     -------
-    DataFrame
-        By chromosome and start: chrom, start, end, split (train or test), sequence, ``class``
-        int64 (index in :data:`CLASSES`), ``locus`` str (chromosome and number of the block with
-        the start).
+    DataFrame by chromosome and start: the columns, ``class`` int64 (index in :data:`CLASSES`), and
+    ``locus`` str (chromosome and number of the block with the start)
     """
     table = read_tsv(path, COLUMNS, ("chrom", "sequence"), *FETCH)
     for name, known in (("label", CLASSES), ("split", SPLITS)):
@@ -183,11 +181,9 @@ def windows(
 
     Returns
     -------
-    DataFrame
-        The elements whose window lies in a segment of the genome, with ``example`` (row number)
-        and ``fold`` (no chromosome in two), both numbered over these elements alone.
-    list of uint8 arrays, shape (window_bp,)
-        Their token ids.
+    DataFrame of the elements whose window lies in a segment of the genome, with ``example`` (row
+    number) and ``fold`` (no chromosome in two), both numbered over these elements alone; and the
+    token ids of their windows, uint8 arrays (window_bp,)
     """
     first = (table["start"] + table["end"]).to_numpy() // 2 - window_bp // 2
     chrom, start, end = (table[name].to_numpy() for name in ("chrom", "start", "end"))

@@ -31,14 +31,7 @@ MICRO_BATCH = 8
 
 
 class SequenceModel(nn.Module):
-    """A network with a linear head on the classes.
-
-    Parameters
-    ----------
-    network : with its bound set
-    classes : number of classes
-    seed : of the head's initial values
-    """
+    """A network, its bound set, with a linear head on the classes, drawn by a seed."""
 
     def __init__(self, network: GeneZipNetwork, classes: int, seed: int) -> None:
         super().__init__()
@@ -60,26 +53,17 @@ class SequenceCNN(nn.Module):
 
     def forward(self, ids: Tensor) -> tuple[Tensor, Any]:
         """Logits (B, classes) in fp32 of ids (B, L), and None."""
-        cnn = self.cnn
-        return in_full_precision(cnn.classify, cnn.tower(cnn.onehot(ids)).amax(2)), None
+        return self.cnn(ids), None
 
 
 @dataclass(frozen=True)
 class Learner:
-    """Loss and probabilities of a model on a labelled set.
+    """Loss and probabilities of a model on a labelled set."""
 
-    Attributes
-    ----------
-    model : returns logits and the network's output
-    examples : the set, trained on its official split
-    settings : of precision, and of the ratio loss while a network is trained
-    device : of the model
-    """
-
-    model: SequenceModel | SequenceCNN
-    examples: Labelled
-    settings: Any
-    device: torch.device
+    model: SequenceModel | SequenceCNN  # returns logits and the network's output
+    examples: Labelled  # the set, trained on its official split
+    settings: Any  # of precision, and of the ratio loss while a network is trained
+    device: torch.device  # of the model
 
     def rows(self, split: str) -> np.ndarray:
         """Row numbers of a split, int64."""
@@ -134,13 +118,8 @@ class Learner:
 def tune(network: GeneZipNetwork, job: Job[Labelled]) -> np.ndarray:
     """Fine-tune the network on the official split.
 
-    Parameters
-    ----------
-    network : set up by :func:`genezip.training.trainable.set_mode`, on its device
-
-    Returns
-    -------
-    float64 array, shape (n, classes), probabilities of every row; 0 for all but test rows
+    The network was set up by :func:`genezip.training.trainable.set_mode`, on its device. Returns
+    the probabilities of every row, float64 (n, classes); 0 for all but test rows.
     """
     model = SequenceModel(network, job.examples.classes, job.seed)
     device = network.embedding.device

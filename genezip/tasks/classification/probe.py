@@ -32,7 +32,6 @@ def why_no_probe(
     Parameters
     ----------
     truth, groups : arrays, shape (n,), class and unit (locus, family) of every row
-    folds : row numbers to train and to test on
     rows, units : words for a row (singular) and for units (plural)
     """
     for fold in folds:
@@ -62,9 +61,8 @@ def linear_probe(
     Parameters
     ----------
     x : float array, shape (n, width), features of all rows
-    truth : int array, shape (n,), classes 0 to ``classes`` - 1
+    truth : int array, shape (n,)
     groups : array, shape (n,); an inner fold never divides a group
-    fold : row numbers
     classes : number of classes; a class without training rows gets probability 0
 
     Returns

@@ -28,23 +28,14 @@ PSEUDOCOUNT = 1.0
 
 @dataclass(frozen=True)
 class RowZero:
-    """Predictions of one trivial baseline for the test rows of a fold.
+    """Predictions of one trivial baseline for the test rows of a fold."""
 
-    Attributes
-    ----------
-    name : ``nearest``, ``twin`` or ``position_motif``
-    predicted : int64 array, shape (n,), class
-    covered : bool array, shape (n,)
-        Rows with evidence; the others get the largest training class.
-    how : what covered rows have in common, in words
-    inverted : whether another class than that of the found rows is predicted
-    """
-
-    name: str
-    predicted: np.ndarray
+    name: str  # ``nearest``, ``twin`` or ``position_motif``
+    predicted: np.ndarray  # int64 array, shape (n,), class
+    # bool array, shape (n,): rows with evidence; the others get the largest training class
     covered: np.ndarray
-    how: str
-    inverted: bool = False
+    how: str  # what covered rows have in common, in words
+    inverted: bool = False  # whether another class than that of the found rows is predicted
 
     def of(self, rows: np.ndarray) -> "RowZero":
         """The predictions for some of the rows."""
@@ -65,15 +56,7 @@ def note_of(folds: Sequence[RowZero]) -> str:
 def rows_zero(
     ids: Sequence[np.ndarray], truth: np.ndarray, fold: Fold, classes: int
 ) -> list[RowZero]:
-    """Predictions of every trivial baseline for a fold.
-
-    Parameters
-    ----------
-    ids : uint8 token ids of every sequence of the set
-    truth : int array, shape (n,), class of each; those of ``fold.test`` are not used
-    fold : row numbers
-    classes : number of classes
-    """
+    """Predictions of every trivial baseline for a fold, without the classes of its test rows."""
     rows: tuple[Callable[..., RowZero], ...] = (nearest_row, twin_row, position_motif)
     seen, test = ([ids[row] for row in rows] for rows in (fold.seen, fold.test))
     return [row(seen, truth[fold.seen], test, classes) for row in rows]
@@ -88,7 +71,6 @@ def nearest_row(
     ----------
     seen, test : token ids of training rows and of rows to predict
     labels : int array, shape (len(seen),), classes of the training rows
-    classes : number of classes
     """
     index, similarity = nearest(test, seen)
     covered = similarity > 0
@@ -137,11 +119,7 @@ def position_probabilities(
 
     Sequences are aligned by their middle base, which for sequences of one length equals alignment
     by their first. Positions without a known base are skipped. Parameters as of
-    :func:`nearest_row`.
-
-    Returns
-    -------
-    float64 array, shape (len(test), classes)
+    :func:`nearest_row`; float64 array, shape (len(test), classes).
     """
     reach = max((len(one) for one in [*seen, *test]), default=0)
     counts = np.full((classes, reach + 1, 4), PSEUDOCOUNT)
@@ -179,16 +157,10 @@ def _other_class(labels: np.ndarray, classes: int) -> np.ndarray:
 def solved(row: RowZero, truth: np.ndarray, classes: int) -> str | None:
     """Reason why a trivial baseline solves a set, which then cannot compare models; None otherwise.
 
-    Such a baseline has an MCC of 0.7 over all test rows and of 0.9 over at least 30 covered ones:
-    then labels follow from how the set was made, and 0.7 is more than a published model reaches on
-    most sets of GUE (median of DNABERT-2: 0.68). Trained models of the same table are not
-    considered, because a weak one would mark every set.
-
-    Parameters
-    ----------
-    row : a trivial baseline
-    truth : int array, shape (n,), classes of the same test rows
-    classes : number of classes
+    Such a baseline has an MCC of 0.7 over all test rows (classes ``truth``) and of 0.9 over at
+    least 30 covered ones: then labels follow from how the set was made, and 0.7 is more than a
+    published model reaches on most sets of GUE (median of DNABERT-2: 0.68). Trained models of the
+    same table are not considered, because a weak one would mark every set.
     """
     overall, inside = (
         float(mcc(confusion(truth[rows], row.predicted[rows], classes)))

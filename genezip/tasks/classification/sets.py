@@ -50,15 +50,9 @@ _ADVICE = ("name an existing file", "mend the file")
 def split_files(paths: Iterable[Path], name: str) -> dict[str, Path]:
     """Files of a set with one for each split (GUE, Zhou et al. 2023, arXiv 2306.15006).
 
-    Parameters
-    ----------
-    paths : files of any sets
-    name : of the set; its files are ``NAME.SPLIT.csv`` or ``NAME.SPLIT.csv.gz``, where SPLIT is
-        one of :data:`SPLIT_NAMES`
-
-    Returns
-    -------
-    dict of split -> file, in the order train, valid, test; without splits that have no file
+    The files of the set are ``NAME.SPLIT.csv`` or ``NAME.SPLIT.csv.gz``, where SPLIT is one of
+    :data:`SPLIT_NAMES`. The result is split -> file, in the order train, valid, test; without
+    splits that have no file.
     """
     known = {f"{name}.{part}.csv": split for part, split in SPLIT_NAMES.items()}
     found: dict[str, Path] = {}
@@ -74,13 +68,9 @@ def split_files(paths: Iterable[Path], name: str) -> dict[str, Path]:
 def read_sequences(paths: Sequence[str | Path], label: str = "label") -> pd.DataFrame:
     """Read tables with the columns ``sequence`` and ``label``, CSV or TSV, plain or gzip.
 
-    Further columns are ``split`` (else from the file's name, ``x.test.csv``), ``chrom``,
-    ``start``, ``end``, ``strand`` and ``group``; others are left out.
-
-    Parameters
-    ----------
-    paths : files whose names end in ``.csv``, ``.tsv`` or ``.txt``, or in one of them and ``.gz``
-    label : name of the label column
+    Further columns are ``split`` (else from the file's name, ``x.test.csv``), ``chrom``, ``start``,
+    ``end``, ``strand`` and ``group``; others are left out. Names of files end in ``.csv``, ``.tsv``
+    or ``.txt``, or in one of them and ``.gz``; ``label`` names the label column.
     """
     for path in map(Path, paths):
         if not _TABLE.fullmatch(path.name):
@@ -91,26 +81,22 @@ def read_sequences(paths: Sequence[str | Path], label: str = "label") -> pd.Data
     return _finished([_read_table(Path(path), ("sequence",), label) for path in paths], None)
 
 
-def read_intervals(
-    labels: str | Path, genome: str | Path, label: str = "label", split: str = ""
-) -> pd.DataFrame:
+def read_intervals(labels: str | Path, genome: str | Path, label: str = "label") -> pd.DataFrame:
     """Read intervals with a label, and their bases from a FASTA.
 
     Parameters
     ----------
-    labels : path
-        BED (any name but ``.csv``, ``.tsv`` or ``.txt``) with the label in the fourth column and,
-        where it has six, the strand in the last of these; else a table with a header.
+    labels : BED (any name but ``.csv``, ``.tsv`` or ``.txt``) with the label in the fourth column
+        and, where it has six, the strand in the last of these; else a table with a header
     genome : FASTA of the same build, or ``source.json`` of whole chromosomes
     label : name of the label column of a table
-    split : split of all rows of a BED; empty for none
     """
     path = Path(labels)
     if _TABLE.fullmatch(path.name):
         table = _read_table(path, INTERVAL, label)
         table = table.drop(columns="sequence", errors="ignore")  # the FASTA takes precedence
     else:
-        table = _read_labelled_bed(path).assign(split=split)
+        table = _read_labelled_bed(path).assign(split="")
     return _finished([table], ReferenceGenome(genome))
 
 

@@ -28,20 +28,14 @@ _CELLS = 1 << 23  # similarities in memory at once
 
 @dataclass(frozen=True)
 class Links:
-    """Links between sequences: keys of shared features, and the rows that have them.
+    """Links between sequences: keys of shared features, and the rows that have them."""
 
-    Attributes
-    ----------
-    rows : number of sequences
-    key, row : int64 arrays, shape (m,); no pair of both twice
-    whole : bool array, shape (m,)
-        Whether the key links the row to all rows with it; else only to those whose entry is
-        whole: a short stretch links a sequence only to one of that length.
-    """
-
-    rows: int
+    rows: int  # number of sequences
+    # key, row: int64 arrays, shape (m,); no pair of both twice
     key: np.ndarray
     row: np.ndarray
+    # bool array, shape (m,): whether the key links the row to all rows with it; else only to those
+    # whose entry is whole: a short stretch links a sequence only to one of that length
     whole: np.ndarray
 
     def partners(
@@ -49,14 +43,8 @@ class Links:
     ) -> np.ndarray:
         """Number of links of the rows asked for, by the class of the other row.
 
-        Parameters
-        ----------
-        asked, against : bool arrays, shape (rows,); a row is not its own partner
-        truth : int array, shape (rows,), classes 0 to ``classes`` - 1
-
-        Returns
-        -------
-        int64 array, shape (rows, classes); 0 for other rows
+        ``asked`` and ``against`` are bool arrays (rows,), ``truth`` has classes from 0 on; a row is
+        not its own partner. The result is int64 (rows, classes); 0 for other rows.
         """
         keys = int(self.key.max(initial=-1)) + 1
         cell, used = self.key * classes + truth[self.row], against[self.row]
@@ -76,16 +64,9 @@ class Links:
 def shares_stretch(
     queries: Sequence[np.ndarray], references: Sequence[np.ndarray], k: int = STRETCH
 ) -> np.ndarray:
-    """Whether each sequence shares a stretch with any reference (:func:`stretches`).
+    """Whether each sequence of token ids shares a stretch with any reference (:func:`stretches`).
 
-    Parameters
-    ----------
-    queries, references : sequences of uint8 arrays of token ids (:mod:`genezip.alphabet`)
-    k : 1 to 64 bases
-
-    Returns
-    -------
-    bool array, shape (len(queries),)
+    Bool array, shape (len(queries),).
     """
     links = stretches([*queries, *references], k)
     asked = np.arange(links.rows) < len(queries)
@@ -96,9 +77,7 @@ def shares_stretch(
 def families(links: Links) -> np.ndarray:
     """Number of the family of each sequence; chains of links make one family.
 
-    Returns
-    -------
-    int64 array, shape (rows,), from 0 in the order of first members
+    Int64 array, shape (rows,), from 0 in the order of first members.
     """
     nodes = links.rows + int(links.key.max(initial=-1)) + 1
     edges = (np.ones(len(links.key), bool), (links.row, links.key + links.rows))
@@ -161,12 +140,7 @@ def nearest(
     """The nearest reference of each sequence by shared canonical k-mers.
 
     Similarity is the Jaccard index of the distinct k-mers, so that a long reference is not near to
-    everything.
-
-    Parameters
-    ----------
-    queries, references : sequences of uint8 arrays of token ids
-    k : 1 to 12 bases
+    everything; ``k`` is 1 to 12 bases.
 
     Returns
     -------
@@ -201,11 +175,7 @@ def dinucleotide_counts(ids: Sequence[np.ndarray]) -> np.ndarray:
     """Counts of the 16 dinucleotides on the given strand, and of those with N.
 
     A shuffle that keeps dinucleotides (Altschul and Erickson 1985) keeps these counts, and with
-    them the length.
-
-    Returns
-    -------
-    int64 array, shape (n, 17): AA, AC, AG, AT, CA, ... TT, with N
+    them the length. Int64 array, shape (n, 17): AA, AC, AG, AT, CA, ... TT, with N.
     """
     found = np.zeros((len(ids), 17), dtype=np.int64)
     for row, one in enumerate(ids):

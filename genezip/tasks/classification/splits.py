@@ -15,12 +15,7 @@ import pandas as pd
 
 from genezip.config.tasks import Scheme
 from genezip.errors import GenezipError
-from genezip.tasks.classification.similarity import (
-    STRETCH,
-    families,
-    shares_stretch,
-    stretches,
-)
+from genezip.tasks.classification.similarity import STRETCH, families, shares_stretch, stretches
 
 SCHEMES = get_args(Scheme)
 LOCUS_BP = 1_000_000
@@ -31,15 +26,10 @@ UNTESTED = -2
 
 @dataclass(frozen=True)
 class Fold:
-    """Row numbers of one fold, int64 arrays.
+    """Row numbers of one fold, int64 arrays."""
 
-    Attributes
-    ----------
-    number : from 0; -1 for the split that a set was published with
-    train, test, valid : disjoint; ``valid`` is empty in folds of a cross-validation
-    """
-
-    number: int
+    number: int  # from 0; -1 for the split that a set was published with
+    # train, test, valid: disjoint; ``valid`` is empty in folds of a cross-validation
     train: np.ndarray
     test: np.ndarray
     valid: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
@@ -51,12 +41,7 @@ class Fold:
 
 
 def folds_of(fold: np.ndarray) -> list[Fold]:
-    """Folds that each test one part of the rows and train on all the others.
-
-    Parameters
-    ----------
-    fold : int array, shape (n,), number of the fold of each row
-    """
+    """Folds that each test the rows of one number, int (n,), and train on all the others."""
     return [
         Fold(int(number), np.flatnonzero(fold != number), np.flatnonzero(fold == number))
         for number in np.unique(fold)
@@ -74,10 +59,7 @@ def fold_column(folds: list[Fold], rows: int) -> np.ndarray:
 def folds_in(column: np.ndarray, split: np.ndarray) -> list[Fold]:
     """The folds of a column of :func:`fold_column`.
 
-    Parameters
-    ----------
-    column : int array, shape (n,)
-    split : str array, shape (n,), the published split, for training rows of a published fold
+    ``split``, str (n,), is the published split, for training rows of a published fold.
     """
     if (column >= 0).any():
         return folds_of(column)
@@ -106,23 +88,14 @@ def split_folds(
 ) -> tuple[list[Fold], str]:
     """Folds of a labelled set by a split scheme, and a note on the number of test rows.
 
+    A set that names no split, has no coordinates, or has fewer groups than folds is an error.
+
     Parameters
     ----------
-    table : of :mod:`genezip.tasks.classification.sets`
-    ids : token ids of its sequences
-    scheme : one of :data:`SCHEMES`
+    table, ids : of :mod:`genezip.tasks.classification.sets`, and token ids of its sequences
+    scheme : one of :data:`SCHEMES`; ``official`` and ``unseen`` have one fold
     folds : number of folds, of ``chromosome`` and ``family``
     k : length of a shared stretch (bases), of ``unseen`` and ``family``
-
-    Returns
-    -------
-    folds : list of Fold; ``official`` and ``unseen`` have one
-    note : number of test rows, of how many
-
-    Raises
-    ------
-    GenezipError
-        If the set names no split, has no coordinates, or has fewer groups than folds.
     """
     if scheme in ("official", "unseen"):
         fold = _official(table)
@@ -170,22 +143,18 @@ def _official(table: pd.DataFrame) -> Fold:
 
 
 def resampling_units(
-    table: pd.DataFrame, ids: Sequence[np.ndarray], locus_bp: int = LOCUS_BP, k: int = STRETCH
+    table: pd.DataFrame, ids: Sequence[np.ndarray], locus_bp: int = LOCUS_BP
 ) -> np.ndarray:
-    """Resampling unit of each row: rows of one unit are not independent.
+    """Resampling unit of each row, str (n,): rows of one unit are not independent.
 
-    The column ``group`` where the set has one, else the block of ``locus_bp`` bases of a
-    chromosome that holds the start, else the family of alike sequences.
-
-    Returns
-    -------
-    array of str, shape (n,)
+    The column ``group`` where the set has one, else the block of ``locus_bp`` bases of a chromosome
+    that holds the start, else the family of alike sequences.
     """
     if "group" in table:
         return table["group"].astype(str).to_numpy()
     if "chrom" in table:
         return loci(table, locus_bp).to_numpy()
-    return families(stretches(ids, k)).astype(str)
+    return families(stretches(ids)).astype(str)
 
 
 def loci(table: pd.DataFrame, locus_bp: int) -> pd.Series:

@@ -51,7 +51,7 @@ from genezip.tasks.classification.splits import (
     split_folds,
 )
 from genezip.tasks.deposits import TaskFiles
-from genezip.tasks.examples import MANIFEST, Prepared, preparing
+from genezip.tasks.examples import Prepared, preparing
 from genezip.tasks.features import Extraction, FeatureStore, StorePlan
 from genezip.tasks.predictions import PredictionFile
 from genezip.tasks.scores import (
@@ -78,20 +78,12 @@ Fit = Callable[[Fold], np.ndarray]
 
 @dataclass(frozen=True)
 class Labelled:
-    """A prepared set with its folds.
-
-    Attributes
-    ----------
-    prepared : Prepared
-    table : DataFrame of :mod:`genezip.tasks.classification.sets`, with ``unit``
-    ids : uint8 token ids of every sequence
-    folds : split scheme -> its folds
-    """
+    """A prepared set with its folds."""
 
     prepared: Prepared
-    table: pd.DataFrame
-    ids: list[np.ndarray]
-    folds: dict[str, list[Fold]]
+    table: pd.DataFrame  # of :mod:`genezip.tasks.classification.sets`, with ``unit``
+    ids: list[np.ndarray]  # uint8 token ids of every sequence
+    folds: dict[str, list[Fold]]  # split scheme -> its folds
 
     @cached_property
     def truth(self) -> np.ndarray:
@@ -180,13 +172,7 @@ class LabelledSequences(Task[Labelled]):
         }
 
     def prepare(
-        self,
-        files: TaskFiles,
-        genome: Path,
-        subset: str,
-        settings: Any,
-        seed: int,
-        manifest: Path,
+        self, files: TaskFiles, genome: Path, subset: str, settings: Any, seed: int, manifest: Path
     ) -> Prepared:
         """Read a set and divide it by every split scheme.
 
@@ -269,17 +255,8 @@ class LabelledSequences(Task[Labelled]):
                 found[index, -2:] = len(one.token_starts), forced
             return found, 2 * sum(map(len, ids))
 
-        plan = StorePlan(
-            task=self.name,
-            subset=examples.prepared.subset,
-            input=input,
-            layer="states",
-            model=compressor.facts,
-            prepared=examples.prepared.folder / MANIFEST,
-            examples=examples.table["example"].to_numpy(dtype=np.int64),
-            inner=(),
-            blocks=blocks,
-            dtype="<f8",
+        plan = StorePlan.of(
+            examples.prepared, examples.table, input, compressor.facts, blocks, dtype="<f8"
         )
         return Extraction(plan, compute, ROWS_PER_PART)
 
@@ -454,10 +431,8 @@ def _by_fold(
 ) -> Iterator[tuple[str, Fold, T, np.ndarray]]:
     """Results of ``fit`` for every fold, computed once for folds with equal training rows.
 
-    Yields
-    ------
-    scheme, fold, result for a fold with at least its test rows, and their positions among the rows
-    of the result
+    Yields scheme, fold, result for a fold with at least its test rows, and their positions among
+    the rows of the result.
     """
     every = [fold for folds in examples.folds.values() for fold in folds]
     known: dict[bytes, tuple[np.ndarray, T]] = {}

@@ -26,13 +26,7 @@ SCORES, PREDICTIONS, AUDIT = "scores.tsv", "predictions.parquet", "audit.txt"
 
 
 class UserTask(LabelledSequences):
-    """The task of a user's labelled set.
-
-    Parameters
-    ----------
-    name : in rows of the score table
-    table : of :mod:`genezip.tasks.classification.sets`
-    """
+    """The task of a user's labelled set; ``name`` is that in the score table."""
 
     settings = config.UserLabels
 
@@ -59,14 +53,8 @@ class UserTask(LabelledSequences):
 def run_user_labels(path: Path, out: Path) -> pd.DataFrame:
     """Audit a labelled set, and score probes on frozen models beside baselines.
 
-    Parameters
-    ----------
-    path : YAML file with the keys of :class:`genezip.config.UserLabels`
-    out : folder; gets ``scores.tsv``, ``predictions.parquet`` and ``audit.txt``
-
-    Returns
-    -------
-    DataFrame, columns of :data:`genezip.artifacts.scores.TASK_SCORES`
+    ``path`` is a YAML file with the keys of :class:`genezip.config.UserLabels`; the folder ``out``
+    gets ``scores.tsv``, whose content is returned, ``predictions.parquet`` and ``audit.txt``.
     """
     settings = config.parse(config.UserLabels, config.read_yaml(path), str(path))
     labels, fasta = (

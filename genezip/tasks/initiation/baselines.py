@@ -32,16 +32,10 @@ NO_SITES = "no annotated TSS on the training contigs, so there is no profile"
 
 @dataclass(frozen=True)
 class Sites:
-    """TSSs of one chromosome, sorted, each position and strand once.
+    """TSSs of one chromosome, sorted, each position and strand once."""
 
-    Attributes
-    ----------
-    positions : int64 array, shape (s,), 0-based
-    plus : bool array, shape (s,), False on the minus strand
-    """
-
-    positions: np.ndarray
-    plus: np.ndarray
+    positions: np.ndarray  # int64 array, shape (s,), 0-based
+    plus: np.ndarray  # bool array, shape (s,), False on the minus strand
 
     def between(self, start: int, end: int) -> Iterator[tuple[int, bool]]:
         """Position and strand of the TSSs in [start, end)."""
@@ -54,13 +48,9 @@ NO_TSS = Sites(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=bool))
 
 
 def sites_of(tss: pd.DataFrame, sizes: dict[str, int]) -> dict[str, Sites]:
-    """TSSs by the FASTA's chromosome names.
+    """TSSs by the FASTA's chromosome names; those on chromosomes that it lacks are left out.
 
-    Parameters
-    ----------
-    tss : DataFrame
-        chrom, position, strand; rows on chromosomes that the FASTA lacks are left out.
-    sizes : chromosome -> length (bp) of the FASTA
+    The table has chrom, position and strand; ``sizes`` is chromosome -> length (bp) of the FASTA.
     """
     names = {chrom: translate(chrom, sizes) for chrom in tss["chrom"].unique()}
     table = pd.DataFrame(
@@ -92,19 +82,15 @@ def mean_profile(
 ) -> np.ndarray | None:
     """Mean tracks around TSSs, in the direction of the gene.
 
+    Float64 array, shape (tracks, 2_001), or None without a training TSS.
+
     Parameters
     ----------
-    values : callable
-        (contig, by name or number, start, end) -> float array, shape (tracks, end - start).
+    values : (contig, by name or number, start, end) -> float array, shape (tracks, end - start)
     sites : contig -> TSSs
     contigs : training contig -> length (bp)
-    seed : int
-        Of the choice of TSSs where there are more than ``MAX_SITES``.
+    seed : of the choice of TSSs where there are more than ``MAX_SITES``
     free : (contig, start, end) -> whether all of the interval is for training
-
-    Returns
-    -------
-    float64 array, shape (tracks, 2_001), or None without a training TSS
     """
     chosen = [
         (chrom, position, plus)
@@ -126,15 +112,8 @@ def mean_profile(
 def laid_out(profile: np.ndarray, sites: Sites, start: int, end: int) -> np.ndarray:
     """Sum of the profiles of all TSSs whose profile overlaps [start, end).
 
-    Parameters
-    ----------
-    profile : float array, shape (tracks, 2_001), in the direction of the gene
-    sites : Sites of the contig
-    start, end : int, 0-based, half-open
-
-    Returns
-    -------
-    float64 array, shape (tracks, end - start)
+    The profile (tracks, 2_001) is in the direction of the gene; the sum is float64 (tracks, end -
+    start).
     """
     found = np.zeros((len(profile), end - start))
     for position, plus in sites.between(start - HALF_BP, end + HALF_BP):
@@ -150,11 +129,8 @@ def predict_baselines(
 ) -> Iterator[Found]:
     """Predictions of ``tss_profile`` on the kept parts of valid and test; notes of ``constant``.
 
-    Parameters
-    ----------
-    tss : DataFrame or None
-        chrom, position (0-based), strand; without TSSs on a training contig only notes result.
-    seed : as of :func:`mean_profile`
+    TSSs are chrom, position (0-based), strand; without one on a training contig only notes result.
+    ``seed`` as of :func:`mean_profile`.
     """
     for metric in INITIATION_METRICS:
         yield Note(metric, CONSTANT, model="constant")

@@ -21,12 +21,7 @@ from genezip.log import progress
 from genezip.tasks.base import Predictions
 from genezip.tasks.deposits import FILES, TaskFiles
 from genezip.tasks.examples import Prepared, preparing
-from genezip.tasks.initiation.tracks import (
-    TRACKS,
-    InitiationTracks,
-    list_files,
-    track_files,
-)
+from genezip.tasks.initiation.tracks import TRACKS, InitiationTracks, list_files, track_files
 from genezip.tasks.initiation.windows import (
     HELD_OUT,
     WINDOW_BP,
@@ -46,20 +41,12 @@ BLOCK_BP = 1_000_000
 
 
 def prepare_initiation(
-    files: TaskFiles,
-    genome: ReferenceGenome,
-    manifest: str | Path,
-    seed: int,
-    train_windows: int,
+    files: TaskFiles, genome: ReferenceGenome, manifest: str | Path, seed: int, train_windows: int
 ) -> Prepared:
     """Choose windows and check the tracks against the genome.
 
-    Parameters
-    ----------
-    seed : int
-        Of the training windows, combined with the seed 3 of the published sampler.
-    train_windows : int
-        Number of random training windows.
+    ``seed`` is that of the random training windows, combined with the seed 3 of the published
+    sampler.
     """
     bigwigs, lists = track_files(files), list_files(files)
     tracks = InitiationTracks(bigwigs, lists, genome)
@@ -145,22 +132,13 @@ class InitiationExamples:
         return self.tracks.values(chrom, start, end)
 
     def scored(self, row: int) -> np.ndarray:
-        """Mask of scored positions of the kept part, without N among the 1,001 bases around.
-
-        Bool array, shape (keep_end - keep_start,).
-        """
+        """Mask of scored positions of the kept part, without N among the 1,001 bases around."""
         chrom, _, _, start, end = self._rows[row]
         bases = self.genome.ids(chrom, start - NEAR_N_BP, end + NEAR_N_BP)
         return far_from_n(bases)[NEAR_N_BP:-NEAR_N_BP]
 
     def training(self, number: int) -> tuple[np.ndarray, np.ndarray]:
-        """The ``number``-th training window, counted cyclically.
-
-        Returns
-        -------
-        ids : uint8 array, shape (100_000,)
-        targets : float32 array, shape (10, 100_000)
-        """
+        """The ``number``-th training window, counted cyclically: token ids, and float32 targets."""
         row = int(self._training[number % len(self._training)])
         return self.ids(row), self.targets(row)
 
@@ -182,9 +160,7 @@ def rows_of(examples: InitiationExamples, split: str, what: str) -> Iterator[int
 def kept_part(examples: InitiationExamples, row: int) -> tuple[slice, np.ndarray]:
     """Slice of the kept part within its window, and its target.
 
-    Returns
-    -------
-    slice; float32 array, shape (10, keep_end - keep_start), NaN where a base is not scored
+    The target is float32 (10, keep_end - keep_start), NaN where a base is not scored.
     """
     window = examples.table.iloc[row]
     first = int(window["keep_start"]) - int(window["start"])
@@ -202,12 +178,9 @@ def predictions(
 ) -> Iterator[Predictions]:
     """Predictions for the kept part of every validation and test window, one at a time.
 
-    Parameters
-    ----------
-    predict : row of the table, slice of the kept part within its window -> float array, shape
-        (10, keep_end - keep_start)
-    name : of the method, for messages
-    model : name of a baseline
+    ``predict`` takes a row of the table and the slice of the kept part within its window, and
+    returns float (10, keep_end - keep_start). ``name`` is that of the method, for messages, and
+    ``model`` that of a baseline.
     """
     table = examples.table
     for split in ("valid", "test"):

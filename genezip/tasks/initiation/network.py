@@ -23,12 +23,7 @@ from genezip.metrics.correlation import initiation_pcc, initiation_sums
 from genezip.models.device import choose_device
 from genezip.models.hnet.network import GeneZipNetwork
 from genezip.tasks.base import Job, Predictions
-from genezip.tasks.initiation.examples import (
-    InitiationExamples,
-    kept_part,
-    predictions,
-    rows_of,
-)
+from genezip.tasks.initiation.examples import InitiationExamples, kept_part, predictions, rows_of
 from genezip.tasks.networks import (
     CNN_MICRO_BATCH,
     InitiationCNN,
@@ -50,13 +45,7 @@ Predict = Callable[[np.ndarray], np.ndarray]
 
 
 class InitiationModel(nn.Module):
-    """A network with ten log rates per base.
-
-    Parameters
-    ----------
-    network : with its bound set
-    seed : of the head's initial values
-    """
+    """A network, its bound set, with ten log rates per base; a seed draws the head."""
 
     def __init__(self, network: GeneZipNetwork, seed: int) -> None:
         super().__init__()
@@ -68,11 +57,7 @@ class LiveInitiation:
     """Loss and predictions of one fine-tuned model."""
 
     def __init__(
-        self,
-        model: InitiationModel,
-        examples: InitiationExamples,
-        input: str,
-        settings: Initiation,
+        self, model: InitiationModel, examples: InitiationExamples, input: str, settings: Initiation
     ) -> None:
         self.module, self.examples, self.input, self.settings = model, examples, input, settings
         self.device = model.network.embedding.device
@@ -109,13 +94,7 @@ class LiveInitiation:
 
 
 class TracksCNN:
-    """Loss and predictions of the one-hot CNN.
-
-    Parameters
-    ----------
-    settings : those of :func:`genezip.tasks.networks.cnn_settings`
-    both_strands : whether predictions are the mean over both strands
-    """
+    """Loss and predictions of the one-hot CNN, with :func:`genezip.tasks.networks.cnn_settings`."""
 
     def __init__(
         self,
@@ -172,9 +151,8 @@ def scored_part(
 def tune_initiation(network: GeneZipNetwork, job: Job[InitiationExamples]) -> LiveInitiation:
     """Train on random windows; the result has the weights of the best validation.
 
-    Parameters
-    ----------
-    network : set up by :func:`genezip.training.trainable.set_mode`, with its bound, on its device
+    The network was set up by :func:`genezip.training.trainable.set_mode`, with its bound, on its
+    device.
     """
     method = job.method
     if method.input not in INPUTS:
@@ -208,12 +186,7 @@ def _learn(
 def predict_initiation(
     examples: InitiationExamples, found: LiveInitiation | TracksCNN, name: str
 ) -> Iterator[Predictions]:
-    """Predictions for the kept part of every validation and test window.
-
-    Parameters
-    ----------
-    name : of the method, for messages
-    """
+    """Predictions for the kept part of every validation and test window, by a method's name."""
 
     def predict(row: int, kept: slice) -> np.ndarray:
         return np.ascontiguousarray(found.predict(examples.ids(row))[:, kept])

@@ -10,6 +10,7 @@ over the predictions from both strands' vectors.
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -70,13 +71,7 @@ class PROcap(Task[ProcapExamples]):
     own_subset = SUBSET
 
     def prepare(
-        self,
-        files: TaskFiles,
-        genome: Path,
-        subset: str,
-        settings: config.Labels,
-        seed: int,
-        manifest: Path,
+        self, files: TaskFiles, genome: Path, subset: str, settings: Any, seed: int, manifest: Path
     ) -> Prepared:
         """As of :class:`Task`."""
         assembly = measurable(self, files, genome, subset).assembly()
@@ -160,13 +155,9 @@ def cross_fitted(
     sampled: list[Sampled],
     gap_bp: int,
 ) -> list[np.ndarray]:
-    """Rates of every block from heads fitted on the other folds.
+    """Rates of every block from heads fitted on the other folds, on the scale of the targets.
 
-    Each strand's rate is clipped at the highest training target.
-
-    Returns
-    -------
-    One float32 array (2, bases) per block, on the scale of the targets.
+    Each strand's rate is clipped at the highest training target; float32 (2, bases) per block.
     """
 
     def fit(test: list[Block]) -> Callable[[Block], np.ndarray]:
@@ -205,10 +196,7 @@ def cross_fitted(
 def poisson_head(x: np.ndarray, y: np.ndarray, weight: np.ndarray) -> PoissonRegressor:
     """Linear map to the log of a rate that minimises the Poisson deviance.
 
-    Parameters
-    ----------
-    x : float array, shape (n, width); y : float array, shape (n,), none negative
-    weight : float array, shape (n,)
+    ``x`` is float (n, width), ``y`` and ``weight`` are float (n,), none negative.
     """
     head = PoissonRegressor(alpha=RIDGE, solver="newton-cholesky", max_iter=200, tol=1e-6)
     return head.fit(x, y, sample_weight=weight)
@@ -276,12 +264,7 @@ def _by_fold(
 
 
 def too_many_counts(compressor: Compressor, length: int) -> str | None:
-    """Reason why token-id counts of every base do not fit in memory; None where they fit.
-
-    Parameters
-    ----------
-    length : bases, all together
-    """
+    """Reason why token-id counts of all bases do not fit in memory; None where they fit."""
     from genezip.models.token_counts import TokenCounts
 
     width = vector_width(compressor)
@@ -294,16 +277,10 @@ def too_many_counts(compressor: Compressor, length: int) -> str | None:
 
 
 def both_strands(compressor: Compressor, ids: np.ndarray) -> BaseFeatures:
-    """Vectors of every base on both strands.
+    """Vectors of every base on both strands: two float32 arrays (L, width), of token ids (L,).
 
-    Parameters
-    ----------
-    ids : uint8 array of token ids, shape (L,)
-
-    Returns
-    -------
-    Two float32 arrays, shape (L, width). Row i of both belongs to base i; in the second, its vector
-    comes from reading the complement of the bases right of it and then its own.
+    Row i of both belongs to base i; in the second, its vector comes from reading the complement of
+    the bases right of it and then its own.
     """
     from genezip.inference.forward import base_vectors
 
@@ -327,8 +304,6 @@ def normed(features: BaseFeatures) -> BaseFeatures:
 def local_features(ids: np.ndarray, reach: int = LOCAL_BP) -> BaseFeatures:
     """One-hot bases within ``reach`` of every base, on both strands; zero at N and outside.
 
-    Returns
-    -------
     Two float16 arrays, shape (L, 4 (2 reach + 1)); row i of both belongs to base i.
     """
 

@@ -32,20 +32,12 @@ CHROM = "chr22"  # the bigWigs name every chromosome but have values of this one
 
 @dataclass(frozen=True)
 class CountedSegment:
-    """A segment of the genome with counts.
-
-    Attributes
-    ----------
-    segment : Segment
-    ids : uint8 array, shape (L,), token ids
-    counts : float32 array, shape (2, L), 5' ends on the forward and the reverse strand
-    scored : bool array, shape (L,), False within 500 bp of an N
-    """
+    """A segment of the genome with counts."""
 
     segment: Segment
-    ids: np.ndarray
-    counts: np.ndarray
-    scored: np.ndarray
+    ids: np.ndarray  # uint8 array, shape (L,), token ids
+    counts: np.ndarray  # float32 array, shape (2, L), 5' ends on the forward and the reverse strand
+    scored: np.ndarray  # bool array, shape (L,), False within 500 bp of an N
 
 
 @dataclass(frozen=True)
@@ -60,41 +52,23 @@ class Block:
 
 @dataclass(frozen=True)
 class Sampled:
-    """Sampled bases of a segment: those with signal, and some of the others.
+    """Sampled bases of a segment: those with signal, and some of the others."""
 
-    Attributes
-    ----------
-    at : int64 array, positions in the segment
-    weight : float64 array, number of bases that each represents
-    """
-
-    at: np.ndarray
-    weight: np.ndarray
+    at: np.ndarray  # int64 array, positions in the segment
+    weight: np.ndarray  # float64 array, number of bases that each represents
 
 
 @dataclass(frozen=True)
 class ProcapExamples:
-    """Segments with counts, cut into blocks.
-
-    Attributes
-    ----------
-    segments : list of CountedSegment
-    blocks : list of Block, in the order of their numbers
-    names : segment and first base of every block
-    """
+    """Segments with counts, cut into blocks."""
 
     segments: list[CountedSegment]
-    blocks: list[Block]
-    names: list[str]
+    blocks: list[Block]  # in the order of their numbers
+    names: list[str]  # segment and first base of every block
 
     @classmethod
     def load(cls, manifest: str | Path, source: str | Path) -> "ProcapExamples":
-        """Open a prepared folder, its genome and the bigWigs.
-
-        Parameters
-        ----------
-        source : ``source.json``
-        """
+        """Open a prepared folder, its genome (``source.json``) and the bigWigs."""
         prepared = Prepared.load(manifest, NAME)
         assembly = same_genome(prepared, source).assembly()
         again = replace(FILES, again="fetch the labels and prepare the task again")
@@ -122,17 +96,9 @@ def prepare_procap(
 ) -> Prepared:
     """Cut the segments that have counts into blocks, and the blocks into folds.
 
-    Parameters
-    ----------
-    assembly : the genome
-    files : ``labels.json``
-    source : ``source.json`` of the genome
-    seed : of the sampled bases without signal
-
-    Raises
-    ------
-    NotMeasured
-        If no segment has counts, one is too long, or the blocks are too few.
+    Where no segment has counts, one is too long, or the blocks are too few, the task is not
+    measured. ``source`` is ``source.json`` of the genome; the seed is that of the sampled bases
+    without signal.
     """
     if reason := too_long(segment for segment in assembly.segments if segment.chrom == CHROM):
         raise NotMeasured(reason)
@@ -177,16 +143,7 @@ def read_initiation(plus: Path, minus: Path, assembly: Assembly) -> list[Counted
     """Counts on every segment of :data:`CHROM` that has any.
 
     A segment without counts is DNA to which short reads do not map uniquely, so its zeros are
-    uninformative.
-
-    Parameters
-    ----------
-    plus, minus : bigWig with one count per base; a reverse strand may be negative
-    assembly : segments of the same genome build
-
-    Returns
-    -------
-    list of CountedSegment; may be empty
+    uninformative. The bigWigs have one count per base; a reverse strand may be negative.
     """
     tracks = [open_bigwig(path, "fetch the labels again") for path in (plus, minus)]
     try:
@@ -213,12 +170,9 @@ def read_initiation(plus: Path, minus: Path, assembly: Assembly) -> list[Counted
 
 
 def blocks(lengths: Iterable[int], block_bp: int, folds: int) -> list[Block]:
-    """Cut segments into blocks, which are assigned to folds in turn.
+    """Cut segments of these lengths (bp) into blocks, which are assigned to folds in turn.
 
-    Parameters
-    ----------
-    lengths : lengths of the segments (bp)
-    block_bp : length of a block; the last of a segment is shorter
+    The last block of a segment is shorter than ``block_bp``.
     """
     found: list[Block] = []
     for segment, length in enumerate(lengths):
@@ -229,12 +183,7 @@ def blocks(lengths: Iterable[int], block_bp: int, folds: int) -> list[Block]:
 
 
 def training_mask(length: int, test: Iterable[Block], gap_bp: int) -> np.ndarray:
-    """Mask of the training bases of a segment: farther than ``gap_bp`` from every test block.
-
-    Returns
-    -------
-    bool array, shape (length,)
-    """
+    """Mask of the training bases of a segment: farther than ``gap_bp`` from every test block."""
     free = np.ones(length, dtype=bool)
     for block in test:
         free[max(block.first - gap_bp, 0) : block.last + gap_bp] = False
@@ -264,10 +213,8 @@ def has_training_bases(
 def sample(targets: list[np.ndarray], zero_share: float, seed: int) -> list[Sampled]:
     """Sample all bases with signal on either strand, and a random share of the others.
 
-    Parameters
-    ----------
-    targets : float arrays, shape (2, L), NaN where a base is not scored
-    zero_share : chance of a base without signal, whose weight is then 1 / ``zero_share``
+    Targets are float (2, L), NaN where a base is not scored; a sampled base without signal has the
+    weight 1 / ``zero_share``.
     """
     random = np.random.default_rng(seed)
     found = []

@@ -52,14 +52,7 @@ class _Blocks:
 
 
 def initiation_rows(files: Sequence[PredictionFile], bootstrap: int, seed: int) -> list[Row]:
-    """Rows of every method, split scheme and split.
-
-    Parameters
-    ----------
-    files : of one task and subset
-    bootstrap : number of resamples
-    seed : of the resamples
-    """
+    """Rows of every method, split scheme and split of files of one subset."""
 
     def finish(method: Method, rule: str, split: str, blocks: _Blocks) -> Iterator[Row]:
         # a block without a scored position contributes nothing
@@ -89,14 +82,7 @@ def _undefined(metric: str, values: np.ndarray, positions: int) -> str:
 def procap_rows(
     files: Sequence[PredictionFile], bootstrap: int, seed: int, control: str | None
 ) -> list[Row]:
-    """Rows of every method on PRO-cap counts, and of the paired differences.
-
-    Parameters
-    ----------
-    files : of this task
-    bootstrap, seed : number of resamples of blocks, and their seed
-    control : model that the others are compared with, or None
-    """
+    """Rows of every method on PRO-cap counts, and of the paired differences."""
     rows: list[Row] = []
     for part in compared(files):
         rows += part.rows(_procap, UNIT, (bootstrap, seed), control, resampled="example")
@@ -117,12 +103,7 @@ def _procap(sheet: Sheet, method: Method, examples: Examples) -> None:
 def procap_sums(prediction: np.ndarray, target: np.ndarray) -> np.ndarray:
     """Moments over both strands of a block, on the scale of the benchmark.
 
-    Parameters
-    ----------
-    prediction, target : float arrays, shape (2, n), ln(count + 1); NaN targets are left out
-
-    Returns
-    -------
-    float64 array, shape (6,) (:func:`genezip.metrics.correlation.moments`)
+    Both are float (2, n), ln(count + 1); NaN targets are left out. The result is float64 (6,), as
+    of :func:`genezip.metrics.correlation.moments`.
     """
     return moments(transformed(prediction, "pc"), transformed(target, "pc"))

@@ -37,13 +37,7 @@ class TISP(Task[InitiationExamples]):
     one_folder = True
 
     def prepare(
-        self,
-        files: TaskFiles,
-        genome: Path,
-        subset: str,
-        settings: config.Initiation,
-        seed: int,
-        manifest: Path,
+        self, files: TaskFiles, genome: Path, subset: str, settings: Any, seed: int, manifest: Path
     ) -> Prepared:
         """As of :class:`Task`."""
         fasta = ReferenceGenome(genome)

@@ -62,13 +62,9 @@ def list_files(files: TaskFiles) -> list[Path]:
 class InitiationTracks:
     """Values of the tracks in any interval.
 
-    Files are opened lazily, once per process, as handles cannot be shared between processes.
-
-    Parameters
-    ----------
-    paths : ten bigWigs in the order of :data:`TRACKS`
-    lists : BED files of the plus and the minus strand
-    genome : ReferenceGenome
+    Files are opened lazily, once per process, as handles cannot be shared between processes. They
+    are ten bigWigs in the order of :data:`TRACKS`, and the BED lists of the plus and the minus
+    strand.
     """
 
     def __init__(
@@ -90,10 +86,8 @@ class InitiationTracks:
     def check(self, genome: ReferenceGenome) -> dict[str, int]:
         """Compare the lengths of all chromosomes with the FASTA's.
 
-        Returns
-        -------
-        dict, contig -> length (bp)
-            Contigs of the FASTA, under its names, that every bigWig has.
+        Returns contig -> length (bp) of the FASTA's contigs, under its names, that every bigWig
+        has.
         """
         found = dict(genome.sizes)
         for path, handle in zip(self.paths, self._handles(), strict=True):
@@ -112,20 +106,10 @@ class InitiationTracks:
         return found
 
     def values(self, chrom: str, start: int, end: int) -> np.ndarray:
-        """Targets of an interval.
+        """Targets of an interval inside a chromosome, float32 (10, end - start), as stored.
 
         In the intervals of the plus list track 0 is 0.61357 times track 1, in those of the minus
         list track 9 is 0.61357 times track 8; after that missing values are 0.
-
-        Parameters
-        ----------
-        chrom : str, a name of the FASTA
-        start, end : int
-            0-based, half-open, inside the chromosome.
-
-        Returns
-        -------
-        float32 array, shape (10, end - start), in the stored scale
         """
         found = np.empty((len(self.paths), end - start), dtype=np.float32)
         arrays = {"numpy": True} if pyBigWig.numpy else {}  # some builds lack numpy support

@@ -42,19 +42,11 @@ _HAPLOTYPE = re.compile("(?:CHR_)?(?:HSCHR([0-9]+|X|Y)_|HG[0-9])")  # of Ensembl
 
 
 def tiling(length: int) -> pd.DataFrame:
-    """Windows of a held-out chromosome and the part of each that is scored.
+    """Windows of a held-out chromosome of ``length`` bp and the part of each that is scored.
 
-    Parameters
-    ----------
-    length : int
-        Length of the chromosome (bp).
-
-    Returns
-    -------
-    DataFrame
-        start, end, keep_start, keep_end (int64). The kept parts tile
-        ``[25_000, length - 25_000)``: each window keeps its middle 50,000 bp, and the last one,
-        flush with the end, takes precedence over the one before.
+    The columns are start, end, keep_start, keep_end (int64). The kept parts tile the chromosome but
+    for 25,000 bp at each end: each window keeps its middle 50,000 bp, and the last one, flush with
+    the end, takes precedence over the one before.
     """
     if length < WINDOW_BP:
         raise GenezipError(
@@ -80,18 +72,10 @@ def tiling(length: int) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class TrainingWindows:
-    """Random windows of the training contigs; window i does not depend on earlier draws.
+    """Random windows of the training contigs; window i does not depend on earlier draws."""
 
-    Attributes
-    ----------
-    lengths : dict
-        Contig -> length (bp) of every training contig.
-    unknown : dict
-        Contig -> bases that are N (:class:`genezip.genome.intervals.Covered`).
-    seed : int
-    """
-
-    lengths: dict[str, int]
+    lengths: dict[str, int]  # contig -> length (bp) of every training contig
+    # contig -> bases that are N (:class:`genezip.genome.intervals.Covered`)
     unknown: dict[str, Covered]
     seed: int
 
@@ -122,19 +106,12 @@ class TrainingWindows:
 
 
 def training_contigs(sizes: Mapping[str, int], tracks: Mapping[str, int]) -> dict[str, int]:
-    """Contigs from which training windows are drawn.
+    """Contigs from which training windows are drawn -> length (bp), in the order of the FASTA.
 
-    Parameters
-    ----------
-    sizes : contig -> length (bp) of the FASTA
-    tracks : the same, of the contigs that every bigWig has, under the FASTA's names
-
-    Returns
-    -------
-    dict, contig -> length (bp)
-        Contigs of both, longer than 300,000 bp, without chr8, chr9 and chr10, their alternative
-        haplotypes (UCSC ``chr8_..._alt``, Ensembl ``CHR_HSCHR8_...``) and Ensembl's patches
-        (``CHR_HG..._PATCH``), whose names lack the chromosome; in the order of the FASTA.
+    They are in the FASTA (``sizes``) and in every bigWig (``tracks``), longer than 300,000 bp,
+    without chr8, chr9 and chr10, their alternative haplotypes (UCSC ``chr8_..._alt``, Ensembl
+    ``CHR_HSCHR8_...``) and Ensembl's patches (``CHR_HG..._PATCH``), whose names lack the
+    chromosome.
     """
     found = {
         name: length

@@ -82,10 +82,7 @@ def predict_baselines(examples: PairExamples, name: str, rules: Sequence[str]) -
 
     Facts give the share of test rows whose gene, and whose variant or element, occurs in training;
     notes give the reason where a baseline has no predictions under a scheme or in some folds.
-
-    Parameters
-    ----------
-    name : task and subset, for messages
+    ``name`` is task and subset, for messages.
     """
     table = examples.table.assign(**gc_columns(examples.table, examples.genome))
     for rule in rules:
@@ -122,9 +119,7 @@ def seen_in_training(
 ) -> list[tuple[str, float | None, int]]:
     """Share of test rows whose gene, or variant or element, is in training.
 
-    Returns
-    -------
-    list of (metric, share or None without test rows, number of test rows)
+    Each entry is metric, share (None without test rows) and number of test rows.
     """
     count = int(sum(fold.test.sum() for fold in folds))
     found: list[tuple[str, float | None, int]] = []

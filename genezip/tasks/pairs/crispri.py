@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -50,16 +51,10 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Screens:
-    """The pairs of a prepared folder.
-
-    Attributes
-    ----------
-    prepared : Prepared
-    table : DataFrame of :func:`read_screens`, and ``inside`` of :func:`inside_segments`
-    """
+    """The pairs of a prepared folder."""
 
     prepared: Prepared
-    table: pd.DataFrame
+    table: pd.DataFrame  # of :func:`read_screens`, and ``inside`` of :func:`inside_segments`
 
     @property
     def no_model(self) -> str:
@@ -78,13 +73,7 @@ class CRISPRi(Task[Screens]):
     caches = False
 
     def prepare(
-        self,
-        files: TaskFiles,
-        genome: Path,
-        subset: str,
-        settings: config.Labels,
-        seed: int,
-        manifest: Path,
+        self, files: TaskFiles, genome: Path, subset: str, settings: Any, seed: int, manifest: Path
     ) -> Prepared:
         """As of :class:`Task`."""
         source = measurable(self, files, genome, subset)
@@ -164,13 +153,10 @@ def _rank(sheet: Sheet, method: Method, pairs: Examples) -> None:
 def read_screens(train: Path, test: Path) -> pd.DataFrame:
     """Pairs of the training screen (K562) and of the held-out screens.
 
-    Returns
-    -------
-    DataFrame
-        ``example`` (row number), ``split`` (train or test), cell_type, gene (Ensembl id, or the
-        symbol where there is none), chrom, start, end of the element (0-based, half-open), tss
-        (0-based), ``distance`` int64 (bp from the middle of the element to the TSS), ``label``
-        int64 (1: the screen found regulation).
+    The columns are ``example`` (row number), ``split`` (train or test), cell_type, gene (Ensembl
+    id, or the symbol where there is none), chrom, start, end of the element (0-based, half-open),
+    tss (0-based), ``distance`` int64 (bp from the middle of the element to the TSS), ``label``
+    int64 (1: the screen found regulation).
     """
     found = [_read(path, split) for path, split in ((train, "train"), (test, "test"))]
     table = pd.concat(found, ignore_index=True)

@@ -45,21 +45,14 @@ PUBLISHED_EXAMPLES = {
 
 @dataclass(frozen=True)
 class PairKind:
-    """The kind of the pairs of a task, and the names of its files.
-
-    Attributes
-    ----------
-    task : str
-    config : name of the config file of a subset, with ``{}`` for the subset
-    keys : keys of the config that name the table and the BED of masked stretches
-    usual : values where the config lacks these keys; empty where the keys are required
-    alleles : columns with both alleles of a variant; empty where an element is masked
-    """
+    """The kind of the pairs of a task, and the names of its files."""
 
     task: str
-    config: str
-    keys: tuple[str, str]
+    config: str  # name of the config file of a subset, with ``{}`` for the subset
+    keys: tuple[str, str]  # keys of the config that name the table and the BED of masked stretches
+    # values where the config lacks these keys; empty where the keys are required
     usual: tuple[str, str] = ("", "")
+    # columns with both alleles of a variant; empty where an element is masked
     alleles: tuple[str, ...] = ()
 
 
@@ -75,14 +68,7 @@ ELEMENTS = PairKind("etgp", "{}.config", ("EPI_file", "enhancer_tabix_file"))
 
 @dataclass(frozen=True)
 class PairDeposit:
-    """Files of one subset.
-
-    Attributes
-    ----------
-    kind : PairKind
-    config, table, mask : Path
-    flanks : Flanks
-    """
+    """Files of one subset."""
 
     kind: PairKind
     config: Path
@@ -94,10 +80,8 @@ class PairDeposit:
     def find(cls, kind: PairKind, subset: str, files: TaskFiles) -> "PairDeposit":
         """Find the config of a subset by its name, and the table and mask that it names.
 
-        Parameters
-        ----------
-        subset : official name: a tissue, or for elements the name of the config file without its
-            ending
+        The official name is a tissue, or for elements the name of the config file without its
+        ending.
         """
         name = f"/{kind.config.format(subset)}"
         prefix = kind.config.partition("{}")[0]
@@ -122,9 +106,7 @@ class PairDeposit:
         """All rows of the table, with ``label`` (int8: 0 or 1) and any alleles in upper case."""
         pairs = read_pair_table(self.table, ("target", *self.kind.alleles))
         self._refuse(
-            pairs,
-            ~pairs["target"].isin(TARGETS),
-            "its target is neither positive nor negative",
+            pairs, ~pairs["target"].isin(TARGETS), "its target is neither positive nor negative"
         )
         self._refuse(pairs, pairs["gene_id"] == "", "it has no gene_id")
         empty = pairs["region_end"] <= pairs["region_start"]

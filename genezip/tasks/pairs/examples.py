@@ -31,10 +31,7 @@ from genezip.tasks.pairs.deposit import (
 )
 from genezip.tasks.pairs.folds import chromosome_folds, gene_folds
 from genezip.tasks.pairs.gene_pairs import between_windows, pair_windows, why_dropped
-from genezip.tasks.pairs.sequences import (
-    PairSequences,
-    pair_sequences,
-)
+from genezip.tasks.pairs.sequences import PairSequences, pair_sequences
 
 logger = logging.getLogger(__name__)
 
@@ -156,12 +153,7 @@ class PairExamples:
         return len(self.table)
 
     def sequences(self, row: int) -> PairSequences:
-        """Both whole sequences of an example in reading order, without cut or padding.
-
-        Parameters
-        ----------
-        row : position in :attr:`table`
-        """
+        """Both whole sequences of a row of the table in reading order, without cut or padding."""
         one = self._rows[row]
         start = one["start"]
         span = self.genome.ids(one["chrom"], start, one["end"])
@@ -216,10 +208,7 @@ def _published(subset: str, table: dict[str, tuple[int, int, int]]) -> dict[str,
 
 
 def _compare(
-    what: str,
-    subset: str,
-    found: dict[str, int],
-    table: dict[str, tuple[int, int, int]],
+    what: str, subset: str, found: dict[str, int], table: dict[str, tuple[int, int, int]]
 ) -> None:
     """Warn where the numbers of a table are not the published ones."""
     expected = _published(subset, table)

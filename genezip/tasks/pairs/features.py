@@ -19,13 +19,7 @@ from genezip.inference.forward import base_vectors, sequence_vectors, vectors_bp
 from genezip.models.base import Compressor, Stream, vector_width
 from genezip.tasks.features import Extraction, StorePlan
 from genezip.tasks.pairs.examples import PairExamples
-from genezip.tasks.pairs.sequences import (
-    ALLELES,
-    STRANDS,
-    SUMMARIES,
-    PairSequences,
-    release_input,
-)
+from genezip.tasks.pairs.sequences import ALLELES, STRANDS, SUMMARIES, PairSequences, release_input
 
 FULL_BLOCKS = tuple(f"{s}.{m}.{a}" for s in STRANDS for m in SUMMARIES for a in ALLELES)
 RELEASE_BLOCKS = tuple(f"forward.mean.{allele}" for allele in ALLELES)
@@ -34,13 +28,7 @@ SEQUENCES_AT_A_TIME = 16  # of 12,800 bp, whose vectors are in memory together
 
 
 def full_features(compressor: Compressor, pair: PairSequences) -> np.ndarray:
-    """Features of one pair from its whole sequence.
-
-    Returns
-    -------
-    float32 array, shape (8, width)
-        In the order of :data:`FULL_BLOCKS`.
-    """
+    """Features of one pair from its whole sequence: float32 (8, width), as :data:`FULL_BLOCKS`."""
     found = {}
     for strand, oriented in zip(STRANDS, (pair, pair.reverse_complement()), strict=True):
         for allele, (last, mean) in zip(ALLELES, _alleles(compressor, oriented), strict=True):
@@ -91,19 +79,11 @@ def _vectors(stream: Stream, ids: np.ndarray, step: int) -> Iterator[np.ndarray]
 
 
 def window(focus: int, length: int, max_bp: int | None) -> tuple[int, int]:
-    """Window of both alleles for a model that reads at most ``max_bp`` bases.
+    """Window of both alleles, start and stop, for a model that reads at most ``max_bp`` bases.
 
-    The window is the end of the sequence where that holds the variant's first base; else it has
-    the variant in its middle. Both alleles share it, so they still begin with equal bases.
-
-    Parameters
-    ----------
-    focus : first base of the variant
-    length : of the longer allele
-
-    Returns
-    -------
-    start, stop : 0-based, half-open
+    The window is the end of the sequence (``length`` of the longer allele) where that holds the
+    variant's first base ``focus``; else it has the variant in its middle. Both alleles share it, so
+    they still begin with equal bases.
     """
     if max_bp is None or length <= max_bp:
         return 0, length
@@ -140,17 +120,11 @@ def _summary(blocks: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
 def release_features(
     compressor: Compressor, pairs: Sequence[PairSequences]
 ) -> tuple[np.ndarray, int]:
-    """Mean vectors of the first 12,800 bp of pairs.
+    """Mean vectors of the first 12,800 bp of pairs, and the number of bases that the model read.
 
     The model reads equal sequences once: most variants lie beyond the cut, so both alleles of a
-    pair, and pairs of one gene, often have the same bases.
-
-    Returns
-    -------
-    float32 array, shape (len(pairs), 2, width)
-        Reference and alternative, as :data:`RELEASE_BLOCKS`.
-    int
-        Number of bases that the model read.
+    pair, and pairs of one gene, often have the same bases. Float32, shape (len(pairs), 2, width),
+    as :data:`RELEASE_BLOCKS`.
     """
     distinct: dict[bytes, int] = {}
     sequences: list[np.ndarray] = []
@@ -173,10 +147,8 @@ def release_features(
 def pair_features(compressor: Compressor, examples: PairExamples, input: Input) -> Extraction:
     """How the features of all pairs of a prepared folder are computed.
 
-    Parameters
-    ----------
-    compressor : one that streams where it can for ``full``, with its own bound for ``authors``
-    input : ``authors`` or ``full``; ``contrast`` reads the store of ``full``
+    The compressor streams where it can for the input ``full``, and has its own bound for
+    ``authors``; ``contrast`` reads the store of ``full``.
     """
     names = RELEASE_BLOCKS if input == "authors" else FULL_BLOCKS
     blocks = dict.fromkeys(names, vector_width(compressor))

@@ -23,19 +23,11 @@ NO_FOLD = -1
 
 
 def gene_folds(table: pd.DataFrame, folds: int, seed: int) -> np.ndarray:
-    """Folds in which no gene and no variant or element occurs twice.
+    """Folds in which no gene and no variant or element occurs twice; int8 (n,).
 
-    Parameters
-    ----------
-    table : DataFrame
-        gene_id, region_id, chrom, tss, focus_start, focus_end, label (0 or 1).
-    folds, seed : int
-
-    Returns
-    -------
-    int8 array, shape (n,)
-        0 to folds - 1, the same for any order of the rows; :data:`NO_FOLD` throughout where
-        there are fewer groups than folds.
+    Numbers are 0 to folds - 1, the same for any order of the rows; :data:`NO_FOLD` throughout where
+    there are fewer groups than folds. The table has gene_id, region_id, chrom, tss, focus_start,
+    focus_end and label (0 or 1).
     """
     return _dealt(_group_names(table), table["label"].to_numpy(), folds, seed)
 
@@ -49,11 +41,8 @@ def groups(table: pd.DataFrame) -> np.ndarray:
     """Connected components of rows that share a gene, a TSS, a region_id or a base of the focus.
 
     A table of several sources may have one gene under two names; its rows then have the same
-    chromosome and TSS and belong together. Two genes that begin at one base are joined too.
-
-    Returns
-    -------
-    int64 array, shape (n,), numbers of the groups
+    chromosome and TSS and belong together. Two genes that begin at one base are joined too. Numbers
+    of the groups are int64 (n,).
     """
     rows = np.arange(len(table))
     edges = [
@@ -113,15 +102,10 @@ def _dealt(names: np.ndarray, labels: np.ndarray, folds: int, seed: int) -> np.n
 
 @dataclass(frozen=True)
 class Fold:
-    """Training, validation and test rows of one fold, as masks of the table's rows.
+    """Training, validation and test rows of one fold, as masks of the table's rows."""
 
-    Attributes
-    ----------
-    number : int, -1 for the split scheme ``paper``
-    train, valid, test : bool arrays, shape (n,)
-    """
-
-    number: int
+    number: int  # -1 for the split scheme ``paper``
+    # train, valid, test: bool arrays, shape (n,)
     train: np.ndarray
     valid: np.ndarray
     test: np.ndarray
@@ -165,11 +149,7 @@ def predictions_at(
 ) -> Predictions:
     """Predictions of rows of a prepared table, with the gene as the unit of the bootstrap.
 
-    Parameters
-    ----------
-    rows : k numbers of rows
-    prediction, hidden : float arrays, shape (k,)
-    scheme : rule, fold and model, as of :class:`Predictions`
+    ``scheme`` is rule, fold and model, as of :class:`Predictions`.
     """
     example, gene, target = (
         table[name].to_numpy()[rows] for name in ("example", "gene_id", "label")
@@ -188,12 +168,7 @@ def no_folds(rule: str) -> str:
 
 
 def one_class(targets: np.ndarray) -> str:
-    """Reason why these targets cannot train a classifier; empty where both classes are there.
-
-    Parameters
-    ----------
-    targets : array, shape (n,), 0 or 1, of the training pairs
-    """
+    """Reason why targets (0 or 1) cannot train a classifier; empty where both classes are there."""
     kinds = np.unique(targets)
     if len(kinds) == 2:
         return ""

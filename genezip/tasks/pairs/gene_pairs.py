@@ -71,17 +71,10 @@ def read_flanks(path: Path | None) -> Flanks:
 def read_pair_table(path: Path, more: tuple[str, ...] = ()) -> pd.DataFrame:
     """All rows of a pair table (TSV with a header, more columns allowed), in its order.
 
-    Parameters
-    ----------
-    path : Path
-    more : names of further columns that must be there
-
-    Returns
-    -------
-    DataFrame
-        gene_chrom, gene_strand, gene_id, region_chrom, subset (text), gene_start, gene_end,
-        region_start, region_end (int64), region_id (from the coordinates where it is missing),
-        and the table's other columns as text. Row i stands on line i + 2 of the file.
+    The columns are gene_chrom, gene_strand, gene_id, region_chrom, subset (text), gene_start,
+    gene_end, region_start, region_end (int64), region_id (from the coordinates where it is
+    missing), and the table's other columns as text, of which ``more`` must be there. Row i stands
+    on line i + 2 of the file.
     """
     table = _cells(path)
     missing = [name for name in (*_TEXT, *_NUMBERS, *more) if name not in table]
@@ -150,12 +143,9 @@ def read_pairs(path: Path) -> pd.DataFrame:
 def pair_windows(pairs: pd.DataFrame, flanks: Flanks) -> pd.DataFrame:
     """Coordinates of the two windows of every row, whether or not it becomes an input.
 
-    Returns
-    -------
-    DataFrame
-        int64 columns on the index of ``pairs``: tss, tss_start, tss_end, region_start, region_end
-        (the two windows with flanks), start, end (from the first base of either to the last; may
-        begin before 0), gap (bases between them; negative where they overlap).
+    Int64 columns on the index of ``pairs``: tss, tss_start, tss_end, region_start, region_end (the
+    two windows with flanks), start, end (from the first base of either to the last; may begin
+    before 0), gap (bases between them; negative where they overlap).
     """
     plus = pairs["gene_strand"] == "+"
     tss = pairs["gene_start"].where(plus, pairs["gene_end"] - 1)
@@ -170,22 +160,14 @@ def pair_windows(pairs: pd.DataFrame, flanks: Flanks) -> pd.DataFrame:
     )
     starts, ends = table[["tss_start", "region_start"]], table[["tss_end", "region_end"]]
     return table.assign(
-        start=starts.min(axis=1),
-        end=ends.max(axis=1),
-        gap=starts.max(axis=1) - ends.min(axis=1),
+        start=starts.min(axis=1), end=ends.max(axis=1), gap=starts.max(axis=1) - ends.min(axis=1)
     )
 
 
 def between_windows(tss: tuple[int, int], region: tuple[int, int]) -> tuple[int, int]:
-    """The stretch between two windows; empty where they touch or overlap.
+    """The stretch between two windows, flanks included: (start, end), start 0 or more.
 
-    Parameters
-    ----------
-    tss, region : (start, end) of the windows, flanks included
-
-    Returns
-    -------
-    (start, end) : start is 0 or more; start == end where nothing lies between
+    It is empty, start == end, where they touch or overlap.
     """
     start, end = (region[1], tss[0]) if tss[0] > region[1] else (tss[1], region[0])
     start = max(start, 0)
@@ -206,11 +188,8 @@ def why_dropped(pairs: pd.DataFrame, windows: pd.DataFrame, flanks: Flanks) -> p
 def pair_spans(pairs: pd.DataFrame, flanks: Flanks) -> pd.DataFrame:
     """Input span of every pair that becomes an input (see :func:`why_dropped`).
 
-    Returns
-    -------
-    DataFrame
-        chrom, start, end (the span; may begin before 0), split, gene_id, region_id,
-        tss_start, tss_end, region_start, region_end (the two windows with flanks).
+    The columns are chrom, start, end (the span; may begin before 0), split, gene_id, region_id,
+    tss_start, tss_end, region_start, region_end (the two windows with flanks).
     """
     windows = pair_windows(pairs, flanks)
     names = pairs[["gene_chrom", "subset", "gene_id", "region_id"]]

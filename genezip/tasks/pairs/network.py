@@ -32,12 +32,7 @@ from genezip.tasks.features import RELEASE_BP
 from genezip.tasks.networks import CNN_MICRO_BATCH, PairCNN, PairHead, cnn_settings, learn, seeded
 from genezip.tasks.pairs.examples import PairExamples
 from genezip.tasks.pairs.folds import predictions_at
-from genezip.tasks.pairs.sequences import (
-    PADDED_BP,
-    PairSequences,
-    padded,
-    release_input,
-)
+from genezip.tasks.pairs.sequences import PADDED_BP, PairSequences, padded, release_input
 from genezip.training.objectives import ratio_term
 from genezip.training.step import enough_memory, in_full_precision, precision
 
@@ -46,14 +41,7 @@ GPU_MICRO_BATCH = 8  # sequences of 12,800 bp at a time on a GPU
 
 
 class PairModel(nn.Module):
-    """A network with a linear head on two classes.
-
-    Parameters
-    ----------
-    network : with its bound set
-    input : ``authors`` or ``full``
-    seed : of the head's initial values
-    """
+    """A network, its bound set, with a linear head on two classes, drawn by a seed."""
 
     def __init__(self, network: GeneZipNetwork, input: str, seed: int) -> None:
         super().__init__()
@@ -167,10 +155,6 @@ class PairsCNN:
     The CNN reads the alternative sequence padded or cut to 450,000 bp (the benchmark's CNN reads
     the reference alone, which lacks the variant); the masked-variant score is that of the
     reference.
-
-    Parameters
-    ----------
-    length : of the input (bp)
     """
 
     def __init__(
@@ -226,11 +210,8 @@ def tune_pairs(
 ) -> LivePairs:
     """Train on the deposit's training pairs; the result has the weights of the best validation.
 
-    Parameters
-    ----------
-    network : set up by :func:`genezip.training.trainable.set_mode`, with its bound, on its device
-    metric : selects the weights
-    release_bp : length of the input ``authors`` (bp)
+    The network was set up by :func:`genezip.training.trainable.set_mode`, with its bound, on its
+    device; ``metric`` selects the weights, and the input ``authors`` has ``release_bp`` bases.
     """
     method = job.method
     if method.input not in INPUTS:
@@ -245,13 +226,7 @@ def tune_pairs(
 
 
 def train_pairs_cnn(job: Job[PairExamples], metric: str, padded_bp: int = PADDED_BP) -> PairsCNN:
-    """Train the one-hot CNN; the result has the weights of the best validation.
-
-    Parameters
-    ----------
-    metric : selects the weights
-    padded_bp : length of the input
-    """
+    """Train the one-hot CNN; the result has the weights of the best validation by ``metric``."""
     settings = cnn_settings(job.settings)
     device = choose_device(settings.device)
     found = PairsCNN(job.examples, settings, job.seed, device, padded_bp)

@@ -30,13 +30,7 @@ from genezip.config.tasks import Pairs
 from genezip.metrics.ranking import MASKED_METRICS, METRICS, auroc
 from genezip.tasks.base import Note, Predictions
 from genezip.tasks.features import ROUNDING, Moments, Standard
-from genezip.tasks.pairs.folds import (
-    folds_of,
-    no_folds,
-    one_class,
-    predictions_at,
-    unpredicted,
-)
+from genezip.tasks.pairs.folds import folds_of, no_folds, one_class, predictions_at, unpredicted
 from genezip.tasks.pairs.sequences import STRANDS, SUMMARIES
 
 if TYPE_CHECKING:
@@ -54,29 +48,21 @@ _COLUMNS_AT_ONCE = 4096  # beyond 8192 einsum uses buffers, and sums one row in 
 
 @dataclass(frozen=True)
 class Design:
-    """The features of every pair for a probe.
+    """The features of every pair for a probe."""
 
-    Attributes
-    ----------
-    visible, masked : float32 array, shape (n, columns)
-        The unchanged pairs, and the pairs with the variant masked.
-    centred : bool
-        Whether columns are centred; those of ``contrast`` are not, so that 0 stays 0.
-    differences : list of (slice, float32 array, shape (n, c))
-        Columns of ``visible`` that are differences, and their subtrahends.
-    """
-
+    # visible, masked: float32 array, shape (n, columns): the unchanged pairs, and the pairs with
+    # the variant masked
     visible: np.ndarray
     masked: np.ndarray
-    centred: bool
+    centred: bool  # whether columns are centred; those of ``contrast`` are not, so that 0 stays 0
+    # list of (slice, float32 array, shape (n, c)): columns of ``visible`` that are differences, and
+    # their subtrahends
     differences: list[tuple[slice, np.ndarray]] = field(default_factory=list)
 
     def least(self, rows: np.ndarray) -> np.ndarray:
         """Root mean square below which a column is rounding, over rows (a mask); mostly 0.
 
-        Returns
-        -------
-        float64 array, shape (columns,)
+        Float64 array, shape (columns,).
         """
         found = np.zeros(self.visible.shape[1])
         for columns, reference in self.differences if rows.any() else ():
@@ -112,24 +98,14 @@ def design(store: "FeatureStore", input: str) -> Design:
 
 @dataclass(frozen=True)
 class Probe:
-    """A fitted probe.
+    """A fitted probe."""
 
-    Attributes
-    ----------
-    standard : of the training rows
-    weights : float64 array, shape (columns,)
-    intercept : float
-    penalty : C, the inverse strength of the L2 penalty
-    converged : whether the solver converged within ``ITERATIONS``
-    valid_auroc : of the chosen penalty; NaN for ``DEFAULT_PENALTY``
-    """
-
-    standard: Standard
-    weights: np.ndarray
+    standard: Standard  # of the training rows
+    weights: np.ndarray  # float64 array, shape (columns,)
     intercept: float
-    penalty: float
-    converged: bool
-    valid_auroc: float
+    penalty: float  # C, the inverse strength of the L2 penalty
+    converged: bool  # whether the solver converged within ``ITERATIONS``
+    valid_auroc: float  # of the chosen penalty; NaN for ``DEFAULT_PENALTY``
 
     def score(self, rows: np.ndarray) -> np.ndarray:
         """Log odds of class 1, float64 (n,), of rows as in :class:`Design`.
@@ -163,16 +139,9 @@ def fit_probe(
 ) -> Probe:
     """Logistic regression with the penalty of the highest validation AUROC (ties: the stronger).
 
-    Rows are standardised by the training rows; nothing is random. Without both
-    classes among the validation targets C is ``DEFAULT_PENALTY``.
-
-    Parameters
-    ----------
-    rows, valid_rows : float array, shape (n, columns)
-    labels, valid_labels : array, shape (n,), 0 or 1; ``labels`` holds both
-    centred : see :class:`Design`
-    least : float array, shape (columns,), or None
-        See :meth:`Design.least`.
+    Rows, float (n, columns), are standardised by the training rows; nothing is random. Labels are 0
+    or 1. Without both classes among the validation labels C is ``DEFAULT_PENALTY``. ``centred`` as
+    of :class:`Design`, ``least`` as of :meth:`Design.least`.
     """
     moments = Moments(rows.shape[1])
     moments.add(rows)
@@ -201,11 +170,7 @@ def predict_pairs(
 
     Validation pairs are scored under ``paper`` only; under the others every pair is a test pair
     once. A fold whose training pairs are all of one class, or a split scheme without folds, has no
-    rows but notes with the reason, which is logged.
-
-    Parameters
-    ----------
-    table : the prepared examples, in the order of the store
+    rows but notes with the reason, which is logged. The table is in the order of the store.
     """
     columns = design(store, input)
     labels = table["label"].to_numpy()

@@ -42,12 +42,8 @@ def pair_rows(
 ) -> list[Row]:
     """Rows of every method, split scheme and split, of facts, then of distance-matched pairs.
 
-    Parameters
-    ----------
-    files : of one task and subset
-    bootstrap : number of resamples
-    seed : of the resamples; the same for every method, so that differences are paired
-    matched : whether there are rows with pairs matched in distance
+    The seed is the same for every method, so that differences are paired; ``matched`` is whether
+    there are rows with pairs matched in distance.
     """
     frames = [file.frame() for file in files]
     # columns of a file without rows have no dtype and would change the others'
@@ -74,14 +70,8 @@ def pair_rows(
 def distance_strata(distance: np.ndarray, folds: np.ndarray | None = None) -> np.ndarray:
     """Stratum of every pair: its fold, and its distance in steps of a tenth of a power of ten.
 
-    Parameters
-    ----------
-    distance : array, shape (n,), bp, none negative; 0 counts as 1
-    folds : int array, shape (n,), or None for one fold
-
-    Returns
-    -------
-    int64 array, shape (n,), numbers from 0 on
+    The distance, bp (n,), is not negative, and 0 counts as 1; without folds there is one. Numbers
+    are int64 (n,), from 0 on.
     """
     step = np.floor(np.log10(np.maximum(distance, 1)) * STEPS).astype(np.int64)
     fold = np.zeros_like(step) if folds is None else folds
@@ -89,13 +79,7 @@ def distance_strata(distance: np.ndarray, folds: np.ndarray | None = None) -> np
 
 
 def with_both(labels: np.ndarray, strata: np.ndarray) -> np.ndarray:
-    """Whether the stratum of each pair has both a positive and a negative; bool, shape (n,).
-
-    Parameters
-    ----------
-    labels : array, shape (n,), 1 or 0
-    strata : int array, shape (n,), numbers from 0 on
-    """
+    """Whether the stratum of each pair has both a positive (1) and a negative; bool, shape (n,)."""
     positives = np.bincount(strata, np.asarray(labels) == 1)
     return np.asarray(((positives > 0) & (positives < np.bincount(strata)))[strata])
 
@@ -208,10 +192,8 @@ class _Scored:
 def matched_rows(part: Compared, draws: tuple[int, int]) -> list[Row]:
     """Scores of pairs matched in distance, of every method that predicted the same pairs.
 
-    Parameters
-    ----------
-    part : with the baseline ``distance``; without it there are no rows
-    draws : number of resamples of genes, and their seed
+    Without the baseline ``distance`` there are no rows. ``draws`` is the number of resamples of
+    genes, and their seed.
     """
     distance = part.of("distance")
     rows: list[Row] = []
@@ -227,11 +209,8 @@ def undefined_reason(
 ) -> str:
     """Reason why ranking scores are undefined; empty where they are defined.
 
-    Parameters
-    ----------
-    labels : array, shape (n,), 1 or 0
-    strata : array, shape (n,), folds or other groups within which pairs are compared
-    pairs, within : words for the pairs and for a stratum
+    Pairs are compared within ``strata``, (n,), folds or other groups; ``pairs`` and ``within`` are
+    words for the pairs and for a stratum.
     """
     positive = np.asarray(labels) == 1
     if positive.all() or not positive.any():

@@ -24,22 +24,14 @@ PADDED_BP = 450_000
 
 @dataclass(frozen=True)
 class PairSequences:
-    """Two alleles in reading order; everything before ``focus_start`` is identical in both.
+    """Two alleles in reading order; everything before ``focus_start`` is identical in both."""
 
-    Attributes
-    ----------
-    reference, alternative : uint8 arrays of token ids, shapes (L,) and (L',)
-        Variants: the reference allele, and the other one in its place. Elements: the element
-        masked (N), and the real bases.
-    focus_start : int
-        First base of the variant or element.
-    reference_end, alternative_end : int
-        End (exclusive) of the variant or element in each; later bases are identical again.
-    """
-
+    # uint8 token ids, shapes (L,) and (L',). Variants: the reference allele, and the other one in
+    # its place. Elements: the element masked (N), and the real bases.
     reference: np.ndarray
     alternative: np.ndarray
-    focus_start: int
+    focus_start: int  # first base of the variant or element
+    # end (exclusive) of the variant or element in each; later bases are identical again
     reference_end: int
     alternative_end: int
 
@@ -66,15 +58,12 @@ def pair_sequences(
 
     Parameters
     ----------
-    span : uint8 array of token ids, shape (L,)
-        Genome from the first base of either window to the last, N outside the chromosome.
-    focus : (start, end)
-        Variant or element, counted from the first base of ``span``.
+    span : uint8 array of token ids, shape (L,), of the genome from the first base of either window
+        to the last, N outside the chromosome
+    focus : (start, end) of the variant or element, counted from the first base of ``span``
     masks : (start, end) of masked stretches, counted likewise; none touches the focus
-    allele : uint8 array of token ids, or None
-        The other allele. None: an element, which is masked in ``reference``.
-    flipped : bool
-        Whether the reading order is that of the reverse complement.
+    allele : token ids of the other allele; None: an element, which is masked in ``reference``
+    flipped : whether the reading order is that of the reverse complement
     """
     start, end = focus
     bases = span.copy()
@@ -105,9 +94,5 @@ def release_input(pair: PairSequences, length: int = RELEASE_BP) -> tuple[np.nda
 
     The release pads to 450,000 bases or cuts there, and then takes the first 12,800; padding to
     12,800 gives the same.
-
-    Returns
-    -------
-    (reference, alternative) : uint8 arrays, shape (length,)
     """
     return padded(pair.reference, length), padded(pair.alternative, length)

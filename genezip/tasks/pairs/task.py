@@ -27,30 +27,17 @@ from genezip.tasks.predictions import PredictionFile
 
 
 class Pairs(Task[PairExamples]):
-    """What eqtl and etgp have in common.
-
-    Attributes
-    ----------
-    kind : the kind of the pairs
-    selection : metric of the validation pairs that selects the weights of fine-tuning
-    matched : whether scores include those of pairs matched in distance
-    """
+    """What eqtl and etgp have in common."""
 
     metrics = dict.fromkeys(METRICS, UNIT)
     layout = Layout("scalar")
     modes: frozenset[Mode] = frozenset({"frozen", "head_only", "release", "lora", "full"})
     kind: ClassVar[PairKind]
-    selection: ClassVar[str]
-    matched: ClassVar[bool] = False
+    selection: ClassVar[str]  # metric of the validation pairs that selects the weights
+    matched: ClassVar[bool] = False  # whether scores include those of pairs matched in distance
 
     def prepare(
-        self,
-        files: TaskFiles,
-        genome: Path,
-        subset: str,
-        settings: config.Pairs,
-        seed: int,
-        manifest: Path,
+        self, files: TaskFiles, genome: Path, subset: str, settings: Any, seed: int, manifest: Path
     ) -> Prepared:
         """As of :class:`Task`."""
         fasta = ReferenceGenome(genome)

@@ -13,7 +13,7 @@ last row.
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path, PurePosixPath
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -92,13 +92,7 @@ class RSAP(Windows):
     reason = f"regulatory activity interval widened by {RSAP_WIDENED}"
 
     def prepare(
-        self,
-        files: TaskFiles,
-        genome: Path,
-        subset: str,
-        settings: config.Activity,
-        seed: int,
-        manifest: Path,
+        self, files: TaskFiles, genome: Path, subset: str, settings: Any, seed: int, manifest: Path
     ) -> Prepared:
         """As of :class:`Task`; the subset is a species."""
         return prepare_activity(files, subset, genome, manifest)
@@ -127,10 +121,7 @@ class RSAP(Windows):
 
 
 def prepare_activity(
-    files: TaskFiles,
-    species: str,
-    genome: ReferenceGenome | Path,
-    manifest: str | Path,
+    files: TaskFiles, species: str, genome: ReferenceGenome | Path, manifest: str | Path
 ) -> Prepared:
     """Convert the shards of a species.
 
@@ -140,9 +131,8 @@ def prepare_activity(
 
     Parameters
     ----------
-    files : TaskFiles
-        Lists ``.../SPECIES/sequences.bed``, ``statistics.json`` and
-        ``targets/SPLIT-NUMBER.tfr``.
+    files : list of ``.../SPECIES/sequences.bed``, ``statistics.json`` and
+        ``targets/SPLIT-NUMBER.tfr``
     species : folder of the deposit (``human``)
     genome : ReferenceGenome, or path of the deposit's own FASTA, unpacked
     manifest : ``FOLDER/manifest.json``
@@ -214,15 +204,10 @@ def _count_key(split: str) -> str:
 
 
 def mean_target(targets: np.ndarray) -> np.ndarray:
-    """Mean over sequences of every bin and track, from one sequence at a time.
+    """Mean over sequences of every bin and track, from one sequence at a time; NaN is ignored.
 
-    Parameters
-    ----------
-    targets : float array or memory map, shape (n, bins, tracks); NaN is ignored
-
-    Returns
-    -------
-    float64 array, shape (bins, tracks), 0 where nothing is finite
+    Targets are floats (n, bins, tracks); the mean is float64 (bins, tracks), 0 where nothing is
+    finite.
     """
     total, count = np.zeros(targets.shape[1:]), np.zeros(targets.shape[1:])
     for target in progress(targets, "training sequences", unit="sequence"):
@@ -268,14 +253,7 @@ class _Loci:
 
 
 def activity_rows(files: Sequence[PredictionFile], bootstrap: int, seed: int) -> list[Row]:
-    """Rows of every method, split scheme and split.
-
-    Parameters
-    ----------
-    files : of one task and subset
-    bootstrap : number of resamples
-    seed : of the resamples
-    """
+    """Rows of every method, split scheme and split of files of one subset."""
 
     def finish(method: Method, rule: str, split: str, loci: _Loci) -> list[Row]:
         common = {"rule": rule, "split": split}

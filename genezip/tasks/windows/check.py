@@ -28,20 +28,12 @@ _LETTERS = {0: "N", 1: "A", 1 << 8: "C", 1 << 16: "G", 1 << 24: "T"}
 
 @dataclass(frozen=True)
 class Differences:
-    """Counts of the records of a split that differ from the FASTA at single bases.
+    """Counts of the records of a split that differ from the FASTA at single bases."""
 
-    Attributes
-    ----------
-    records : int, number of such records
-    bases : int, differing bases in all of them
-    worst_bases : int, differing bases of the worst record
-    worst_row : int or None, row of the (first) worst record among the split's rows
-    """
-
-    records: int = 0
-    bases: int = 0
-    worst_bases: int = 0
-    worst_row: int | None = None
+    records: int = 0  # number of such records
+    bases: int = 0  # differing bases in all of them
+    worst_bases: int = 0  # differing bases of the worst record
+    worst_row: int | None = None  # row of the (first) worst record among the split's rows
 
     def with_record(self, row: int, bases: int) -> "Differences":
         """These counts with one more record, of which ``bases`` differ."""
@@ -70,33 +62,19 @@ def check_record(
     remark: str,
     advice: str,
 ) -> int:
-    """Compare the bases of a record with its window.
+    """Compare the bases of a record with its window, and return the number of bases that differ.
+
+    If more than the share :data:`MOST_DIFFERING` differ, the error names the first of them and the
+    likely cause; a base that is no one-hot row is an error too.
 
     Parameters
     ----------
-    stored : bytes, shape (L, 4) row by row
-        0 or 1, columns A, C, G, T; a row of zeros is N.
-    rows : DataFrame with example, split, chrom, start, end
-        Stored windows of all splits (:func:`genezip.tasks.windows.examples.read_rows`).
-    position : int
-        Position of the record's window in ``rows``.
-    where : str
-        The record, for messages.
-    remark : str
-        Remark on missing shards; may be empty.
-    advice : str
-        Advice on the FASTA.
-
-    Returns
-    -------
-    int
-        Number of bases that differ, at most the share :data:`MOST_DIFFERING`.
-
-    Raises
-    ------
-    GenezipError
-        If more differ, with the first of them and the likely cause, or if a base is no one-hot
-        row.
+    stored : bytes, shape (L, 4) row by row; 0 or 1, columns A, C, G, T; a row of zeros is N
+    rows : example, split, chrom, start, end of the stored windows of all splits
+        (:func:`genezip.tasks.windows.examples.read_rows`)
+    position : position of the record's window in ``rows``
+    where, remark, advice : for messages: the record, a remark on missing shards (may be empty), and
+        advice on the FASTA
     """
     codes = np.frombuffer(stored, dtype="<u4")
     differs = codes != _window(rows, position, genome)

@@ -41,15 +41,7 @@ class WindowCNN(ABC):
     """Loss and predictions of the CNN on windows.
 
     Two windows at a time take 1.1 GB for maps, and 0.7 GB for activity with 5,313 tracks.
-
-    Parameters
-    ----------
-    job : method, subset and settings
-    make : the network
-
-    Attributes
-    ----------
-    metric : score of the validation windows that selects the weights
+    ``metric`` is the score of the validation windows that selects the weights.
     """
 
     metric: ClassVar[str]

@@ -14,22 +14,11 @@ from genezip.metrics.contacts import has_signal, n_entries, pair_products, strat
 from genezip.metrics.gc_content import gc_content
 from genezip.tasks.base import Predictions
 from genezip.tasks.examples import rows_by_split
-from genezip.tasks.windows.examples import (
-    CMP_FULL,
-    HELD_OUT,
-    Bins,
-    WindowExamples,
-    predictions_at,
-)
+from genezip.tasks.windows.examples import CMP_FULL, HELD_OUT, Bins, WindowExamples, predictions_at
 
 
 class MapMean:
-    """Entrywise mean of maps over finite values; constant maps are left out.
-
-    Attributes
-    ----------
-    total, count : float64 arrays, shape (m,)
-    """
+    """Entrywise mean of maps, shape (m,), over finite values; constant maps are left out."""
 
     def __init__(self, entries: int) -> None:
         self.total, self.count = np.zeros(entries), np.zeros(entries)
@@ -73,32 +62,16 @@ class LineFit:
 
 
 def gc_product(ids: np.ndarray, bins: Bins = CMP_FULL) -> np.ndarray:
-    """Outer product of the standardised GC content of the bins.
+    """Outer product of the standardised GC content of the bins of a window.
 
-    Parameters
-    ----------
-    ids : uint8 array, shape (L,), token ids of the window
-    bins : Bins
-
-    Returns
-    -------
-    float64 array, shape (m,), upper triangle from diagonal 2
+    Token ids are uint8 (L,); the product is float64 (m,), the upper triangle from diagonal 2.
     """
     inside = ids[bins.first_bp : bins.end_bp].reshape(bins.count, bins.width_bp)
     return pair_products(standardised(gc_content(inside)))
 
 
 def standardised(values: np.ndarray) -> np.ndarray:
-    """Values with mean 0 and SD 1 over finite ones; 0 where not finite or all equal.
-
-    Parameters
-    ----------
-    values : float array, shape (n,)
-
-    Returns
-    -------
-    float64 array, shape (n,)
-    """
+    """Values (n,) with mean 0 and SD 1 over finite ones; 0 where not finite or all equal."""
     finite = np.isfinite(values)
     found = np.zeros(len(values))
     if finite.any() and values[finite].min() < values[finite].max():
@@ -109,12 +82,7 @@ def standardised(values: np.ndarray) -> np.ndarray:
 def predict_maps(
     windows: WindowExamples, track: int, bins: Bins = CMP_FULL
 ) -> Iterator[Predictions]:
-    """Predictions of ``mean_map`` and ``gc_product`` for one cell line, valid and test.
-
-    Parameters
-    ----------
-    track : index of the cell line
-    """
+    """Predictions of ``mean_map`` and ``gc_product`` for a cell line, ``track``, valid and test."""
     rows = rows_by_split(windows.table)
     mean, line = MapMean(n_entries(bins.count)), LineFit()
     train = windows.targets("train")

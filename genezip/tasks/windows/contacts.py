@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -99,13 +99,7 @@ class CMP(Windows):
     published = Published(_columns, mode="frozen", split=FIRST_SPLIT)
 
     def prepare(
-        self,
-        files: TaskFiles,
-        genome: Path,
-        subset: str,
-        settings: config.ContactMaps,
-        seed: int,
-        manifest: Path,
+        self, files: TaskFiles, genome: Path, subset: str, settings: Any, seed: int, manifest: Path
     ) -> Prepared:
         """As of :class:`Task`."""
         return prepare_contact_maps(files, genome, manifest)
@@ -145,8 +139,7 @@ def prepare_contact_maps(
 
     Parameters
     ----------
-    files : TaskFiles
-        Lists ``.../contact_map_prediction/targets/SPLIT-NUMBER.tfr`` and ``sequences.bed``.
+    files : list of ``.../contact_map_prediction/targets/SPLIT-NUMBER.tfr`` and ``sequences.bed``
     genome : ReferenceGenome, or path of a FASTA of hg38
     manifest : ``FOLDER/manifest.json``
     """
@@ -206,14 +199,7 @@ class _Maps:
 
 
 def map_rows(files: Sequence[PredictionFile], bootstrap: int, seed: int) -> list[Row]:
-    """Rows of every method, split scheme and split.
-
-    Parameters
-    ----------
-    files : of one task and subset
-    bootstrap : number of resamples
-    seed : of the resamples
-    """
+    """Rows of every method, split scheme and split of files of one subset."""
 
     def finish(method: Method, rule: str, split: str, maps: _Maps) -> list[Row]:
         order = np.argsort(maps.examples, kind="stable")
@@ -255,10 +241,7 @@ def _means(
 def skipped(maps: int, scored: int, flat: int) -> str:
     """Number of maps without a score, with reasons; empty where all have one.
 
-    Parameters
-    ----------
-    maps, scored : number of maps, and of those with a score
-    flat : number of maps without a score whose target is constant (a missing chromosome)
+    ``flat`` of them have a constant target (a missing chromosome).
     """
     if scored == maps:
         return ""

@@ -35,17 +35,9 @@ def targets_name(split: str) -> str:
 
 @dataclass(frozen=True)
 class Bins:
-    """Consecutive bins inside a window.
+    """Consecutive bins inside a window."""
 
-    Attributes
-    ----------
-    first_bp : int
-        Start of bin 0 (bp from the start of the window).
-    width_bp : int
-    count : int
-    """
-
-    first_bp: int
+    first_bp: int  # start of bin 0 (bp from the start of the window)
     width_bp: int
     count: int
 
@@ -80,30 +72,20 @@ assert RSAP_BINS.first_bp == 40_960 and RSAP_BINS.first_bp + RSAP_BINS.end_bp ==
 
 @dataclass(frozen=True)
 class WindowExamples:
-    """A prepared folder of windows with its genome.
+    """A prepared folder of windows with its genome."""
 
-    Attributes
-    ----------
-    prepared : Prepared
-        ``facts["tracks"]`` names the tracks: the second axis of targets of ``cmp``, the last
-        axis of ``rsap``.
-    genome : ReferenceGenome
-    table : DataFrame
-        example (number in its split), split, chrom, start, end (input window, 0-based,
-        half-open; may reach beyond the chromosome), locus (windows of one split that overlap,
-        directly or through others: one unit of the bootstrap).
-    """
-
+    # ``facts["tracks"]`` names the tracks: the second axis of targets of ``cmp``, the last axis of
+    # ``rsap``
     prepared: Prepared
     genome: ReferenceGenome
+    # columns example (number in its split), split, chrom, start, end (input window, 0-based,
+    # half-open; may reach beyond the chromosome), locus (windows of one split that overlap,
+    # directly or through others: one unit of the bootstrap)
     table: pd.DataFrame
 
     @classmethod
     def load(
-        cls,
-        manifest: str | Path,
-        genome: ReferenceGenome | str | Path,
-        task: str | None = None,
+        cls, manifest: str | Path, genome: ReferenceGenome | str | Path, task: str | None = None
     ) -> "WindowExamples":
         """Open a folder that ``prepare_contact_maps`` or ``prepare_activity`` wrote."""
         prepared = Prepared.load(manifest, task)
@@ -121,23 +103,14 @@ class WindowExamples:
         return len(self.table)
 
     def ids(self, row: int) -> np.ndarray:
-        """Token ids of an input window: uint8 array, shape (L,), N outside the chromosome.
-
-        Parameters
-        ----------
-        row : int
-            Position in ``table``.
-        """
+        """Token ids of the input window of a row, uint8 (L,), N outside the chromosome."""
         one = self.table.iloc[row]
         return self.genome.ids(one["chrom"], int(one["start"]), int(one["end"]))
 
     def targets(self, split: str) -> np.memmap:
-        """Targets of a split, rows in the order of its rows in ``table``.
+        """Targets of a split, rows in the order of its rows in ``table``: float16, read-only.
 
-        Returns
-        -------
-        float16 memory map, read-only
-            Shape (n, 5, 99_681) of ``cmp``, (n, 896, tracks) of ``rsap``.
+        Shape (n, 5, 99_681) of ``cmp``, (n, 896, tracks) of ``rsap``.
         """
         if split not in self.prepared.counts:
             raise ValueError(f"{split!r} is none of {', '.join(self.prepared.counts)}")
@@ -147,20 +120,10 @@ class WindowExamples:
 
 
 def read_rows(path: Path, window_bp: int, genome: ReferenceGenome) -> pd.DataFrame:
-    """The stored windows, with the FASTA's chromosome names.
+    """The stored windows of ``sequences.bed``, with the FASTA's chromosome names.
 
-    Parameters
-    ----------
-    path : ``sequences.bed``
-    window_bp : int
-        Length that every window must have (bp).
-    genome : ReferenceGenome
-
-    Returns
-    -------
-    DataFrame
-        example int64 (number in its split, from 0), split, chrom, start, end; rows as in the
-        file.
+    Every window must have ``window_bp``. The columns are example int64 (number in its split, from
+    0), split, chrom, start, end; rows as in the file.
     """
     table = read_bed(path, BED4_SPLIT, choices={"split": SPLITS}, length=window_bp)
     missing = [split for split in SPLITS if not (table["split"] == split).any()]
@@ -174,37 +137,20 @@ def read_rows(path: Path, window_bp: int, genome: ReferenceGenome) -> pd.DataFra
 
 
 def widened(table: pd.DataFrame, widened_bp: int) -> pd.DataFrame:
-    """Input windows of stored windows: widened on both sides, with their loci.
+    """Input windows of stored windows (:func:`read_rows`): widened on both sides, with their loci.
 
-    Parameters
-    ----------
-    table : DataFrame of :func:`read_rows`
-    widened_bp : int
-        Bases added on each side; input windows may reach beyond the chromosome.
-
-    Returns
-    -------
-    DataFrame
-        The same rows; start and end moved, and locus int64 (:func:`loci`).
+    The same rows; start and end moved, perhaps beyond the chromosome, and locus int64
+    (:func:`loci`).
     """
     found = table.assign(start=table["start"] - widened_bp, end=table["end"] + widened_bp)
     return found.assign(locus=loci(found))
 
 
 def loci(table: pd.DataFrame) -> np.ndarray:
-    """Number of each window's locus, a stretch of overlapping windows.
+    """Number of each window's locus, a stretch of overlapping windows; int64 (n,).
 
     Windows of one split and chromosome that overlap or touch, directly or through others, are not
-    independent examples.
-
-    Parameters
-    ----------
-    table : DataFrame with split, chrom, start, end
-
-    Returns
-    -------
-    int64 array, shape (n,)
-        From 0, in the order of split name, chromosome name and start.
+    independent examples. Numbers count from 0 in the order of split, chromosome and start.
     """
     groups = table.groupby(["split", "chrom"]).ngroup().to_numpy()
     return components(table["start"].to_numpy(), table["end"].to_numpy(), groups)
@@ -222,14 +168,9 @@ def predictions_at(
     prediction: Sequence[np.ndarray] | np.ndarray,
     model: str | None = None,
 ) -> Predictions:
-    """Predictions of windows of one split, with the locus as the unit of the bootstrap.
+    """Predictions of k windows of one split, with the locus as the unit of the bootstrap.
 
-    Parameters
-    ----------
-    table : of :class:`WindowExamples`
-    rows : k numbers of its rows
-    target, prediction : k arrays
-    model : name of the baseline; None for that of the method
+    ``model`` is the name of the baseline; None for that of the method.
     """
     return Predictions(
         str(table["split"].iloc[rows[0]]),

@@ -30,21 +30,17 @@ Layer = Literal["states", "tokens"]
 
 
 def pool_tokens(starts: np.ndarray, length: int, vectors: np.ndarray, bins: Bins) -> np.ndarray:
-    """Bins of the vectors of chunks, by exact base coverage.
+    """Bins of the vectors of chunks, by exact base coverage; float32 (bins.count, D).
 
-    A bin is the sum over chunks of (bases of the chunk in the bin) x vector / width of the bin.
-    A chunk ends where the next begins, the last one at ``length``; bases before the first chunk
-    count as zero.
+    A bin is the sum over chunks of (bases of the chunk in the bin) x vector / width of the bin. A
+    chunk ends where the next begins, the last one at ``length``; bases before the first chunk count
+    as zero.
 
     Parameters
     ----------
     starts : int64 array, shape (M,), first base of every chunk, rising
     length : bases of the sequence
     vectors : float array, shape (M, D)
-
-    Returns
-    -------
-    float32 array, shape (bins.count, D)
     """
     _check(bins, length)
     if len(starts) == 0:
@@ -64,17 +60,10 @@ def pool_tokens(starts: np.ndarray, length: int, vectors: np.ndarray, bins: Bins
 
 
 def pool_states(blocks: Iterable[np.ndarray], bins: Bins) -> np.ndarray:
-    """Mean of every bin, from vectors of bases in blocks of any lengths.
+    """Mean of every bin, float32 (bins.count, D), from vectors of bases in blocks of any lengths.
 
-    Only one block and the bins are in memory.
-
-    Parameters
-    ----------
-    blocks : float32 arrays, shape (n, D), of consecutive bases from base 0 on
-
-    Returns
-    -------
-    float32 array, shape (bins.count, D); sums are float64
+    Blocks are float32 (n, D), of consecutive bases from base 0 on; only one of them and the bins
+    are in memory. Sums are float64.
     """
     total: np.ndarray | None = None
     at, end = 0, bins.end_bp
@@ -110,16 +99,9 @@ def release_features(compressor: Compressor, ids: np.ndarray, bins: Bins) -> np.
 
 
 def full_features(compressor: Compressor, ids: np.ndarray, bins: Bins, layer: Layer) -> np.ndarray:
-    """Bins of the whole window on both strands.
+    """Bins of the whole window on both strands; float32 (count, 2, width): forward, reverse.
 
-    Parameters
-    ----------
-    ids : uint8 array of token ids, shape (L,)
-    layer : ``tokens`` or ``states``; where every base is its own token both are the same
-
-    Returns
-    -------
-    float32 array, shape (bins.count, 2, width of the layer): forward, reverse
+    The layer is ``tokens`` or ``states``; where every base is its own token both are the same.
     """
     forward = _pooled(compressor, ids, bins, layer)
     reverse = _pooled(compressor, reverse_complement(ids), mirrored(bins, len(ids)), layer)[::-1]
@@ -134,19 +116,12 @@ def _pooled(compressor: Compressor, ids: np.ndarray, bins: Bins, layer: Layer) -
 
 
 def window_features(
-    compressor: Compressor,
-    windows: WindowExamples,
-    bins: Bins,
-    input: Input,
-    layer: Layer,
+    compressor: Compressor, windows: WindowExamples, bins: Bins, input: Input, layer: Layer
 ) -> Extraction:
     """How the features of all windows of a prepared folder are computed.
 
-    Parameters
-    ----------
-    compressor : for ``full`` one that streams; for ``authors`` with its own bound
-    bins : the scored bins; those of contact maps begin at bp 0 for ``authors``
-    layer : of the input ``full``; ``authors`` always pools states
+    The compressor streams for the input ``full``, and has its own bound for ``authors``, which
+    always pools states. Scored bins of contact maps begin at bp 0 for ``authors``.
     """
     if layer not in ("states", "tokens"):
         raise GenezipError(f"there is no layer {layer}; use states or tokens")

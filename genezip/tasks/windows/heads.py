@@ -25,13 +25,7 @@ from genezip.models.device import choose_device
 from genezip.tasks.base import Job, Predictions
 from genezip.tasks.examples import rows_by_split
 from genezip.tasks.features import Moments, Standard
-from genezip.tasks.networks import (
-    ActivityHead,
-    ContactHead,
-    poisson_sum,
-    seeded,
-    squared_error_sum,
-)
+from genezip.tasks.networks import ActivityHead, ContactHead, poisson_sum, seeded, squared_error_sum
 from genezip.tasks.windows.contacts import FIRST_MAPS
 from genezip.tasks.windows.examples import WindowExamples, blocks, predict_windows
 from genezip.training.fit import fit_task, rows_of_step
@@ -152,12 +146,9 @@ def kept_where(rows: np.ndarray, keep: Callable[[int], bool], name: str) -> np.n
 def predict_contacts(
     array: np.ndarray, track: int, job: Job[WindowExamples]
 ) -> Iterator[Predictions]:
-    """Train a contact head and predict the maps of all validation and test windows.
+    """Train a contact head on one cell line (number ``track``) and predict all held-out windows.
 
-    Parameters
-    ----------
-    array : float32, shape (n, bins, channels), features in the order of the table
-    track : index of the cell line
+    Features are float32 (n, bins, channels), in the order of the table.
     """
     targets = {split: job.examples.targets(split) for split in SPLITS}
     bins = n_bins(targets["train"].shape[-1])
@@ -204,11 +195,7 @@ def contact_loss(head: nn.Module, part: Part) -> Tensor:
 def predict_activity(array: np.ndarray, job: Job[WindowExamples]) -> Iterator[Predictions]:
     """Train an activity head and predict the rates in all validation and test windows.
 
-    Targets are read from their memory maps in batches.
-
-    Parameters
-    ----------
-    array : float32, shape (n, bins, channels), features in the order of the table
+    Targets are read from their memory maps in batches; features as of :func:`predict_contacts`.
     """
     targets = {split: job.examples.targets(split) for split in SPLITS}
     bins, tracks = targets["train"].shape[1:]

@@ -68,21 +68,13 @@ Predicted = tuple[np.ndarray, np.ndarray]
 
 @dataclass(frozen=True)
 class Maps:
-    """The maps of a prepared folder, with their genome.
-
-    Attributes
-    ----------
-    prepared : Prepared
-    table : DataFrame
-        example, split (test), fold, segment (its number), first (base of the segment), chrom,
-        start, end; by start.
-    targets : float64 array, shape (maps, pairs of bins), log(1 + count) as of
-        :attr:`ContactMap.upper`
-    assembly : Assembly
-    """
+    """The maps of a prepared folder, with their genome."""
 
     prepared: Prepared
+    # columns example, split (test), fold, segment (its number), first (base of the segment),
+    # chrom, start, end; by start
     table: pd.DataFrame
+    # float64 array, shape (maps, pairs of bins), log(1 + count) as of :attr:`ContactMap.upper`
     targets: np.ndarray
     assembly: Assembly
 
@@ -106,13 +98,7 @@ class HiC(Task[Maps]):
     own_subset = "K562"
 
     def prepare(
-        self,
-        files: TaskFiles,
-        genome: Path,
-        subset: str,
-        settings: config.Labels,
-        seed: int,
-        manifest: Path,
+        self, files: TaskFiles, genome: Path, subset: str, settings: Any, seed: int, manifest: Path
     ) -> Prepared:
         """As of :class:`Task`."""
         segments = list(measurable(self, files, genome, subset).assembly().segments)
@@ -205,14 +191,8 @@ def _score(sheet: Sheet, method: Method, maps: Examples) -> None:
 def map_scores(targets: np.ndarray, predictions: np.ndarray, folds: np.ndarray) -> np.ndarray:
     """SCC, correlation, and correlation of observed over expected of every map.
 
-    Parameters
-    ----------
-    targets, predictions : float64 arrays, shape (maps, pairs of bins)
-    folds : int array, shape (maps,); the expected value of a map is that of the other folds
-
-    Returns
-    -------
-    float64 array, shape (maps, 3), NaN where undefined
+    Targets and predictions are float64 (maps, pairs of bins); the expected value of a map is that
+    of the other folds, int (maps,). The scores are float64 (maps, 3), NaN where undefined.
     """
     found = np.full((len(targets), len(METRICS)), np.nan)
     for fold in np.unique(folds):
@@ -311,12 +291,8 @@ def bin_vectors(
 ) -> np.ndarray:
     """Mean vector of the bases of every bin of the maps of a segment, over both strands.
 
-    Float32, shape (maps, bins, width).
-
-    Parameters
-    ----------
-    ids : uint8 array of token ids, shape (L,), of the segment
-    first : int array, shape (maps,), first base of every map, in any order
+    Float32, shape (maps, bins, width). ``ids`` is uint8 (L,), of the segment, and ``first`` int
+    (maps,), the first base of every map, in any order.
     """
     starts = np.sort((first[:, None] + BIN_BP * np.arange(bins)).ravel())
     opposite_starts = (len(ids) - BIN_BP - starts)[::-1]
@@ -332,16 +308,14 @@ def bin_means(
 ) -> np.ndarray:
     """Mean vector of every bin of a sequence, with one block and one bin in memory.
 
+    Returns float32 (bins, D), of the bins that lie completely in the blocks.
+
     Parameters
     ----------
     blocks : float32 arrays, shape (n, D), vectors of consecutive bases from base 0 on
     starts : int array, shape (bins,), first base of every bin, rising
-    from_end : whether the bases of a bin are summed from its end, so that those of the other
-        strand are summed in the order of this one
-
-    Returns
-    -------
-    float32 array, shape (bins, D), of the bins that lie completely in the blocks
+    from_end : whether the bases of a bin are summed from its end, so that those of the other strand
+        are summed in the order of this one
     """
     means: list[np.ndarray] = []
     held, at = np.zeros((0, 0), dtype=np.float32), 0  # vectors of the bases from ``at`` on
@@ -370,9 +344,8 @@ def pair_features(vectors: np.ndarray) -> np.ndarray:
 def smallest_penalty(results: dict[str, Any]) -> int:
     """Index of the smallest penalty whose error is at most 0.1 % above the lowest.
 
-    Parameters
-    ----------
-    results : ``cv_results_`` of a search whose score is the negative error, penalties ascending
+    ``results`` is ``cv_results_`` of a search whose score is the negative error, penalties
+    ascending.
     """
     error = -np.asarray(results["mean_test_score"])
     return int(np.argmax(error <= WITHIN * error.min()))
@@ -407,18 +380,11 @@ def _ridge(vectors: np.ndarray, folds: np.ndarray) -> Fit:
 
 @dataclass(frozen=True)
 class ContactMap:
-    """A square map inside one segment.
+    """A square map inside one segment."""
 
-    Attributes
-    ----------
-    segment : number of its segment
-    start : first base in genome coordinates, a multiple of 5,000
-    counts : float64 array, shape (n, n), symmetric, raw counts
-    """
-
-    segment: int
-    start: int
-    counts: np.ndarray
+    segment: int  # number of its segment
+    start: int  # first base in genome coordinates, a multiple of 5,000
+    counts: np.ndarray  # float64 array, shape (n, n), symmetric, raw counts
 
     @property
     def upper(self) -> np.ndarray:
@@ -430,9 +396,7 @@ class ContactMap:
 def read_counts(path: Path) -> csr_matrix:
     """Read a table without header: start of bin 1, start of bin 2, count.
 
-    Returns
-    -------
-    Symmetric sparse matrix over bins of 5,000 bp from the chromosome's first base on.
+    Returns a symmetric sparse matrix over bins of 5,000 bp from the chromosome's first base on.
     """
     try:
         table = pd.read_csv(path, sep="\t", header=None, names=["one", "two", "count"])
@@ -462,11 +426,7 @@ def tiled(counts: csr_matrix, segments: list[Segment], bins: int) -> list[Contac
     """Adjacent maps of ``bins`` whole bins inside the segments of :data:`CHROM`.
 
     A map without a scored contact (DNA to which short reads do not map uniquely) is left out.
-
-    Parameters
-    ----------
-    counts : of :func:`read_counts`
-    segments : segments of the genome; ``ContactMap.segment`` is an index of this list
+    ``ContactMap.segment`` is an index of the list of segments.
     """
     found = []
     for number, segment in enumerate(segments):

@@ -43,19 +43,12 @@ _NAME = re.compile(r"(train|valid|test)(?:-[0-9]+)*-([0-9]+)[.]tfr")
 
 @dataclass(frozen=True)
 class Shards:
-    """Shards of one split.
-
-    Attributes
-    ----------
-    split : str
-    paths : tuple of Path, in the order of their numbers
-    lacking : tuple of int
-        Missing numbers below the last one. Deposits may number with gaps; the count of records
-        shows whether a shard is lost.
-    """
+    """Shards of one split."""
 
     split: str
-    paths: tuple[Path, ...]
+    paths: tuple[Path, ...]  # in the order of their numbers
+    # missing numbers below the last one. Deposits may number with gaps; the count of records shows
+    # whether a shard is lost.
     lacking: tuple[int, ...]
 
     def gap(self) -> str:
@@ -68,14 +61,9 @@ class Shards:
 
 
 def find_shards(files: TaskFiles, folder: str) -> list[Shards]:
-    """The shards of train, valid and test among the files of a task.
+    """The shards of train, valid and test among a task's files, in ``folder/targets`` at any depth.
 
-    Parameters
-    ----------
-    files : TaskFiles
-    folder : str
-        Name of the folder of ``targets/SPLIT-NUMBER.tfr``, at any depth. There may be further
-        numbers (``train-0-3.tfr``); the last one orders.
+    There may be further numbers (``train-0-3.tfr``); the last one orders.
     """
     numbered: dict[str, dict[int, Path]] = {split: {} for split in SPLITS}
     for path in files.ending(".tfr"):
@@ -106,34 +94,16 @@ def find_shards(files: TaskFiles, folder: str) -> list[Shards]:
 
 @dataclass(frozen=True)
 class StoredWindows:
-    """How a deposit stores its windows.
-
-    Attributes
-    ----------
-    task : str
-    window_bp : int
-        Bases of a stored sequence.
-    widened_bp : int
-        Bases that the input adds on each side.
-    tracks : list of str
-    stored : tuple of int
-        Shape of a stored target (float16, little-endian, row by row).
-    transposed : bool
-        Whether its axes are transposed in the ``.npy`` file.
-    advice : str
-        Advice on the FASTA that the sequences were cut from, for messages.
-    facts : dict
-        Further facts for the manifest.
-    """
+    """How a deposit stores its windows."""
 
     task: str
-    window_bp: int
-    widened_bp: int
+    window_bp: int  # bases of a stored sequence
+    widened_bp: int  # bases that the input adds on each side
     tracks: list[str]
-    stored: tuple[int, int]
-    transposed: bool
-    advice: str
-    facts: dict[str, Any] = field(default_factory=dict)
+    stored: tuple[int, int]  # shape of a stored target (float16, little-endian, row by row)
+    transposed: bool  # whether its axes are transposed in the ``.npy`` file
+    advice: str  # advice on the FASTA that the sequences were cut from, for messages
+    facts: dict[str, Any] = field(default_factory=dict)  # further facts for the manifest
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -156,14 +126,8 @@ class Conversion:
     """Writer of targets into ``work``, whose ``done.json`` lists the finished shards.
 
     A shard counts as finished while its file is the same (size and date) and begins at the same
-    row: a damaged shard can be fetched again without losing the others.
-
-    Parameters
-    ----------
-    layout : StoredWindows
-    rows : DataFrame of :func:`genezip.tasks.windows.examples.read_rows`
-    genome : ReferenceGenome
-    work : folder that is kept when the conversion is interrupted
+    row: a damaged shard can be fetched again without losing the others. ``work`` is kept when the
+    conversion is interrupted.
     """
 
     def __init__(
@@ -341,10 +305,8 @@ def prepare_windows(
 
     Parameters
     ----------
-    layout : StoredWindows
-    rows : DataFrame of :func:`genezip.tasks.windows.examples.read_rows`
+    rows : of :func:`genezip.tasks.windows.examples.read_rows`
     shards : of every split
-    genome : ReferenceGenome
     manifest : ``FOLDER/manifest.json``; the folder's name is the subset
     inputs : name -> file, whose SHA-256 goes into the manifest
     """

@@ -1,9 +1,9 @@
 """Base class of the tasks of windows: contact maps and regulatory activity."""
 
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from genezip.config.tasks import Activity, ContactMaps, Input
+from genezip.config.tasks import Input
 from genezip.corpus.exclusions import EVALUATION_SPLITS, EvaluationIntervals
 from genezip.formats.bed import BED4_SPLIT, read_bed
 from genezip.genome.sources.splits import SPLITS
@@ -15,20 +15,12 @@ from genezip.tasks.windows.examples import Bins, WindowExamples
 
 
 class Windows(Task[WindowExamples]):
-    """A task of targets in equal bins of long windows, with cached features of those bins.
+    """A task of targets in equal bins of long windows, with cached features of those bins."""
 
-    Attributes
-    ----------
-    bins : scored bins of an input
-    bed : end of the path of the list of windows in the deposit
-    widened_bp : bases that the input adds on each side of a listed window
-    reason : what an excluded window is, for the table of exclusions
-    """
-
-    bins: ClassVar[dict[Input, Bins]]
-    bed: ClassVar[str]
-    widened_bp: ClassVar[int] = 0
-    reason: ClassVar[str]
+    bins: ClassVar[dict[Input, Bins]]  # scored bins of an input
+    bed: ClassVar[str]  # end of the path of the list of windows in the deposit
+    widened_bp: ClassVar[int] = 0  # bases that the input adds on each side of a listed window
+    reason: ClassVar[str]  # what an excluded window is, for the table of exclusions
 
     def open(self, manifest: Path, genome: Path) -> WindowExamples:
         """As of :class:`Task`."""
@@ -47,11 +39,7 @@ class Windows(Task[WindowExamples]):
         return on_hg38(self.name, inputs)
 
     def features(
-        self,
-        compressor: Compressor,
-        examples: WindowExamples,
-        input: Input,
-        settings: ContactMaps | Activity,
+        self, compressor: Compressor, examples: WindowExamples, input: Input, settings: Any
     ) -> Extraction:
         """As of :class:`Task`."""
         from genezip.tasks.windows.features import window_features
