@@ -31,8 +31,7 @@ def time_section(results: Results) -> Section:
     """Table of seconds and memory of every stage, from the workflow's benchmark files."""
     frame = results.benchmarks
     if frame.empty:
-        text = ["The stages were not timed (they did not run inside the workflow)."]
-        return Section(text)
+        return Section(["The stages were not timed (they did not run inside the workflow)."])
     longest = float(frame["seconds"].max())
     rows: list[list[Cell]] = [
         [
