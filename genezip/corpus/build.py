@@ -86,10 +86,7 @@ def build_corpus(
         Transcripts at which windows are anchored; as for the region map (config.Regions).
     jobs : processes that write shards
 
-    Returns
-    -------
-    dict
-        The manifest.
+    The manifest is returned.
     """
     refuse_foreign(out_dir, KNOWN)
     chosen = _choose(source, settings, excluded, inputs, transcripts, gene_types)

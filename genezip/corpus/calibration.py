@@ -45,18 +45,10 @@ _UNITS = ("bp_M", "pct")
 
 
 def read_table5(path: Path | None = None) -> pd.DataFrame:
-    """Published class totals: GeneZip Table 5.
+    """Published class totals: the rows of GeneZip Table 5, indexed by (dataset, split).
 
-    Parameters
-    ----------
-    path : Path, optional
-        CSV in place of the paper's, with dataset, split, and for each class ``<class>_bp_M`` (Mb)
-        and ``<class>_pct``.
-
-    Returns
-    -------
-    DataFrame
-        The rows, indexed by (dataset, split).
+    ``path`` is a CSV in place of the paper's, with dataset, split, and for each class
+    ``<class>_bp_M`` (Mb) and ``<class>_pct``.
     """
     needed = ["dataset", "split", *(f"{name}_{unit}" for name in CLASSES for unit in _UNITS)]
     table = read_tsv(
@@ -193,20 +185,10 @@ def measure(
     windows: int,
     seed: int,
 ) -> dict[str, np.ndarray]:
-    """Class shares in windows of each mode, for the window length of each published corpus.
+    """Output of :func:`mode_shares` for each of :data:`CORPORA`, at its window length.
 
-    Parameters
-    ----------
-    segments, annotations, n_runs, excluded
-        As :class:`genezip.corpus.sampling.Pool`.
-    region_map : map of the seven classes that covers the segments
-    windows : number of windows per mode and corpus
-    seed : random seed
-
-    Returns
-    -------
-    dict
-        Corpus (key of :data:`CORPORA`) -> float64 array, shape (modes, classes), percent.
+    Segments, annotations, N and exclusions are as of :class:`genezip.corpus.sampling.Pool`; the
+    map of the seven classes covers the segments. ``windows`` are drawn per mode and corpus.
     """
     shares = {}
     for name, (_, window_bp) in CORPORA.items():
@@ -228,12 +210,8 @@ def mode_shares(
 ) -> np.ndarray:
     """Percentage of bases of each class in windows of each mode.
 
-    Parameters
-    ----------
-    region_map : map of the seven classes
-    pool : segments to draw from, and the window length
-    windows : number of windows per mode
-    max_n_fraction : windows with a larger share of N are redrawn
+    ``windows`` are drawn per mode; those with a larger share of N than ``max_n_fraction`` are
+    redrawn.
 
     Returns
     -------
@@ -251,9 +229,8 @@ def mode_shares(
 def _class_bp(region_map: RegionMap, drawn: Drawn) -> np.ndarray:
     """Bases of each class in all windows; bases in two windows count twice."""
     counts = np.zeros(len(CLASSES), dtype=np.int64)
-    chroms = np.array([segment.chrom for segment in drawn.pool.segments], dtype=object)[
-        drawn.segment
-    ]
+    of_segment = np.array([segment.chrom for segment in drawn.pool.segments], dtype=object)
+    chroms = of_segment[drawn.segment]
     for chrom, runs in region_map.table().groupby("chrom"):
         starts = drawn.start[chroms == chrom]
         for index, name in enumerate(CLASSES):
@@ -268,15 +245,7 @@ def fit_simplex(matrix: np.ndarray, target: np.ndarray) -> np.ndarray:
 
     The optimum is the unconstrained optimum over the modes with positive weight, so every set of
     modes is tried (7 for three modes) and the best solution without negative weights is kept.
-
-    Parameters
-    ----------
-    matrix : float array, shape (n, k)
-    target : float array, shape (n,)
-
-    Returns
-    -------
-    float64 array, shape (k,)
+    Shapes: matrix (n, k), target (n,), weights (k,).
     """
     k = matrix.shape[1]
     best, least = np.full(k, 1 / k), np.inf

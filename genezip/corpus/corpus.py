@@ -34,27 +34,17 @@ MANIFEST_KIND = Kind(
 
 @dataclass(frozen=True)
 class Window:
-    """One window of a corpus.
+    """One window of a corpus."""
 
-    Attributes
-    ----------
-    chrom, start, end : genome interval, 0-based, half-open
-    piece, split : name of the segment, and its split
-    n_fraction : share of N, padding included
-    ids : uint8 array, shape (L,)
-        Token ids; L exceeds ``end - start`` if the window is padded with N.
-    regions : uint8 array, shape (L,)
-        Region class ids; padding is dig.
-    """
-
-    chrom: str
+    chrom: str  # genome interval, 0-based, half-open
     start: int
     end: int
-    piece: str
+    piece: str  # name of the segment
     split: str
-    n_fraction: float
+    n_fraction: float  # share of N, padding included
+    # token ids, uint8, shape (L,); L exceeds ``end - start`` if the window is padded with N
     ids: np.ndarray
-    regions: np.ndarray
+    regions: np.ndarray  # region class ids, uint8, shape (L,); padding is dig
 
 
 class CorpusReader:
@@ -158,16 +148,16 @@ def check_corpus(
                 _check_window(reader, window)
                 if assembly is not None:
                     segment = segments.get(window.piece)
-                    if segment is None or not (
-                        segment.start <= window.start < window.end <= segment.end
-                    ):
+                    if not segment or not segment.start <= window.start < window.end <= segment.end:
                         wrong = f"lies in no segment {window.piece} of the source"
                         raise _wrong(reader, window, wrong)
                     real = assembly.ids(segment, window.start, window.end)
-                    _check_equal(reader, window, window.ids, real, "base", "the FASTA")
+                    what = "bases that are not those of the FASTA"
+                    _check_equal(reader, window, window.ids, real, what)
                 if region_map is not None:
                     classes = region_map.ids(window.chrom, window.start, window.end)
-                    _check_equal(reader, window, window.regions, classes, "class", "the region map")
+                    what = "classes that are not those of the region map"
+                    _check_equal(reader, window, window.regions, classes, what)
                 shown.advance()
             announced, count = reader.manifest["splits"][split]["windows"], shown.done - before
             if count != announced:
@@ -227,22 +217,12 @@ def _check_window(reader: CorpusReader, window: Window) -> None:
 
 
 def _check_equal(
-    reader: CorpusReader,
-    window: Window,
-    found: np.ndarray,
-    truth: np.ndarray,
-    what: str,
-    where: str,
+    reader: CorpusReader, window: Window, found: np.ndarray, truth: np.ndarray, what: str
 ) -> None:
     differ = np.flatnonzero(found[: len(truth)] != truth)
     if len(differ):
-        position = window.start + int(differ[0])
-        raise _wrong(
-            reader,
-            window,
-            f"has {len(differ)} {what}{'es' if what == 'class' else 's'} that are not those of "
-            f"{where}, the first at {window.chrom}:{position:,}",
-        )
+        first = f"the first at {window.chrom}:{window.start + int(differ[0]):,}"
+        raise _wrong(reader, window, f"has {len(differ)} {what}, {first}")
 
 
 def _wrong(reader: CorpusReader, window: Window, what: str) -> GenezipError:

@@ -52,22 +52,16 @@ _NO_END = 1 << 62
 
 @dataclass(frozen=True)
 class EvaluationIntervals:
-    """DNA of an evaluation, which must not be used for training.
+    """DNA of an evaluation, which must not be used for training."""
 
-    Attributes
-    ----------
-    task : value of the column ``task`` in the table of exclusions
-    table : chrom, start, end (0-based, half-open, may reach beyond the ends of a chromosome), split
-        (one of :data:`EVALUATION_SPLITS`), reason. Rows are unique.
-    assembly : chromosome names of the assembly of the intervals
-    widened : split -> number of inputs that were lifted in parts and widened
-    not_lifted : split -> names of inputs that do not map to the assembly
-    """
-
-    task: str
+    task: str  # value of the column ``task`` in the table of exclusions
+    # chrom, start, end (0-based, half-open, may reach beyond the ends of a chromosome), split (one
+    # of :data:`EVALUATION_SPLITS`), reason. Rows are unique.
     table: pd.DataFrame
-    assembly: Collection[str]
+    assembly: Collection[str]  # chromosome names of the assembly of the intervals
+    # split -> number of inputs that were lifted in parts and widened
     widened: Mapping[str, int] = field(default_factory=dict)
+    # split -> names of inputs that do not map to the assembly
     not_lifted: Mapping[str, list[str]] = field(default_factory=dict)
 
 
@@ -138,18 +132,7 @@ def is_exclusions(given: Input) -> bool:
 
 
 def read_exclusions(given: Input, chrom_sizes: Mapping[str, int] | None = None) -> pd.DataFrame:
-    """Read a file of :func:`write_exclusions`.
-
-    Parameters
-    ----------
-    given : BED, plain or gzip; a file or a pipe
-    chrom_sizes : chromosome -> length (bp); rows must lie inside
-
-    Returns
-    -------
-    DataFrame
-        chrom, start, end, task, split, reason.
-    """
+    """Read a file of :func:`write_exclusions`; its rows must lie inside the ``chrom_sizes``."""
     with opened(given) as file:
         path = str(file)
         again = "run `genezip leakage exclusions` again"

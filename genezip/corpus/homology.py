@@ -98,12 +98,8 @@ def filter_homologous(
 
     All k-mers are counted, not a sample. Dropping every window raises.
 
-    Parameters
-    ----------
-    windows : held-out windows
-    assembly : Assembly
-        All bases of its training segments count, whether a training window covers them or not.
-    settings : ``homology_k`` and ``homology_max_shared``; nothing is dropped where either is null
+    All bases of the training segments count, whether a training window covers them or not.
+    Nothing is dropped where ``homology_k`` or ``homology_max_shared`` is null.
 
     Returns
     -------
@@ -141,10 +137,7 @@ def filter_homologous(
 def write_tables(folder: Path, homology: pd.DataFrame, settings: Corpus) -> list[dict[str, Any]]:
     """Write ``dropped.tsv`` and, with the filter on, ``heldout_homology.tsv``.
 
-    Returns
-    -------
-    list of dict
-        Their manifest entries: path, rows, bytes, sha256.
+    Their manifest entries (path, rows, bytes, sha256) are returned.
     """
     out = homology.assign(dropped=homology["dropped"].astype(int))
     tables = {"dropped.tsv": out[homology["dropped"]].drop(columns="dropped")}

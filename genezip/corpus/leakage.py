@@ -33,13 +33,7 @@ _WINDOW_COLUMNS = ["chrom", "start", "end", "split"]
 
 
 def read_windows(reader: CorpusReader, split: str) -> pd.DataFrame:
-    """Read the intervals of the windows of a split from its shards, without their sequences.
-
-    Returns
-    -------
-    DataFrame
-        chrom, start, end.
-    """
+    """chrom, start and end of the windows of a split, read from its shards without sequences."""
     frames = [pd.DataFrame({"chrom": [], "start": [], "end": []})]
     for entry in reader.files(split):
         path = reader.path.parent / entry["path"]
@@ -56,15 +50,9 @@ def read_windows(reader: CorpusReader, split: str) -> pd.DataFrame:
 
 
 def touched_bases(windows: pd.DataFrame, others: pd.DataFrame) -> np.ndarray:
-    """Number of bases of each window that the other intervals cover.
+    """Number of bases of each window that the other intervals cover: int64, shape (windows,).
 
-    Parameters
-    ----------
-    windows, others : DataFrame with chrom, start, end
-
-    Returns
-    -------
-    int64 array, shape (len(windows),)
+    Both tables have chrom, start, end.
     """
     touched = np.zeros(len(windows), dtype=np.int64)
     chroms, intervals = windows["chrom"].to_numpy(), by_chrom(others)

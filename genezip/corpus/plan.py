@@ -65,19 +65,13 @@ class ShardPlan:
 
 @dataclass(frozen=True)
 class Plan:
-    """A plan, as read from its file.
+    """A plan, as read from its file."""
 
-    Attributes
-    ----------
-    head : ``settings`` and ``window_bp`` (by split), ``source`` (kind), ``inputs`` (hashes),
-        ``dropped`` (held-out windows left out)
-    table : Table of :data:`PLAN_SCHEMA`, shards one after the other
-    sha256 : hash of the file, which every shard stores
-    """
-
+    # ``settings`` and ``window_bp`` (by split), ``source`` (kind), ``inputs`` (hashes), ``dropped``
+    # (held-out windows left out)
     head: dict[str, Any]
-    table: pa.Table
-    sha256: str
+    table: pa.Table  # Table of :data:`PLAN_SCHEMA`, shards one after the other
+    sha256: str  # hash of the file, which every shard stores
 
     def counts(self) -> list[tuple[str, int, int]]:
         """(split, shard number, windows) of every shard, in order."""
@@ -90,17 +84,11 @@ class Plan:
         counts = self.counts()
         ends = np.cumsum([count for _, _, count in counts])
         first, last = (len(counts) * number // of for number in (part - 1, part))
-        return [
-            ShardPlan(
-                split,
-                number,
-                self.head["window_bp"][split],
-                self.table.slice(int(end) - count, count).to_pandas(),
-            )
-            for (split, number, count), end in zip(
-                counts[first:last], ends[first:last], strict=True
-            )
-        ]
+        shards = []
+        for (split, number, count), end in list(zip(counts, ends, strict=True))[first:last]:
+            rows = self.table.slice(int(end) - count, count).to_pandas()
+            shards.append(ShardPlan(split, number, self.head["window_bp"][split], rows))
+        return shards
 
 
 def write_plan(
@@ -111,9 +99,7 @@ def write_plan(
 ) -> Plan:
     """Assign windows to shards and write the plan (atomically); return it as read back.
 
-    Parameters
-    ----------
-    windows : split -> DataFrame piece, start, end, sampling_mode
+    ``windows`` has a table of piece, start, end and sampling_mode for each split.
     """
     window_bp = {split: split_window_bp(split, settings) for split in SPLITS}
     frames = [
@@ -189,7 +175,10 @@ def choose_windows(
     if settings.validation == "strict":
         share = settings.strict_valid_fraction
         train, valid = strict_blocks(train, settings.strict_block_bp, share, settings.seed)
-    n_runs = _n_runs(assembly, [*train, *valid])
+    names = {segment.name for segment in (*train, *valid)}
+    scanned = [segment for segment in assembly.segments if segment.name in names]
+    shown = progress(scanned, "looking for N", unit="segment")
+    n_runs = {segment.name: assembly.n_runs(segment) for segment in shown}
 
     def drawn(segments: Sequence[Segment], count: int, stream: int) -> pd.DataFrame:
         pool = Pool(segments, settings.window_bp, annotations, n_runs, excluded)
@@ -206,14 +195,6 @@ def choose_windows(
     kept, homology = filter_homologous(tiles, assembly, settings)
     windows["test"] = _table(kept)
     return windows, homology
-
-
-def _n_runs(assembly: Assembly, segments: Sequence[Segment]) -> dict[str, Intervals]:
-    """Runs of N of the complete segments that contain the given segments."""
-    names = {segment.name for segment in segments}
-    scanned = [segment for segment in assembly.segments if segment.name in names]
-    shown = progress(scanned, "looking for N", unit="segment")
-    return {segment.name: assembly.n_runs(segment) for segment in shown}
 
 
 def _tiled_validation(

@@ -142,14 +142,13 @@ class Pool:
         self.n = self._line(lambda segment: n_runs[segment.name])
         self.excluded = self._line(lambda segment: chromosomes.get(segment.chrom, NO_INTERVALS))
         sets = {segment.annotation: annotations[segment.annotation] for segment in self.segments}
-        tss = {name: by_chrom(_tss_bases(annotation)) for name, annotation in sets.items()}
+        tss = {}
+        for name, annotation in sets.items():
+            table = annotation.tss()
+            tss[name] = by_chrom(table.assign(start=table["position"], end=table["position"] + 1))
         cds = {name: by_chrom(annotation.cds) for name, annotation in sets.items()}
-        self.tss = self._line(
-            lambda segment: tss[segment.annotation].get(segment.chrom, NO_INTERVALS)
-        )
-        self.cds = self._line(
-            lambda segment: cds[segment.annotation].get(segment.chrom, NO_INTERVALS)
-        )
+        self.tss = self._line(lambda one: tss[one.annotation].get(one.chrom, NO_INTERVALS))
+        self.cds = self._line(lambda one: cds[one.annotation].get(one.chrom, NO_INTERVALS))
 
     def _line(self, of_segment: Callable[[Segment], Intervals]) -> Covered:
         """Intervals in genome coordinates, clipped to each segment and shifted to the line."""
@@ -225,13 +224,6 @@ class Pool:
             yield starts[legal]
 
 
-def _tss_bases(annotation: Annotation) -> pd.DataFrame:
-    tss = annotation.tss()
-    return pd.DataFrame(
-        {"chrom": tss["chrom"], "start": tss["position"], "end": tss["position"] + 1}
-    )
-
-
 def legal_tiles(
     tiles: Iterable[PlannedWindow], pool: Pool, max_n_fraction: float
 ) -> list[PlannedWindow]:
@@ -247,19 +239,12 @@ def legal_tiles(
 
 @dataclass(frozen=True)
 class Drawn:
-    """Windows of a pool in random order.
-
-    Attributes
-    ----------
-    segment : int64 array, shape (n,), index in ``pool.segments``
-    start : int64 array, shape (n,), genome coordinates
-    mode : int64 array, shape (n,), index in :data:`MODES`
-    """
+    """Windows of a pool in random order."""
 
     pool: Pool
-    segment: np.ndarray
-    start: np.ndarray
-    mode: np.ndarray
+    segment: np.ndarray  # int64 array, shape (n,), index in ``pool.segments``
+    start: np.ndarray  # int64 array, shape (n,), genome coordinates
+    mode: np.ndarray  # int64 array, shape (n,), index in :data:`MODES`
 
     def table(self) -> pd.DataFrame:
         """The windows as a table: piece (name of the segment), start, end, sampling_mode."""
@@ -293,12 +278,6 @@ def sample(
     distinct : draw no window twice, even in different modes. Once fewer than 2 % of a mode's
         legal candidates are new, its last windows are chosen among all that are left, each as
         likely as any other.
-
-    Raises
-    ------
-    GenezipError
-        If a mode has no anchor, only candidates that are rejected (with the causes counted),
-        or fewer distinct windows than asked for (with their number).
     """
     modes = rng.choice(len(MODES), size=count, p=[weights[name] for name in MODES])
     starts = np.zeros(count, dtype=np.int64)
@@ -309,7 +288,7 @@ def sample(
         if slots.size:
             starts[slots] = _draw(pool, mode, slots.size, max_n_fraction, rng, taken, distinct)
             if distinct:
-                taken = _merged(taken, starts[slots])
+                taken = np.concatenate([taken, starts[slots]])
     segment = pool.segment_of(starts)
     origin = np.array([found.start for found in pool.segments], dtype=np.int64)
     return Drawn(pool, segment, starts - pool.offsets[segment] + origin[segment], modes)
@@ -324,7 +303,7 @@ def _draw(
     taken: np.ndarray,
     distinct: bool,
 ) -> np.ndarray:
-    """Legal window starts on the line, int64 array of shape (count,); ``taken`` is sorted."""
+    """Legal window starts on the line, int64 array of shape (count,)."""
     anchors = {"tss": pool.tss, "cds": pool.cds}.get(mode)
     if anchors is not None and not anchors.bp:
         raise GenezipError(
@@ -347,13 +326,13 @@ def _draw(
             checked += len(legal)
             _, first = np.unique(legal, return_index=True)
             legal = legal[np.sort(first)]
-            legal = legal[~_among(legal, taken)]
+            legal = legal[~np.isin(legal, taken)]
             new += len(legal)
         legal = legal[:missing]
         drawn.append(legal)
         missing -= len(legal)
         if distinct:
-            taken = _merged(taken, legal)
+            taken = np.concatenate([taken, legal])
         if missing and checked >= _PER_CHECK:
             if new < _LEAST_NEW * checked:
                 drawn.append(_rest(pool, mode, count, missing, max_n_fraction, rng, taken))
@@ -386,8 +365,8 @@ def _rest(
 
     (Drawing favours windows with several anchors; only few windows are left at this point.)
     """
-    blocks = [block[~_among(block, taken)] for block in pool.legal_starts(mode, max_n_fraction)]
-    left = np.concatenate(blocks)
+    blocks = pool.legal_starts(mode, max_n_fraction)
+    left = np.concatenate([block[~np.isin(block, taken)] for block in blocks])
     if len(left) < missing:
         raise GenezipError(
             f"the corpus needs {count:,} windows of the mode {mode}, but only "
@@ -395,17 +374,3 @@ def _rest(
             f"fewer windows, or lower corpus.sampling.{mode}"
         )
     return rng.choice(left, size=missing, replace=False)
-
-
-def _merged(ordered: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """A sorted array with further values inserted."""
-    values = np.sort(values)
-    return np.insert(ordered, np.searchsorted(ordered, values), values)
-
-
-def _among(values: np.ndarray, ordered: np.ndarray) -> np.ndarray:
-    """True where a value is in a sorted array."""
-    if not len(ordered):
-        return np.zeros(len(values), dtype=bool)
-    index = np.minimum(np.searchsorted(ordered, values), len(ordered) - 1)
-    return np.asarray(ordered[index] == values)

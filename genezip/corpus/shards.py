@@ -111,23 +111,13 @@ class Head:
 
 @dataclass(frozen=True)
 class RowGroup:
-    """Windows of one row group as they are stored; :func:`decode` converts them to ids.
+    """Windows of one row group as they are stored; :func:`decode` converts them to ids."""
 
-    Attributes
-    ----------
-    path : file of the windows, for messages
-    codes : uint8 array, shape (n, L)
-        ASCII letters.
-    offsets : int64 array, shape (n + 1,)
-        Runs of window i are ``offsets[i]`` to ``offsets[i + 1]``.
-    lengths, classes : int32 and uint8 arrays, shape (runs,)
-    """
-
-    path: Path
-    codes: np.ndarray
-    offsets: np.ndarray
-    lengths: np.ndarray
-    classes: np.ndarray
+    path: Path  # file of the windows, for messages
+    codes: np.ndarray  # ASCII letters, uint8, shape (n, L)
+    offsets: np.ndarray  # int64, shape (n + 1,): runs of window i are offsets[i] to offsets[i + 1]
+    lengths: np.ndarray  # int32, shape (runs,)
+    classes: np.ndarray  # uint8, shape (runs,)
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -244,19 +234,11 @@ def _offsets(lists: pa.ListArray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Shard:
-    """A decoded shard of n windows of L bases.
+    """A decoded shard of n windows of L bases."""
 
-    Attributes
-    ----------
-    ids : uint8 array, shape (n, L)
-    regions : uint8 array, shape (n, L)
-    table : DataFrame, n rows
-        chrom, start, end, strand, piece, split, sampling_mode, n_fraction.
-    """
-
-    ids: np.ndarray
-    regions: np.ndarray
-    table: pd.DataFrame
+    ids: np.ndarray  # uint8 array, shape (n, L)
+    regions: np.ndarray  # uint8 array, shape (n, L)
+    table: pd.DataFrame  # n rows of TABLE_COLUMNS
 
 
 def read_shard(path: Path) -> Shard:

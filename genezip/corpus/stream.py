@@ -50,28 +50,17 @@ class RowAddress(NamedTuple):
 
 @dataclass(frozen=True)
 class ShuffleBuffer:
-    """Windows that are shuffled together: number ``begin`` to ``end`` of an epoch.
-
-    Attributes
-    ----------
-    epoch, number : epoch and number of the buffer
-    begin, end : half-open, counted in the order of the epoch
-    files, groups : int64 arrays, shape (G,)
-        The row groups that the buffer reads.
-    group, row : int64 arrays, shape (end - begin,)
-        Row group (0 to G - 1) and row in it of every window, in their order.
-    flipped : bool array, shape (end - begin,)
-        Windows that are reverse-complemented if the stream is asked to.
-    """
+    """Windows that are shuffled together: number ``begin`` to ``end`` of an epoch."""
 
     epoch: int
-    number: int
-    begin: int
+    number: int  # of the buffer in the epoch
+    begin: int  # half-open, counted in the order of the epoch
     end: int
-    files: np.ndarray
-    groups: np.ndarray
-    group: np.ndarray
-    row: np.ndarray
+    files: np.ndarray  # file of each row group that the buffer reads, int64, shape (G,)
+    groups: np.ndarray  # number of each row group in its file, int64, shape (G,)
+    group: np.ndarray  # row group of every window, 0 to G - 1, int64, shape (end - begin,)
+    row: np.ndarray  # row of every window in its row group, int64, shape (end - begin,)
+    # windows to reverse-complement if the stream is asked to, bool, shape (end - begin,)
     flipped: np.ndarray
 
     def address(self, window: int) -> RowAddress:
@@ -175,11 +164,6 @@ class WindowStream:
     rows : rows of every batch that are decoded and returned; all by default
     reverse_complement : reverse-complement half of the windows, chosen by the seed; the order of
         their regions is reversed
-
-    Examples
-    --------
-    ``state_dict()`` after a batch, passed to ``load_state_dict()`` of a new stream, continues
-    with the next window.
     """
 
     def __init__(
@@ -236,12 +220,7 @@ class WindowStream:
         self.position += self.batch
 
     def batch_at(self, position: int) -> Batch:
-        """The selected rows of the batch that begins at a window; thread-safe.
-
-        Parameters
-        ----------
-        position : windows before the batch, counted through all epochs
-        """
+        """The selected rows of the batch after ``position`` windows of all epochs; thread-safe."""
         parts: list[tuple[np.ndarray, np.ndarray]] = []
         begin, end = position + self.rows.start, position + self.rows.stop
         while begin < end:
@@ -435,16 +414,10 @@ def prefetched(stream: WindowStream, workers: int = 1, depth: int = 2) -> Iterat
 
 
 def sampled(reader: CorpusReader, bases: int, seed: int) -> Iterator[np.ndarray]:
-    """Random training windows without repetition, in constant memory.
+    """Token ids of random training windows without repetition, in constant memory.
 
-    Parameters
-    ----------
-    bases : total number of A, C, G, T, at least 1; the last window is cut at the last of them
-    seed : random seed of the order
-
-    Yields
-    ------
-    uint8 arrays of token ids, one per window; fewer bases in all if the corpus has no more
+    The windows have ``bases`` A, C, G, T in all, fewer if the corpus has no more; the last window
+    is cut at the last of them.
     """
     stream = WindowStream(reader, batch=1, seed=seed)
     while bases > 0 and stream.position < stream.windows_per_epoch:

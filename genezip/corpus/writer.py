@@ -29,12 +29,7 @@ _TALLY = b"genezip_tally"
 
 
 class ShardWriter:
-    """Write shards of a plan into a folder; complete shards of this plan are kept.
-
-    Parameters
-    ----------
-    folder : folder of the corpus
-    """
+    """Write shards of a plan into the folder of a corpus; complete shards of it are kept."""
 
     def __init__(
         self, plan: Plan, assembly: Assembly, region_map: RegionMap, folder: str | Path
@@ -47,13 +42,9 @@ class ShardWriter:
         self.regions = region_map.sha256()
 
     def write(self, shard: ShardPlan) -> dict[str, Any]:
-        """Write a shard, unless it is already complete.
+        """Write a shard, unless it is already complete, and return its manifest entry.
 
-        Returns
-        -------
-        dict
-            The manifest entry: path, split, rows, row_group_rows, bytes, sha256, n_bp,
-            padding_bp, composition (bp of every class), sampling_modes.
+        ``composition`` is in bp of every class.
         """
         path = self.folder / shard.path
         tally = self._finished(path, shard)

@@ -17,24 +17,14 @@ _SCHEMES = ("https://", "http://", "doi:")
 
 @dataclass(frozen=True)
 class Row:
-    """One file on one server.
+    """One file on one server."""
 
-    Attributes
-    ----------
-    name : identifier; rows of one name are alternatives, tried in order
-    path : path below the folder of downloads
-    url : address, or ``doi:...`` for a whole deposit whose files are listed by its server
-    release : rows of equal name and release are the same bytes
-    checksum : ``md5:...``, ``sha1:...`` or ``sha256:...``; None where unknown
-    n_bytes : size; None where unknown
-    """
-
-    name: str
-    path: str
-    url: str
-    release: str
-    checksum: str | None
-    n_bytes: int | None
+    name: str  # identifier; rows of one name are alternatives, tried in order
+    path: str  # path below the folder of downloads
+    url: str  # address, or ``doi:...`` for a whole deposit whose files are listed by its server
+    release: str  # rows of equal name and release are the same bytes
+    checksum: str | None  # ``md5:...``, ``sha1:...`` or ``sha256:...``; None where unknown
+    n_bytes: int | None  # size; None where unknown
     licence: str
     citation: str
 
@@ -46,20 +36,13 @@ class Row:
 
 @dataclass(frozen=True)
 class Item:
-    """One file to download.
+    """One file to download."""
 
-    Attributes
-    ----------
-    rows : alternatives in order
-    check : returns what is wrong with a complete file, or None
-    fingerprint : SHA-256 of the content that must never change; by default of the whole file
-    about : rough size in bytes, for files whose size is not worth a request
-    """
-
-    rows: tuple[Row, ...]
-    check: Check | None = None
+    rows: tuple[Row, ...]  # alternatives in order
+    check: Check | None = None  # returns what is wrong with a complete file, or None
+    # SHA-256 of the content that must never change; by default of the whole file
     fingerprint: Callable[[Path], str] = sha256_file
-    about: int | None = None
+    about: int | None = None  # rough size in bytes, for files whose size is not worth a request
 
 
 def item(rows: Iterable[Row]) -> Item:
@@ -77,11 +60,8 @@ def read_sources(path: Path) -> dict[str, list[Row]]:
     if not path.is_file():
         raise GenezipError(f"{path} does not exist; name the table of sources with --sources")
     with open(path, encoding="utf-8", newline="") as handle:
-        reader = csv.DictReader(
-            (line for line in handle if not line.startswith("#")),
-            delimiter="\t",
-            quoting=csv.QUOTE_NONE,
-        )
+        lines = (line for line in handle if not line.startswith("#"))
+        reader = csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
         if tuple(reader.fieldnames or ()) != COLUMNS:
             raise GenezipError(f"{path} must have the columns {', '.join(COLUMNS)}")
         rows = [_row(line, path) for line in reader]

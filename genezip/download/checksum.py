@@ -35,12 +35,7 @@ def checksum_of(path: Path, kind: str) -> str:
 
 
 def mismatch(path: Path, checksum: str | None, n_bytes: int | None) -> str | None:
-    """How a file differs from its known size and checksum, or None.
-
-    Parameters
-    ----------
-    checksum : ``kind:hex``; None where it is unknown
-    """
+    """How a file differs from its size and checksum (None where unknown), or None."""
     size = path.stat().st_size
     if n_bytes is not None and size != n_bytes:
         return f"has {size} bytes instead of {n_bytes}"

@@ -60,13 +60,6 @@ def listing(
         ``version`` (text), ``licence`` (text or None) and ``files``: each with ``path``,
         ``id``, ``bytes`` or None, ``checksum`` or None, ``original`` (bool: request the
         original file) and ``restricted`` (bool).
-
-    Raises
-    ------
-    SourceUnavailable
-        The server cannot be reached.
-    GenezipError
-        The answer is not a file list, or the folder of fetched files has none.
     """
     known = store.lock.listing(doi)
     if known is not None:
@@ -124,7 +117,10 @@ def parse(answer: bytes, where: str) -> dict[str, Any]:
 def _file(entry: dict[str, Any], where: str) -> dict[str, Any]:
     data = entry["dataFile"]
     name, size = data["filename"], data.get("filesize")
-    checksum = _checksum(data)
+    stated = data.get("checksum") or {"type": "MD5", "value": data.get("md5")}
+    kind = str(stated["type"]).lower().replace("-", "")
+    text = f"{kind}:{str(stated['value']).lower()}"
+    checksum = text if is_checksum(text) else None
     suffix = _TEXT_TABLES.get(str(data.get("originalFileFormat")))
     original = data.get("originalFileName") or (
         Path(name).stem + suffix if suffix and name.endswith(".tab") else None
@@ -142,13 +138,6 @@ def _file(entry: dict[str, Any], where: str) -> dict[str, Any]:
     }
 
 
-def _checksum(data: dict[str, Any]) -> str | None:
-    stated = data.get("checksum") or {"type": "MD5", "value": data.get("md5")}
-    kind = str(stated["type"]).lower().replace("-", "")
-    text = f"{kind}:{str(stated['value']).lower()}"
-    return text if is_checksum(text) else None
-
-
 def deposit_items(row: Row, server: str, found: dict[str, Any], store: Store) -> list[Item]:
     """The files of a deposit as items; ``row`` is its ``doi:`` row of the table of sources.
 
@@ -158,20 +147,17 @@ def deposit_items(row: Row, server: str, found: dict[str, Any], store: Store) ->
     items = []
     for file in found["files"]:
         query = "?format=original" if file["original"] else ""
-        wish = item(
-            [
-                Row(
-                    name=f"{row.name}/{file['path']}",
-                    path=file["path"],
-                    url=f"{server}/api/access/datafile/{file['id']}{query}",
-                    release=f"{doi} v{found['version']}",
-                    checksum=file["checksum"],
-                    n_bytes=file["bytes"],
-                    licence=found["licence"] or row.licence,
-                    citation=row.citation,
-                )
-            ]
+        of_file = Row(
+            name=f"{row.name}/{file['path']}",
+            path=file["path"],
+            url=f"{server}/api/access/datafile/{file['id']}{query}",
+            release=f"{doi} v{found['version']}",
+            checksum=file["checksum"],
+            n_bytes=file["bytes"],
+            licence=found["licence"] or row.licence,
+            citation=row.citation,
         )
+        wish = item([of_file])
         if file["restricted"] and store.fetched is None and not store.here(wish):
             raise GenezipError(
                 f"{file['path']} of {doi} is restricted; ask for it at the deposit, put it "

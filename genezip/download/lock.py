@@ -23,13 +23,13 @@ from genezip.errors import GenezipError
 
 _AGAIN = "restore it, or delete it to record every file again"
 LOCK = Kind("lock of downloads", 1, first=_AGAIN, again=_AGAIN, keys=("files", "listings"))
-_OPTIONAL_TEXT, _OPTIONAL_NUMBER = (str, type(None)), (int, type(None))
+_OPTIONAL_TEXT = (str, type(None))
 _FILE: dict[str, Any] = {"sha256": str, "bytes": int, "url": str}
 _LISTING: dict[str, Any] = {"version": str, "licence": _OPTIONAL_TEXT, "files": list}
 _LISTED: dict[str, Any] = {
     "path": str,
     "id": int,
-    "bytes": _OPTIONAL_NUMBER,
+    "bytes": (int, type(None)),
     "checksum": _OPTIONAL_TEXT,
     "original": bool,
     "restricted": bool,

@@ -9,9 +9,11 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 from genezip.download.catalogue import Item
@@ -19,42 +21,30 @@ from genezip.download.store import Store
 from genezip.download.transfer import AGENT, reason_of
 from genezip.errors import GenezipError
 
-_AT_ONCE = 8  # parallel requests for sizes
+Answer = TypeVar("Answer")
+
+_AT_ONCE = 8  # parallel requests
 
 
 @dataclass(frozen=True)
 class Planned:
-    """One file of a plan.
-
-    Attributes
-    ----------
-    urls : its addresses in order
-    n_bytes : size; None if unknown
-    still : bytes that must still be written
-    state : one or two words for the user
-    """
+    """One file of a plan."""
 
     name: str
     path: str
-    urls: tuple[str, ...]
-    n_bytes: int | None
-    still: int
-    state: str
+    urls: tuple[str, ...]  # its addresses in order
+    n_bytes: int | None  # size; None if unknown
+    still: int  # bytes that must still be written
+    state: str  # one or two words for the user
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Files to download, and the free disk space.
-
-    Attributes
-    ----------
-    also : bytes of further files that are made from the downloads
-    free : free bytes on the disk of the folder
-    """
+    """Files to download, and the free disk space."""
 
     files: list[Planned]
-    also: int
-    free: int
+    also: int  # bytes of further files that are made from the downloads
+    free: int  # free bytes on the disk of the folder
     folder: Path
 
     @property
@@ -107,10 +97,7 @@ def in_words(n_bytes: int) -> str:
 def plan(store: Store, items: Sequence[Item], also: int = 0) -> Plan:
     """Plan a download without downloading: find local files and request unknown sizes.
 
-    Parameters
-    ----------
-    store : with a folder of fetched files there are no requests
-    also : bytes of further files that are made from the downloads
+    With a folder of fetched files there are no requests. ``also`` is as of :class:`Plan`.
     """
     absent = [item for item in items if not store.here(item)]
     ask = [row.url for item in absent if _stated(store, item) is None for row in item.rows]
@@ -165,34 +152,22 @@ def free_bytes(folder: Path) -> int:
 def first_byte(urls: list[str], timeout_s: float) -> str | None:
     """Request the first byte from all servers at once; any answer counts, even an error page.
 
-    Returns
-    -------
-    None as soon as one server answers within ``timeout_s``, else the servers and why each failed.
+    None is returned as soon as one server answers, else the servers and why each failed.
     """
-    answers: queue.Queue[tuple[str, str | None]] = queue.Queue()
 
-    def ask(url: str) -> None:
+    def failure(url: str) -> str | None:
         request = urllib.request.Request(url, headers=AGENT | {"Range": "bytes=0-0"})
         try:
             with urllib.request.urlopen(request, timeout=timeout_s) as response:
                 response.read(1)
         except urllib.error.HTTPError:
-            answers.put((url, None))
+            return None
         except Exception as error:
-            answers.put((url, reason_of(error)))
-        else:
-            answers.put((url, None))
+            return reason_of(error)
+        return None
 
-    for url in urls:
-        # daemon threads, because a hanging name lookup must not block the program's exit
-        threading.Thread(target=ask, args=(url,), daemon=True).start()
-    deadline = time.monotonic() + timeout_s
     reasons = dict.fromkeys(urls, f"no first byte within {timeout_s:g} s")
-    for _ in urls:
-        try:
-            url, reason = answers.get(timeout=max(0.0, deadline - time.monotonic()))
-        except queue.Empty:
-            break
+    for url, reason in _answers(failure, urls, timeout_s):
         if reason is None:
             return None
         reasons[url] = reason
@@ -200,42 +175,45 @@ def first_byte(urls: list[str], timeout_s: float) -> str | None:
 
 
 def remote_sizes(urls: list[str], timeout_s: float) -> dict[str, int | None]:
-    """Sizes of remote files in bytes, by HEAD requests; None if unknown.
+    """Sizes of remote files in bytes, by HEAD requests; None if unknown."""
 
-    Eight requests run at once, and each eight files take at most ``timeout_s``, even if a name
-    lookup hangs.
-    """
-    waiting: queue.SimpleQueue[str] = queue.SimpleQueue()
-    answers: queue.Queue[tuple[str, int | None]] = queue.Queue()
-    sizes: dict[str, int | None] = dict.fromkeys(urls)
-    for url in sizes:
-        waiting.put(url)
-
-    def ask() -> None:
-        while True:
-            try:
-                url = waiting.get_nowait()
-            except queue.Empty:
-                return
-            answers.put((url, _remote_size(url, timeout_s)))
-
-    for _ in range(min(_AT_ONCE, len(sizes))):
-        threading.Thread(target=ask, daemon=True).start()
-    deadline = time.monotonic() + timeout_s * -(-len(sizes) // _AT_ONCE)
-    for _ in range(len(sizes)):
+    def size_of(url: str) -> int | None:
         try:
-            url, size = answers.get(timeout=max(0.0, deadline - time.monotonic()))
-        except queue.Empty:
-            break
-        sizes[url] = size
+            request = urllib.request.Request(url, headers=AGENT, method="HEAD")
+            with urllib.request.urlopen(request, timeout=timeout_s) as response:
+                length = response.headers.get("Content-Length")
+        except Exception:  # the size stays unknown, and the download will report the error
+            return None
+        return int(length) if length and length.isdigit() else None
+
+    sizes: dict[str, int | None] = dict.fromkeys(urls)
+    sizes.update(_answers(size_of, list(sizes), timeout_s))
     return sizes
 
 
-def _remote_size(url: str, timeout_s: float) -> int | None:
-    try:
-        request = urllib.request.Request(url, headers=AGENT, method="HEAD")
-        with urllib.request.urlopen(request, timeout=timeout_s) as response:
-            length = response.headers.get("Content-Length")
-    except Exception:  # the size stays unknown, and the download will report the error
-        return None
-    return int(length) if length and length.isdigit() else None
+def _answers(
+    ask: Callable[[str], Answer], urls: Sequence[str], timeout_s: float
+) -> Iterator[tuple[str, Answer]]:
+    """(url, ``ask(url)``) of each address as it arrives.
+
+    Eight requests run at once, and each eight addresses take at most ``timeout_s``, even if a name
+    lookup hangs.
+    """
+    waiting: queue.SimpleQueue[str] = queue.SimpleQueue()
+    answers: queue.Queue[tuple[str, Answer]] = queue.Queue()
+    for url in urls:
+        waiting.put(url)
+
+    def work() -> None:
+        with suppress(queue.Empty):
+            while True:
+                url = waiting.get_nowait()
+                answers.put((url, ask(url)))
+
+    for _ in urls[:_AT_ONCE]:
+        # daemon threads, because a hanging name lookup must not block the program's exit
+        threading.Thread(target=work, daemon=True).start()
+    deadline = time.monotonic() + timeout_s * -(-len(urls) // _AT_ONCE)
+    with suppress(queue.Empty):
+        for _ in urls:
+            yield answers.get(timeout=max(0.0, deadline - time.monotonic()))

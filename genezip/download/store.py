@@ -5,7 +5,7 @@ import os
 import shutil
 from collections.abc import Iterable
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
@@ -70,20 +70,14 @@ class Store:
         """Raise an error with all missing files, if there is a folder ``fetched``."""
         if self.fetched is None:
             return
-        missing = self.missing(items)
-        if missing:
+        if missing := self.missing(items):
             raise GenezipError(
                 f"the folder {self.fetched.folder} of fetched files lacks {', '.join(missing)}; "
                 "add them (--plan prints their addresses)"
             )
 
     def get(self, item: Item) -> tuple[Row, Path]:
-        """The file of the first row that is available.
-
-        Returns
-        -------
-        row, path
-            The row has the address of the first download.
+        """The file of the first row that is available, and the row with its first address.
 
         Raises
         ------
@@ -115,16 +109,8 @@ class Store:
     def _load(self, row: Row, item: Item) -> Path:
         path = self.folder / row.path
         self.requests += 1
-        known = self.lock.file(row.key)
-        download(
-            row.url,
-            path,
-            row.checksum,
-            row.n_bytes,
-            item.check,
-            self.http,
-            (lambda part: self._changed(part, row, item)) if known else None,
-        )
+        changed = partial(self._changed, row=row, item=item) if self.lock.file(row.key) else None
+        download(row.url, path, row.checksum, row.n_bytes, item.check, self.http, changed)
         return path
 
     def _from_folder(self, row: Row, item: Item) -> Path:
@@ -159,7 +145,7 @@ class Store:
             found = _fingerprint(path, item)
             if found == known["sha256"]:
                 return None  # the file passed its check at the first download
-            problem = self._other(row, found, known["sha256"]) if found else None
+            problem = self._changed(path, row, item)
         check = item.check
         if check is None and known is None and row.checksum is None and row.n_bytes is None:
             check = html_page  # as for a download without known size and checksum
@@ -171,12 +157,9 @@ class Store:
         found = None if known is None else _fingerprint(path, item)
         if known is None or found is None or found == known["sha256"]:
             return None
-        return self._other(row, found, known["sha256"])
-
-    def _other(self, row: Row, found: str, expected: str) -> str:
         return (
             f"is another file than at the first download (SHA-256 {found} instead of "
-            f"{expected}, kept in {self.lock.path}); to use the new file, remove the "
+            f"{known['sha256']}, kept in {self.lock.path}); to use the new file, remove the "
             f"entry {row.key!r} from the lock and run again"
         )
 
@@ -231,11 +214,9 @@ class Fetched:
         First the path of the row, then that path below any folder, then any file with its name
         or the name at the end of the address.
         """
-        names = [PurePosixPath(row.path).name, *saved_as(row.url)]
         found = [self.folder / row.path] if (self.folder / row.path).is_file() else []
-        named = self.named(*names)
-        tail = "/" + row.path
-        found += [path for path in named if str(path).endswith(tail)] + named
+        named = self.named(PurePosixPath(row.path).name, *saved_as(row.url))
+        found += [path for path in named if str(path).endswith("/" + row.path)] + named
         return list(dict.fromkeys(found))
 
     def named(self, *names: str) -> list[Path]:

@@ -27,22 +27,14 @@ _NETWORK = (OSError, http.client.HTTPException)  # every urllib and socket error
 
 @dataclass(frozen=True)
 class Http:
-    """Timeouts and retries of requests to a server.
+    """Timeouts and retries of requests to a server."""
 
-    Attributes
-    ----------
-    timeout_s : longest wait for a byte
-    attempts : number of consecutive attempts without new bytes before giving up
-    backoff_s : pause before the second attempt; it doubles each time, up to 30 s
-    pause_s : pause between requests for single regions (UCSC asks for one request a second)
-    size_timeout_s : longest wait for the size of a file before a download
-    """
-
-    timeout_s: float = 10.0
-    attempts: int = 5
-    backoff_s: float = 1.0
+    timeout_s: float = 10.0  # longest wait for a byte
+    attempts: int = 5  # number of consecutive attempts without new bytes before giving up
+    backoff_s: float = 1.0  # pause before the second attempt; it doubles each time, up to 30 s
+    # pause between requests for single regions (UCSC asks for one request a second)
     pause_s: float = 1.0
-    size_timeout_s: float = 5.0
+    size_timeout_s: float = 5.0  # longest wait for the size of a file before a download
 
 
 PATIENT = Http()

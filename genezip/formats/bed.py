@@ -102,14 +102,7 @@ def _as_first_row(file: TextFile) -> Types:
 def bed9_rows(
     chrom: Any, start: Any, end: Any, name: Any, rgb: Any, score: Any = 0, strand: Any = "."
 ) -> Iterator[bytes]:
-    """Rows of BED9 as text, in batches.
-
-    Parameters
-    ----------
-    chrom, name, rgb, score, strand : array or scalar
-        Text or numbers; text is written without quotes.
-    start, end : integer arrays, shape (N,)
-    """
+    """Rows of BED9 as text, in batches; start and end are arrays, the rest arrays or scalars."""
     columns = [chrom, start, end, name, score, strand, start, end, rgb]
     for first in range(0, len(start), _ROWS):
         part = [_text(column, slice(first, first + _ROWS)) for column in columns]

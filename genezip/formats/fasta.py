@@ -36,15 +36,8 @@ class FastaStream(InputFile):
     """Records of a FASTA, file or pipe, read twice: for names and lengths, then as windows.
 
     The first pass checks the whole file (names, bases, compression), so that nothing is written
-    for a file that is broken at its end.
-
-    Parameters
-    ----------
-    path, folder : as of :class:`genezip.formats.input_file.InputFile`
-
-    Attributes
-    ----------
-    lengths : record name -> bases, in the order of the file
+    for a file that is broken at its end. ``lengths`` has the bases of each record, in the order of
+    the file.
     """
 
     def __init__(self, path: str | Path, folder: Path | None = None) -> None:
@@ -140,18 +133,9 @@ def _walk(handle: BinaryIO) -> Iterator[tuple[str | None, list[bytes] | None]]:
 
 
 def read_records(path: str | Path | InputFile) -> Iterator[tuple[str, bytes]]:
-    """Records of a FASTA file, one whole record at a time.
+    """(name, sequence) of a FASTA (plain, gzip or bgzip; file or pipe), one record at a time.
 
-    Parameters
-    ----------
-    path : plain, gzip or bgzip; a file or a pipe
-
-    Yields
-    ------
-    name : str
-        First word of the header.
-    sequence : bytes
-        ASCII letters as in the file (case kept), without line ends.
+    The name is the first word of the header, the sequence ASCII letters as in the file (case kept).
     """
     seen: set[str] = set()
     name: str | None = None
@@ -251,13 +235,9 @@ def unpack_fasta(path: str | Path, out: str | Path) -> None:
     Deposits contain whole genomes as gzip, which has no random access. Case is kept. Memory is one
     chromosome. A plain FASTA is not copied: ``out`` becomes a symbolic link, whose own date shows
     a workflow that it is newer than its inputs (a hard link shares the old date), or a copy where
-    links are not supported.
-
-    Raises
-    ------
-    GenezipError
-        Also if a plain FASTA has lines of unequal length, a compressed one has an empty record or
-        an invalid letter, or ``out`` is a pipe, a device, or a link to another existing file.
+    links are not supported. Lines of unequal length in a plain FASTA, an empty record or invalid
+    letter in a compressed one, and an ``out`` that is a pipe, a device, or a link to another
+    existing file raise.
     """
     path, out = Path(path), Path(out)
     if not path.is_file():
@@ -279,7 +259,12 @@ def unpack_fasta(path: str | Path, out: str | Path) -> None:
                 records = progress(read_records(path), out.name, unit="record")
                 write_records(new, _checked(path, records))
             else:
-                _link(path, new)
+                new.unlink(missing_ok=True)
+                try:
+                    # relative, so that the link survives moving the whole tree
+                    new.symlink_to(os.path.relpath(path.resolve(), new.parent.resolve()))
+                except OSError:
+                    shutil.copyfile(path, new)
                 try:
                     open_fasta(new)  # makes and checks the index
                 except GenezipError as error:  # its message has the temporary name
@@ -310,12 +295,3 @@ def _checked(path: Path, records: Iterable[tuple[str, bytes]]) -> Iterator[tuple
             codes = np.frombuffer(sequence, np.uint8, min(_BLOCK_BP, len(sequence) - first), first)
             upper(codes, f"record {name} of {path}, from base {first:,} on,")
         yield name, sequence
-
-
-def _link(path: Path, new: Path) -> None:
-    new.unlink(missing_ok=True)
-    try:
-        # relative, so that the link survives moving the whole tree
-        new.symlink_to(os.path.relpath(path.resolve(), new.parent.resolve()))
-    except OSError:
-        shutil.copyfile(path, new)

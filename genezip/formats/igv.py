@@ -45,13 +45,11 @@ def write_igv_session(
             # folder it was started from, so that attribute is not set
             resource.set("indexURL", indexes[target])
         element = ElementTree.SubElement(panel, "Track", id=target, name=title, visible="true")
+        look = {"displayMode": "COLLAPSED"}
         if target.endswith((".bw", ".bigWig")):
-            element.set("renderer", "BAR_CHART")
-            element.set("windowFunction", "mean")
-            element.set("autoScale", "true")
-            element.set("height", "60")
-        else:
-            element.set("displayMode", "COLLAPSED")
+            bars = {"renderer": "BAR_CHART", "windowFunction": "mean"}
+            look = {**bars, "autoScale": "true", "height": "60"}
+        element.attrib.update(look)
     ElementTree.indent(root)
     text = ElementTree.tostring(root, encoding="unicode")
     write_text(path, f'<?xml version="1.0" encoding="UTF-8" standalone="no"?>\n{text}\n')

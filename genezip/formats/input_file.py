@@ -117,17 +117,12 @@ def refuse_pipe(path: Path, what: str) -> None:
 def need_regular(path: Path, what: str, todo: str) -> None:
     """Raise unless a path is a regular file, for readers that seek in it.
 
-    Parameters
-    ----------
-    what : name in the message: ``the FASTA``
-    todo : advice for a missing file
+    ``what`` names the file (``the FASTA``), ``todo`` is the advice for a missing one.
     """
     refuse_pipe(path, what)
-    if path.is_file():
-        return
-    if path.is_dir():
-        raise GenezipError(f"{what} {path} is a folder; {todo}")
-    raise GenezipError(f"{what} {path} does not exist; {todo}")
+    if not path.is_file():
+        wrong = "is a folder" if path.is_dir() else "does not exist"
+        raise GenezipError(f"{what} {path} {wrong}; {todo}")
 
 
 def is_packed(path: str | Path) -> bool:

@@ -20,7 +20,7 @@ import io
 import logging
 import re
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,17 +64,10 @@ _SPACES[list(f"\n{_SPACE}".encode())] = True
 
 @dataclass(frozen=True)
 class Block:
-    """Consecutive rows of a file.
+    """Consecutive rows of a file."""
 
-    Attributes
-    ----------
-    data : UTF-8 text of the rows alone, each ending with LF
-    numbers : int64 array, shape (rows,)
-        Number of each row's line in the file, from 1.
-    """
-
-    data: bytes
-    numbers: np.ndarray
+    data: bytes  # UTF-8 text of the rows alone, each ending with LF
+    numbers: np.ndarray  # number of each row's line in the file, from 1; int64, shape (rows,)
 
     def rows(self) -> Iterator[tuple[int, str]]:
         """Number and text of each row."""
@@ -103,29 +96,20 @@ class TextFile(InputFile):
             raise self._empty()
 
     def rows(self, fasta: bool = False) -> Generator[tuple[int, str], None, None]:
-        """Number and text of every row.
-
-        Parameters
-        ----------
-        fasta : whether rows end where a FASTA begins (GTF, GFF3)
-        """
+        """Number and text of every row; with ``fasta`` until a FASTA begins (GTF, GFF3)."""
         lines = self.lines()
         for number, line in lines:
             if fasta and _FASTA.match(line):
                 lines.close()
-                self._drain()
+                with self.unpacked() as handle:  # to detect truncation after the rows
+                    while handle.read(BLOCK_BYTES):
+                        pass
                 return
             if is_row(line):
                 yield number, line
 
     def blocks(self, fasta: bool = False, size: int | None = None) -> Generator[Block, None, None]:
-        """The rows in blocks, each of about ``size`` bytes of text and at least one row.
-
-        Parameters
-        ----------
-        fasta : as :meth:`rows`
-        size : default :data:`BLOCK_BYTES`
-        """
+        """The rows in blocks, each of about ``size`` bytes of text and at least one row."""
         size = size or BLOCK_BYTES
         first, empty = 1, True  # number of the next line
         with self.unpacked() as handle:
@@ -205,12 +189,6 @@ class TextFile(InputFile):
             if head.startswith(magic):
                 raise GenezipError(f"{self} {wrong}")
 
-    def _drain(self) -> None:
-        """Read to the end, so that truncation after the rows is detected."""
-        with self.unpacked() as handle:
-            while handle.read(BLOCK_BYTES):
-                pass
-
     def _no_text(self, number: int) -> GenezipError:
         return GenezipError(
             f"line {number} of {self} has a NUL byte, so it is not text (or UTF-16); save it as "
@@ -235,13 +213,6 @@ def opened(given: Input, todo: str = _NAME_ONE) -> Iterator[TextFile]:
         yield file
 
 
-def read_lines(given: Input) -> Generator[str, None, None]:
-    """Every line without its line end; see :meth:`TextFile.lines`."""
-    with opened(given) as file:
-        for _, line in file.lines():
-            yield line
-
-
 def read_rows(given: Input) -> Generator[tuple[int, str], None, None]:
     """Number and text of every row; see :meth:`TextFile.rows`."""
     with opened(given) as file:
@@ -250,11 +221,8 @@ def read_rows(given: Input) -> Generator[tuple[int, str], None, None]:
 
 def first_line(given: Input) -> str:
     """The first line of a text without its line end; empty if there is none."""
-    lines = read_lines(given)
-    try:
-        return next(lines, "")
-    finally:
-        lines.close()
+    with opened(given) as file, closing(file.lines()) as lines:
+        return next(lines, (0, ""))[1]
 
 
 def is_row(line: str) -> bool:

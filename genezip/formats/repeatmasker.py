@@ -135,24 +135,18 @@ class _Names:
         self._rows.append(code)
 
     def column(self, instead: list[str] | None = None) -> pd.Series:
-        """The column; with ``instead``, name i is replaced by its element i."""
-        return _categorical(np.frombuffer(self._rows, dtype=np.int32), instead or self.names)
-
-
-def _categorical(codes: np.ndarray, names: list[str]) -> pd.Series:
-    """Categories in alphabetical order; names may repeat."""
-    categories = sorted(set(names))
-    position = np.searchsorted(categories, names).astype(np.int32)
-    return pd.Series(pd.Categorical.from_codes(position[codes], pd.Index(categories)))
+        """The column, categories in alphabetical order; ``instead`` replaces name i by item i."""
+        names = instead or self.names
+        categories = sorted(set(names))
+        position = np.searchsorted(categories, names).astype(np.int32)
+        codes = position[np.frombuffer(self._rows, dtype=np.int32)]
+        return pd.Series(pd.Categorical.from_codes(codes, pd.Index(categories)))
 
 
 def read_trf(path: Input) -> pd.DataFrame:
     """Tandem repeats of a UCSC simpleRepeat table (plain or gzip; no bin column).
 
-    Returns
-    -------
-    DataFrame
-        chrom, start, end, period (bp), copies; sorted by chromosome and start.
+    The columns are chrom, start, end, period (bp), copies, sorted by chromosome and start.
     """
     with opened(path) as file:
         rows = read_bed(file, _TRF)

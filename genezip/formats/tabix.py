@@ -103,10 +103,7 @@ def _remove_others(path: str | Path, index: str) -> None:
 def open_indexed(part: IndexedPart) -> Iterator[BgzipWriter]:
     """Open a part of :func:`atomic_indexed`; the index is made once all rows are written.
 
-    Raises
-    ------
-    OSError
-        For a full disk, or rows that are not sorted.
+    A full disk or rows that are not sorted raise OSError.
     """
     writer = BgzipWriter(part.rows)
     try:

@@ -34,22 +34,13 @@ _NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
 
 @dataclass(frozen=True)
 class TabularFormat:
-    """Columns and checks of a tab-separated text; :mod:`genezip.formats.lines` finds its rows.
+    """Columns and checks of a tab-separated text; :mod:`genezip.formats.lines` finds its rows."""
 
-    Attributes
-    ----------
-    types : column name -> Arrow type, in file order; None for a column that is not needed
-    check : returns what is wrong with a row; used to explain a failure
-    fasta : whether the table ends where a FASTA begins (GTF, GFF3)
-    more : whether rows may have further columns, in any number
-    todo : advice for a malformed row
-    """
-
-    types: Types
-    check: RowCheck
-    fasta: bool = False
-    more: bool = False
-    todo: str = FIX
+    types: Types  # column name -> Arrow type, in file order; None for a column that is not needed
+    check: RowCheck  # returns what is wrong with a row; used to explain a failure
+    fasta: bool = False  # whether the table ends where a FASTA begins (GTF, GFF3)
+    more: bool = False  # whether rows may have further columns, in any number
+    todo: str = FIX  # advice for a malformed row
 
     def read(
         self,
@@ -61,7 +52,6 @@ class TabularFormat:
 
         Parameters
         ----------
-        given : plain or gzip; a file or a pipe
         keep : filters the rows of a batch, so that unneeded rows are not kept in memory
         numbered : whether to add the column :data:`LINE`: int64, the line of each row in the file,
             from 1
@@ -124,12 +114,9 @@ class TabularFormat:
             if self.more:
                 fields = fields[: len(self.types)]
             if len(fields) != len(self.types):
-                wrong: str | None = (
-                    f"it has {len(fields)} tab-separated columns instead of {len(self.types)}"
-                )
-            else:
-                wrong = self.check(fields) or _wrong_type(fields, self.types)
-            if wrong:
+                count = f"{len(fields)} tab-separated columns instead of {len(self.types)}"
+                raise malformed(file, number, f"it has {count}", self.todo)
+            if wrong := self.check(fields) or _wrong_type(fields, self.types):
                 raise malformed(file, number, wrong, self.todo)
 
 

@@ -56,17 +56,10 @@ def read_payloads(path: str | Path, check: bool = True) -> Iterator[bytes]:
 
 
 def parse_example(payload: bytes, where: str = "record") -> dict[str, bytes | list[int]]:
-    """The features of an ``Example``: single byte strings, and lists of int64.
+    """The features of an ``Example``, by key: single byte strings, and lists of int64.
 
-    Parameters
-    ----------
-    where : what it is called in messages
-
-    Returns
-    -------
-    dict
-        Key -> value, in any order. Lists of floats and lists of other than one byte string are
-        left out: no deposit has them.
+    Lists of floats and lists of other than one byte string are left out: no deposit has them.
+    Messages call the example ``where``.
     """
     view = memoryview(payload)
     found: dict[str, bytes | list[int]] = {}

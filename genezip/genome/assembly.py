@@ -9,7 +9,7 @@ gives the bases of any interval, with N outside the chromosome.
 import itertools
 import mmap
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -24,48 +24,31 @@ from genezip.genome.names import translate
 from genezip.genome.sources.source import Source
 from genezip.genome.sources.splits import SPLITS
 
-SEGMENT_COLUMNS = (
-    "name",
-    "chrom",
-    "start",
-    "end",
-    "split",
-    "annotation",
-    "soft_masked",
-    "rmsk",
-    "trf",
-)
 _BLOCK_BP = 1 << 22  # whole chromosomes are read in blocks, so memory stays small
 
 
 @dataclass(frozen=True)
 class Segment:
-    """A stretch of a chromosome whose sequence is available.
+    """A stretch of a chromosome whose sequence is available."""
 
-    Attributes
-    ----------
-    name : name of its FASTA record
-    chrom, start, end : genome coordinates, 0-based, half-open (bp)
-    split : train, valid or test
-    annotation : name of the annotation set that its region classes come from
-    soft_masked, rmsk, trf : bool
-        Whether lower case marks repeats, and whether RepeatMasker and TRF tables cover it.
-    """
-
-    name: str
-    chrom: str
+    name: str  # name of its FASTA record
+    chrom: str  # genome coordinates, 0-based, half-open (bp)
     start: int
     end: int
-    split: str
-    annotation: str
-    soft_masked: bool
-    rmsk: bool
-    trf: bool
+    split: str  # train, valid or test
+    annotation: str  # name of the annotation set that its region classes come from
+    soft_masked: bool  # whether lower case marks repeats
+    rmsk: bool  # whether a RepeatMasker table covers it
+    trf: bool  # whether a TRF table covers it
 
     @property
     def length(self) -> int:
         """Length (bp)."""
         return self.end - self.start
+
+
+SEGMENT_COLUMNS = tuple(field.name for field in fields(Segment))
+"""Columns of ``pieces.tsv``."""
 
 
 class Assembly:
@@ -115,15 +98,9 @@ class Assembly:
     def sequence(
         self, segment: Segment, start: int | None = None, end: int | None = None
     ) -> np.ndarray:
-        """Bases of a segment as ASCII codes, case as in the source.
+        """Bases of a segment as ASCII codes (uint8, shape (end - start,)), case as in the source.
 
-        Parameters
-        ----------
-        start, end : genome coordinates inside the segment; default its ends
-
-        Returns
-        -------
-        uint8 array, shape (end - start,)
+        ``start`` and ``end`` are genome coordinates inside the segment, by default its ends.
         """
         start = segment.start if start is None else start
         end = segment.end if end is None else end
@@ -158,12 +135,7 @@ class Assembly:
         return encode(self.sequence(segment, start, end), segment.name)
 
     def n_runs(self, segment: Segment) -> Intervals:
-        """Runs of N and other ambiguity codes of a segment.
-
-        Returns
-        -------
-        (starts, ends) : int64 arrays, genome coordinates, sorted and disjoint
-        """
+        """Runs of N and other ambiguity codes of a segment, in genome coordinates, sorted."""
         return _n_runs(lambda lo, hi: self.ids(segment, lo, hi), segment.start, segment.end)
 
 

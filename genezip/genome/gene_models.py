@@ -124,22 +124,16 @@ def read_gene_models(
         For an unknown format, a damaged file, or a tag or type that the file lacks.
     """
     if format is None:
-        format = _format_of(path)
+        if not isinstance(path, TextFile) and is_pipe(Path(path)):
+            raise GenezipError(
+                f"{shown_path(Path(path))} is a pipe, so its format cannot be inferred; add "
+                "--format gtf, gff3 or bed12"
+            )
+        format = annotation_format(path.name if isinstance(path, TextFile) else path)
     if format not in FORMATS:
         raise GenezipError(f"{format!r} is not an annotation format; use {', '.join(FORMATS)}")
     rows = FORMATS[format].read(path, transcripts)
     return of_types(complete(name_of(path), rows), gene_types)
-
-
-def _format_of(given: Input) -> str:
-    if isinstance(given, TextFile):
-        return annotation_format(given.name)
-    if is_pipe(Path(given)):
-        raise GenezipError(
-            f"{shown_path(Path(given))} is a pipe, so its format cannot be inferred; add "
-            "--format gtf, gff3 or bed12"
-        )
-    return annotation_format(given)
 
 
 def complete(name: str, rows: Rows) -> Annotation:
@@ -269,17 +263,8 @@ def _join_at_origin(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Join every transcript that is written as two rows around an origin.
 
-    Parameters
-    ----------
-    transcripts, parts : chrom, start, end, strand, transcript_id and more, as
-        :class:`genezip.formats.genes.rows.Rows` holds them
-    circular : circular contig -> its length (bp)
-
-    Returns
-    -------
-    transcripts, parts : DataFrame
-        Transcripts across an origin have one row, and the length of the contig is added to their
-        parts behind the origin.
+    Transcripts across an origin get one row, and the length of the contig is added to their parts
+    behind the origin.
     """
     if not circular:
         return transcripts, parts
@@ -360,10 +345,7 @@ def _cut_at_origin(annotation: Annotation) -> Annotation:
 def _cut_rows(table: pd.DataFrame, circular: Mapping[str, int]) -> pd.DataFrame:
     """Rows cut to their contigs; a row beyond a circular one continues at its first base.
 
-    Returns
-    -------
-    DataFrame
-        The columns of ``table``, and ``behind`` (bool): the row is the part behind an origin.
+    The column ``behind`` (bool) is added: whether the row is the part behind an origin.
     """
     length = table["chrom"].map(circular).astype("Int64")
     over = ((table["end"] > length) & length.notna()).fillna(False).to_numpy(dtype=bool)

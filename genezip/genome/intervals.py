@@ -35,12 +35,7 @@ def is_tiling(starts: np.ndarray, ends: np.ndarray, lo: int, hi: int) -> bool:
 
 
 def merge(starts: np.ndarray, ends: np.ndarray) -> Intervals:
-    """Union of intervals, sorted and disjoint; touching intervals are joined, empty ones dropped.
-
-    Returns
-    -------
-    (starts, ends) : int64 arrays, shape (m,) with m <= n
-    """
+    """Union of intervals, sorted and disjoint: touching ones are joined, empty ones dropped."""
     starts, ends = np.asarray(starts, dtype=np.int64), np.asarray(ends, dtype=np.int64)
     real = ends > starts
     starts, ends = starts[real], ends[real]
@@ -212,12 +207,7 @@ def flatten_by_priority(
 
 
 def paint_by_priority(layers: Sequence[Intervals], lo: int, hi: int, fill: int) -> np.ndarray:
-    """Slow reference of :func:`flatten_by_priority`: paint the layers, last one first.
-
-    Returns
-    -------
-    uint8 array, shape (hi - lo,)
-    """
+    """Slow reference of :func:`flatten_by_priority`: uint8 array, shape (hi - lo,)."""
     bases = np.full(hi - lo, fill, dtype=np.uint8)
     for index in reversed(range(len(layers))):
         for start, end in zip(*layers[index], strict=True):
@@ -234,12 +224,7 @@ def value_runs(values: np.ndarray) -> ValueRuns:
 
 
 def shifted_runs(runs: ValueRuns, length: int, shift: int, low: int, high: int) -> ValueRuns:
-    """Runs of the interval [low, high) after a circular shift of all runs to the right.
-
-    Parameters
-    ----------
-    runs : runs of a circle of ``length`` bases
-    """
+    """Runs of [low, high) after a circular shift, to the right, of runs of ``length`` bases."""
     starts, values = runs
     begin = (low - shift) % length
     end = begin + high - low

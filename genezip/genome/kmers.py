@@ -69,10 +69,6 @@ def mixed(kmers: np.ndarray) -> np.ndarray:
     """A fixed hash of packed k-mers: the last step of SplitMix64 (Steele et al. 2014).
 
     Every output bit depends on every input bit, and no two k-mers have the same hash.
-
-    Returns
-    -------
-    uint64 array, shape of ``kmers``
     """
     words = kmers + np.uint64(0x9E3779B97F4A7C15)  # wraps around, so that 0 is not mapped to 0
     words = (words ^ (words >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -84,19 +80,8 @@ def sampled_kmers(ids: np.ndarray, k: int, sample: int = 1) -> np.ndarray:
     """A sample of one in ``sample`` canonical k-mers of a sequence.
 
     The hash of a k-mer alone decides whether it is sampled, so a sampled k-mer that two
-    sequences share is found in both.
-
-    Parameters
-    ----------
-    ids : uint8 array, shape (L,)
-        Token ids.
-    k : 1 to 64 bases
-    sample : 1 takes every k-mer
-
-    Returns
-    -------
-    uint64 array
-        In order of position, repeats included.
+    sequences share is found in both. The result is in order of position, repeats included.
+    Parameters are as of :func:`canonical_kmers`; a ``sample`` of 1 takes every k-mer.
     """
     if sample < 1:
         raise ValueError(f"sample must be at least 1, not {sample}")
@@ -109,12 +94,7 @@ def sampled_kmers(ids: np.ndarray, k: int, sample: int = 1) -> np.ndarray:
 
 
 class KmerSet:
-    """A sorted set of k-mers with fast membership queries.
-
-    Attributes
-    ----------
-    kmers : uint64 array, sorted, distinct
-    """
+    """A set of k-mers with fast membership queries; ``kmers`` is a sorted uint64 array."""
 
     def __init__(self, kmers: np.ndarray) -> None:
         ordered = np.sort(kmers)  # about 20 times faster here than np.unique
@@ -154,10 +134,8 @@ def shared_fraction(
 
     Parameters
     ----------
-    windows : sequence of uint8 arrays of token ids
-    others : iterable of uint8 arrays of token ids
-        Blocks of one long sequence must overlap by k - 1 (:func:`blocks`).
-    k : k-mer length
+    windows, others : uint8 arrays of token ids. Blocks of one long sequence in ``others`` must
+        overlap by k - 1 (:func:`blocks`).
 
     Returns
     -------

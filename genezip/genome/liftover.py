@@ -9,7 +9,7 @@ from its two ends, and if that fails, widened. Inputs that do not map at all are
 
 import logging
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -148,17 +148,11 @@ class Liftover:
 
 @dataclass(frozen=True)
 class Lifted:
-    """Inputs on the new assembly.
+    """Inputs on the new assembly."""
 
-    Attributes
-    ----------
-    table : chrom, start, end (may reach beyond a chromosome), split, reason
-    widened : split -> number of inputs that are excluded as widened parts
-    not_lifted : split -> names of inputs without any base on the new assembly
-    """
-
-    table: pd.DataFrame
-    widened: Mapping[str, int]
+    table: pd.DataFrame  # chrom, start, end (may reach beyond a chromosome), split, reason
+    widened: Mapping[str, int]  # split -> number of inputs that are excluded as widened parts
+    # split -> names of inputs without any base on the new assembly
     not_lifted: Mapping[str, list[str]]
 
 
@@ -203,12 +197,7 @@ def lift_pairs(spans: pd.DataFrame, lift: Liftover) -> Lifted:
 def lift_input(
     lift: Liftover, chrom: str, span: tuple[int, int], windows: list[tuple[int, int]]
 ) -> tuple[str, list[Span]]:
-    """Lift one input of a task to the new assembly.
-
-    Parameters
-    ----------
-    chrom, span : the input on the old assembly
-    windows : its two ends, TSS window and element window, on the same chromosome
+    """Lift one input of a task, a span with a TSS window and an element window at its ends.
 
     Returns
     -------
@@ -239,18 +228,12 @@ def lift_input(
 
 def _outside(parts: list[Part], spans: list[Span]) -> list[Span]:
     """Parts outside all spans: bases of the input that map elsewhere."""
-    return _joined(
-        [
-            Span(part.chrom, part.start, part.end)
-            for part in parts
-            if not any(span.holds(part) for span in spans)
-        ]
-    )
+    return _joined(part for part in parts if not any(span.holds(part) for span in spans))
 
 
-def _joined(spans: list[Span]) -> list[Span]:
-    """Union of spans, sorted; touching spans are joined."""
-    return [Span(*one) for one in union((span.chrom, span.start, span.end) for span in spans)]
+def _joined(parts: Iterable[Part | Span]) -> list[Span]:
+    """Union of parts or spans, sorted; touching ones are joined."""
+    return [Span(*one) for one in union((part.chrom, part.start, part.end) for part in parts)]
 
 
 def _some(named: list[tuple[str, str]]) -> str:

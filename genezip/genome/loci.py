@@ -23,17 +23,11 @@ _SAME_EXON_BP = 2  # largest gap between rows of one exon that a frameshift spli
 
 @dataclass(frozen=True)
 class Loci:
-    """Transcripts and parts, each transcript with a unique id.
+    """Transcripts and parts, each transcript with a unique id."""
 
-    Attributes
-    ----------
-    transcripts : one row per transcript; strand + or -
-    parts : exon, CDS and UTR rows with the ids of ``transcripts``
-    continuations : ids of later parts of trans-spliced transcripts, which have no TSS
-    """
-
-    transcripts: pd.DataFrame
-    parts: pd.DataFrame
+    transcripts: pd.DataFrame  # one row per transcript; strand + or -
+    parts: pd.DataFrame  # exon, CDS and UTR rows with the ids of ``transcripts``
+    # ids of later parts of trans-spliced transcripts, which have no TSS
     continuations: frozenset[str]
 
 
@@ -83,7 +77,12 @@ def split_loci(
         odd |= np.isin(np.arange(len(ids)), row_code[transcripts["gene_id"].isin(named)])
         odd |= np.isin(np.arange(len(ids)), part_code[parts["gene_id"].isin(named)])
         odd |= pd.Series(ids).isin(named).to_numpy()
-    strands = _strands(transcripts, parts, row_code, part_code, len(ids))
+    # the strand of an id that is one transcript: that of its row, else of its parts, else +
+    strands = np.full(len(ids), "+", dtype=object)
+    for id_codes, rows_or_parts in ((part_code, parts), (row_code, transcripts)):
+        strand = rows_or_parts["strand"].to_numpy(dtype=object)
+        known = strand != UNKNOWN_STRAND
+        strands[id_codes[known]] = strand[known]
     plain_rows = transcripts.assign(strand=strands[row_code])[~odd[row_code]]
     settled = strands[part_code]
     has_row = np.zeros(len(ids), dtype=bool)
@@ -98,9 +97,13 @@ def split_loci(
         none = np.zeros(0, dtype=np.int64)
         for code in np.flatnonzero(odd).tolist():
             rows, members = rows_of.get(code, none), parts_of.get(code, none)
-            declared = ids[code] in spliced or _gene(transcripts, parts, rows, members) in spliced
+            genes = [*transcripts["gene_id"].iloc[rows], *parts["gene_id"].iloc[members]]
+            declared = ids[code] in spliced or genes[0] in spliced
             loci = _loci(transcripts, parts, rows, members, declared)
-            names = _names(str(ids[code]), len(loci), "_part" if declared else "_dup", taken)
+            name = str(ids[code])
+            suffix, first = ("_part", 2) if declared else ("_dup", 1)
+            more = (free_name(name, suffix, first + k, taken) for k in range(len(loci) - 1))
+            names = [name, *more]
             if declared:
                 continuations.update(names[1:])
             for name, locus in zip(names, loci, strict=True):
@@ -120,11 +123,6 @@ def _members(codes: np.ndarray, wanted: np.ndarray) -> dict[int, np.ndarray]:
     values, first = np.unique(codes[order], return_index=True)
     groups = np.split(order, first[1:]) if len(values) else []
     return dict(zip(values.tolist(), groups, strict=True))
-
-
-def _names(name: str, count: int, suffix: str, taken: set[str]) -> list[str]:
-    first = 2 if suffix == "_part" else 1
-    return [name, *(free_name(name, suffix, first + k, taken) for k in range(count - 1))]
 
 
 def _odd_ids(
@@ -160,29 +158,6 @@ def _differ(code: np.ndarray, value: np.ndarray, n: int) -> np.ndarray:
     odd = np.zeros(n, dtype=bool)
     odd[code[value != first[code]]] = True
     return odd
-
-
-def _strands(
-    transcripts: pd.DataFrame,
-    parts: pd.DataFrame,
-    row_code: np.ndarray,
-    part_code: np.ndarray,
-    n: int,
-) -> np.ndarray:
-    """Strand of every id that is one transcript: that of its row, else of its parts, else +."""
-    found = np.full(n, "+", dtype=object)
-    for code, table in ((part_code, parts), (row_code, transcripts)):
-        strand = table["strand"].to_numpy(dtype=object)
-        known = strand != UNKNOWN_STRAND
-        found[code[known]] = strand[known]
-    return found
-
-
-def _gene(
-    transcripts: pd.DataFrame, parts: pd.DataFrame, rows: np.ndarray, members: np.ndarray
-) -> str:
-    table, index = (transcripts, rows) if len(rows) else (parts, members)
-    return str(table["gene_id"].iloc[index[0]])
 
 
 def _loci(
@@ -223,7 +198,7 @@ def _loci(
         loci.append(_locus(transcripts, parts, id_rows, row, found, side_of))
     used = {locus.row for locus in loci}
     lone = [row for row in id_rows.index if row not in used]
-    if len(id_rows) == 1 and lone and not _contains_another(id_rows, loci):
+    if len(id_rows) == 1 and lone and not any(_contains(id_rows.iloc[0], lo) for lo in loci):
         none = np.zeros(0, dtype=np.int64)
         loci.append(_locus(transcripts, parts, id_rows, lone[0], none, side_of))
     return sorted(loci, key=lambda locus: locus.first)
@@ -354,12 +329,9 @@ def _row_for(
     return -1 if around else int(id_rows.index[0])
 
 
-def _contains_another(id_rows: pd.DataFrame, loci: list[_Locus]) -> bool:
-    row = id_rows.iloc[0]
-    return any(
-        locus.chrom == row["chrom"] and row["start"] <= locus.start and locus.end <= row["end"]
-        for locus in loci
-    )
+def _contains(row: pd.Series, locus: _Locus) -> bool:
+    inside = row["start"] <= locus.start and locus.end <= row["end"]
+    return bool(locus.chrom == row["chrom"] and inside)
 
 
 def _locus(
@@ -387,13 +359,7 @@ def _locus(
         end = int(parts["end"].to_numpy()[found].max())
     # a row that spans all loci has the contig and strand of the first
     like_row = row >= 0 or ((id_rows["chrom"] == chrom) & (id_rows["strand"] == strand)).any()
-    first = (
-        part,
-        number,
-        0 if like_row else 1,
-        int(found[0]) if len(found) else late,
-        start,
-    )
+    first = (part, number, 0 if like_row else 1, int(found[0]) if len(found) else late, start)
     return _Locus(chrom, strand, start, end, row, found, first)
 
 

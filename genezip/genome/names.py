@@ -21,14 +21,11 @@ def match_chrom_style(annotation: Annotation, chrom_sizes: Mapping[str, int]) ->
     ``1`` becomes ``chr1`` or vice versa, ``MT`` and ``chrM`` likewise. Rows on contigs that the
     assembly lacks (alternative haplotypes, scaffolds) are dropped. Both are logged.
 
+    It raises if no contig is shared, or a row ends beyond its contig (another build).
+
     Parameters
     ----------
     chrom_sizes : contig -> length (bp) of the assembly
-
-    Raises
-    ------
-    GenezipError
-        If no contig is shared, or a row ends beyond its contig (another build).
     """
     if annotation.transcripts.empty:
         raise GenezipError(f"{annotation.name} has no transcript; check its transcript rows")
@@ -60,12 +57,9 @@ def match_chrom_style(annotation: Annotation, chrom_sizes: Mapping[str, int]) ->
 
 
 def match_intervals(name: str, table: pd.DataFrame, chrom_sizes: Mapping[str, int]) -> pd.DataFrame:
-    """As :func:`match_chrom_style`, for any intervals.
+    """As :func:`match_chrom_style`, for any intervals, which messages call ``name``.
 
-    Parameters
-    ----------
-    name : name of the intervals in messages
-    table : chrom, start, end and any other column; at least one row
+    ``table`` has chrom, start, end and any other column, and at least one row.
     """
     found = table["chrom"].unique().tolist()
     names = _translations(name, found, chrom_sizes)
@@ -82,18 +76,9 @@ def match_intervals(name: str, table: pd.DataFrame, chrom_sizes: Mapping[str, in
 
 
 def match_repeats(name: str, table: pd.DataFrame, chrom_sizes: Mapping[str, int]) -> pd.DataFrame:
-    """As :func:`match_intervals`, for a table of repeats, which may have no row (this is logged).
+    """As :func:`match_intervals`, for a table of :mod:`genezip.formats.repeatmasker`.
 
-    Parameters
-    ----------
-    name : name of the table in messages
-    table : as the readers of :mod:`genezip.formats.repeatmasker` return it
-    chrom_sizes : contig -> length (bp) of the assembly
-
-    Returns
-    -------
-    DataFrame
-        The same columns, sorted by chromosome and start.
+    The table may have no row, which is logged. The result is sorted by chromosome and start.
     """
     if table.empty:
         logger.warning("%s lists no repeat; results will have no base of its kind", name)
@@ -109,7 +94,8 @@ def match_repeats(name: str, table: pd.DataFrame, chrom_sizes: Mapping[str, int]
 def check_ends(name: str, table: pd.DataFrame, chrom_sizes: Mapping[str, int]) -> None:
     """Raise if a row ends beyond its contig, which shows that the table is of another build."""
     codes, chroms = pd.factorize(table["chrom"])
-    beyond = table["end"].to_numpy() > _by_code([chrom_sizes[c] for c in chroms], codes, np.int64)
+    sizes = np.array([chrom_sizes[chrom] for chrom in chroms], dtype=np.int64)
+    beyond = table["end"].to_numpy() > sizes[codes]
     if beyond.any():
         row = table[beyond].sort_values("end").iloc[-1]
         whose = f" of {row['transcript_id']}" if "transcript_id" in table else ""
@@ -138,7 +124,7 @@ def _translations(name: str, found: list[str], chrom_sizes: Mapping[str, int]) -
 def _renamed(table: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
     """Rows on contigs in ``names``, with the new names; each distinct name is converted once."""
     codes, chroms = pd.factorize(table["chrom"])
-    kept = _by_code([chrom in names for chrom in chroms], codes, bool)
+    kept = np.array([chrom in names for chrom in chroms], dtype=bool)[codes]
     if not kept.all():
         table, codes = table[kept].reset_index(drop=True), codes[kept]
     if all(names.get(chrom, chrom) == chrom for chrom in chroms):
@@ -150,11 +136,6 @@ def _renamed(table: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
     )
     column = pd.Series(new.take(codes), index=table.index)
     return table.assign(chrom=column.astype("category") if categories else column)
-
-
-def _by_code(values: list, codes: np.ndarray, dtype: type) -> np.ndarray:
-    """A value per row from a value per distinct name."""
-    return np.array(values, dtype=dtype)[codes]
 
 
 def translate(chrom: str, chrom_sizes: Mapping[str, int]) -> str:

@@ -215,13 +215,19 @@ class RegionMap:
                 s, e, c = self.cut(segment.chrom, int(lo), int(hi))
                 np.add.at(n_bp[segment.split], c, e - s)
         bp["all"], n_bp["all"] = sum(bp.values()), sum(n_bp.values())  # type: ignore[assignment]
-        rows = []
-        for split, counts in bp.items():
-            total = int(counts.sum())
-            for index, name in enumerate(names):
-                share = counts[index] / total if total else 0.0
-                rows.append((split, name, int(counts[index]), share, int(n_bp[split][index])))
-        return pd.DataFrame(rows, columns=["split", "class", "bp", "fraction", "n_bp"])
+        frames = [
+            pd.DataFrame(
+                {
+                    "split": split,
+                    "class": names,
+                    "bp": counts,
+                    "fraction": counts / max(int(counts.sum()), 1),
+                    "n_bp": n_bp[split],
+                }
+            )
+            for split, counts in bp.items()
+        ]
+        return pd.concat(frames, ignore_index=True)
 
 
 def _read_region_classes(file: TextFile) -> RegionClasses:

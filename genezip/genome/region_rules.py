@@ -31,19 +31,11 @@ UserIntervals = Mapping[str, pd.DataFrame]
 
 
 def promoters(tss: pd.DataFrame, settings: Regions) -> pd.DataFrame:
-    """Promoter of every TSS, not yet clipped at the ends of contigs.
+    """``tss`` with start and end of its promoters, not yet clipped at the ends of contigs.
 
-    Parameters
-    ----------
-    tss : chrom, position, strand (:meth:`Annotation.tss`)
-    settings : with ``promoter_upstream`` u and ``promoter_downstream`` d: [TSS - u, TSS + d) on
-        ``+`` and its mirror image [TSS - d + 1, TSS + u + 1) on ``-``. Else [TSS -
-        ``promoter_half_width``, TSS + ``promoter_half_width``) on both strands.
-
-    Returns
-    -------
-    DataFrame
-        ``tss`` with columns start and end.
+    With ``promoter_upstream`` u and ``promoter_downstream`` d a promoter is [TSS - u, TSS + d) on
+    ``+`` and its mirror image [TSS - d + 1, TSS + u + 1) on ``-``. Else it is [TSS -
+    ``promoter_half_width``, TSS + ``promoter_half_width``) on both strands.
     """
     position = tss["position"]
     up, down = settings.promoter_upstream, settings.promoter_downstream
@@ -105,13 +97,14 @@ def classify_layers(
     region_classes: RegionClasses,
 ) -> RegionMap:
     """Region map of the layers of :func:`class_layers`: the first class that covers a base."""
-    return RegionMap(
-        {
-            chrom: _class_runs(layers.get(chrom, []), n, region_classes)
-            for chrom, n in chrom_sizes.items()
-        },
-        region_classes,
-    )
+    # rank in the priority -> class id
+    ids = np.array([region_classes.ids[name] for name in region_classes.priority], dtype=np.uint8)
+    runs = {}
+    for chrom, size in chrom_sizes.items():
+        found = layers.get(chrom, [])
+        starts, ends, ranks = flatten_by_priority(found, 0, size, fill=len(region_classes) - 1)
+        runs[chrom] = (starts, ends, ids[ranks])
+    return RegionMap(runs, region_classes)
 
 
 def build_region_map(
@@ -186,13 +179,6 @@ def _of_segments(
     return RegionMap(runs, region_classes)
 
 
-def _class_runs(layers: list[Intervals], size: int, region_classes: RegionClasses) -> Runs:
-    """Runs of a whole chromosome with class ids, converted from ranks in the priority."""
-    starts, ends, ranks = flatten_by_priority(layers, 0, size, fill=len(region_classes) - 1)
-    ids = np.array([region_classes.ids[name] for name in region_classes.priority], dtype=np.uint8)
-    return starts, ends, ids[ranks]
-
-
 def _check_classes(region_map: RegionMap, settings: Regions) -> None:
     region_classes, totals = region_map.region_classes, region_map.totals()
     bp = dict(zip(totals["class"], totals["bp"], strict=True))
@@ -211,19 +197,12 @@ def _check_classes(region_map: RegionMap, settings: Regions) -> None:
 
 
 def read_user_classes(
-    settings: Regions,
-    root: str | Path,
-    chrom_sizes: Mapping[str, int],
+    settings: Regions, root: str | Path, chrom_sizes: Mapping[str, int]
 ) -> dict[str, pd.DataFrame]:
-    """Intervals of every class of ``regions.classes``.
+    """Intervals of every class of ``regions.classes``, whose paths begin at ``root``.
 
     Contig names are converted to those of the assembly; conversions, dropped contigs and dropped
     empty intervals are logged. A file without a non-empty interval is refused.
-
-    Parameters
-    ----------
-    root : base of relative paths
-    chrom_sizes : contig -> length (bp) of the assembly
 
     Returns
     -------
@@ -233,32 +212,24 @@ def read_user_classes(
     user = {}
     for found in settings.classes:
         path = Path(root) / found.bed
-        user[found.name] = _not_empty(path, read_bed_intervals(path, chrom_sizes))
+        table = read_bed_intervals(path, chrom_sizes)
+        real = table["end"] > table["start"]
+        if not real.any():
+            raise GenezipError(
+                f"{path} has only empty intervals (start = end); name a BED with others"
+            )
+        if not real.all():
+            logger.info(
+                f"{path.name}: {int((~real).sum()):,} empty intervals (start = end) are left out"
+            )
+        user[found.name] = table[real].reset_index(drop=True)
     return user
 
 
-def read_bed_intervals(
-    given: Input,
-    chrom_sizes: Mapping[str, int],
-) -> pd.DataFrame:
-    """Intervals of a BED (3 to 12 tab-separated columns; plain or gzip, file or pipe).
+def read_bed_intervals(given: Input, chrom_sizes: Mapping[str, int]) -> pd.DataFrame:
+    """chrom, start, end of a BED (3 to 12 tab-separated columns; plain or gzip, file or pipe).
 
-    Returns
-    -------
-    DataFrame
-        chrom, start, end; at least one row. Intervals may be empty (start = end).
+    There is at least one row. Intervals may be empty (start = end).
     """
     with opened(given) as file:
         return match_intervals(file.name, read_bed(file, empty=True), chrom_sizes)
-
-
-def _not_empty(path: Path, table: pd.DataFrame) -> pd.DataFrame:
-    """The non-empty intervals; dropped ones are logged, and a table without any other raises."""
-    real = table["end"] > table["start"]
-    if not real.any():
-        raise GenezipError(f"{path} has only empty intervals (start = end); name a BED with others")
-    if not real.all():
-        logger.info(
-            f"{path.name}: {int((~real).sum()):,} empty intervals (start = end) are left out"
-        )
-    return table[real].reset_index(drop=True)

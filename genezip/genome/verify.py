@@ -27,18 +27,11 @@ _NO_CLASS = 255
 
 @dataclass(frozen=True)
 class Verification:
-    """Result of a comparison.
+    """Result of a comparison."""
 
-    Attributes
-    ----------
-    bp : number of bases compared
-    different : number of bases with another class
-    first : description of the first difference; empty if there is none
-    """
-
-    bp: int
-    different: int
-    first: str
+    bp: int  # number of bases compared
+    different: int  # number of bases with another class
+    first: str  # description of the first difference; empty if there is none
 
 
 def verify_region_map(
@@ -50,13 +43,8 @@ def verify_region_map(
 ) -> Verification:
     """Rebuild a region map with bedtools and compare every base of every segment.
 
-    The map must have the classes of the settings in the same order.
-
-    Parameters
-    ----------
-    region_map : the map to check, usually read back from its BED file
-    annotations : set name -> gene models with the contig names of the assembly
-    user : user class -> its intervals, with the contig names of the assembly
+    The map must have the classes of the settings in the same order. Annotations (by set name) and
+    user intervals have the contig names of the assembly.
     """
     region_classes, mapped = settings.region_classes(), region_map.region_classes
     if mapped.priority != region_classes.priority:

@@ -33,21 +33,13 @@ class Measure(NamedTuple):
 
 
 class Part(NamedTuple):
-    """One part of a chapter.
+    """One part of a chapter."""
 
-    Attributes
-    ----------
-    id : name of its file
-    title, counted : words for the part and for its examples
-    measures : metrics, the headline first
-    apart : units that heads are tested on but not trained on; empty without heads
-    """
-
-    id: str
+    id: str  # name of its file
     title: str
-    counted: str
-    measures: tuple[Measure, ...]
-    apart: str = ""
+    counted: str  # word for its examples
+    measures: tuple[Measure, ...]  # the headline first
+    apart: str = ""  # units of which heads are tested on new ones; empty without heads
 
     @property
     def heading(self) -> str:
@@ -62,18 +54,11 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True)
 class PartRows:
-    """The rows of one part, of one task's result file.
-
-    Attributes
-    ----------
-    part : which
-    frame : its rows
-    absent : reason why it was not measured; None where it was
-    """
+    """The rows of one part, of one task's result file."""
 
     part: Part
     frame: pd.DataFrame
-    absent: str | None
+    absent: str | None  # reason why it was not measured; None where it was
 
     @property
     def models(self) -> list[str]:
@@ -168,7 +153,8 @@ def verdict(results: Results, part: PartRows) -> str:
     if _few(row):
         return _numbers_only(results, part, headline)
     texts = _verdicts(results, part, AGAINST_BASELINE)
-    if _sides(results, part, AGAINST_CONTROL) & {"above", "below"}:
+    sides = {number.side() for _, number in _differences(results, part, AGAINST_CONTROL)}
+    if sides & {"above", "below"}:
         texts += [f"it {text}" for text in _verdicts(results, part, AGAINST_CONTROL)]
     return f"{part.part.heading}: {results.reference} {'; '.join(texts)}"
 
@@ -218,10 +204,6 @@ def _differences(results: Results, part: PartRows, against: str) -> list[tuple[M
     return found
 
 
-def _sides(results: Results, part: PartRows, against: str) -> set[str]:
-    return {number.side() for _, number in _differences(results, part, against)}
-
-
 def _verdicts(results: Results, part: PartRows, against: str) -> list[str]:
     """Verdict on the headline metric, and on other metrics whose verdict differs."""
     texts: list[str] = []
@@ -260,18 +242,11 @@ def has(note: Any) -> bool:
 
 
 def panel(
-    axes: Axes,
-    results: Results,
-    part: PartRows,
-    names: list[str],
-    grey: str | None = None,
+    axes: Axes, results: Results, part: PartRows, names: list[str], grey: str | None = None
 ) -> list[dict[str, Any]]:
     """Draw the headline metric of a part, one row for each name; returns the drawn numbers.
 
-    Parameters
-    ----------
-    names : baselines and models, from the top; one without a value has an empty row
-    grey : colour of all marks, instead of each model's own
+    A name without a value has an empty row. With ``grey`` all marks have that colour.
     """
     measure = part.part.measures[0]
     looks = style.looks(results, names)
@@ -292,13 +267,9 @@ def panel(
 
 
 def how_to_read(results: Results, data: list[dict[str, Any]], head: str, units: str) -> str:
-    """Caption on the marks and lines of the panels.
+    """Caption on the marks and lines of the panels with the numbers ``data``.
 
-    Parameters
-    ----------
-    data : the drawn numbers
-    head : word for what is trained on the vectors of a frozen model
-    units : plural of the resampled unit
+    ``head`` names what is trained on the vectors of a frozen model, ``units`` what is resampled.
     """
     lines = f"Lines are 95 % intervals (bootstrap over {units})."
     return (

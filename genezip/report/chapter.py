@@ -38,16 +38,10 @@ class Section:
 
 @dataclass(frozen=True)
 class Chapter:
-    """A chapter of the page.
+    """A chapter of the page."""
 
-    Attributes
-    ----------
-    id, title : address and heading
-    section : its content for a run; None leaves the chapter out
-    figures : name of a figure -> its drawing; None where its numbers were not computed
-    """
-
-    id: str
+    id: str  # address on the page
     title: str
-    section: Callable[[Results], Section | None]
+    section: Callable[[Results], Section | None]  # content for a run; None leaves the chapter out
+    # name of a figure -> its drawing; None where its numbers were not computed
     figures: Mapping[str, Callable[[Results], Drawing | None]] = field(default_factory=dict)

@@ -6,6 +6,7 @@ holds for all of them. The chapter ``claims`` shows them with the origin of the 
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from genezip.artifacts.scores import WINDOW_MEAN, Metric, difference_of, markov_name, ratio_of
 from genezip.report.scores import HeldOut, Number
@@ -19,28 +20,19 @@ MARKOV_ORDER = 4
 
 @dataclass(frozen=True)
 class Claim:
-    """One claim and its verdict.
-
-    Attributes
-    ----------
-    text : the claim, a sentence
-    measured : one number per seed; None where it was not computed
-    seeds : the seeds, in the same order
-    low, high : the claim holds when low < value < high (None: no limit on that side)
-    threshold : the limits in words
-    show : formats its numbers
-    window_mean : the numbers as means over windows, per seed; empty where there are none
-    detail : text before the number, per seed; may be empty
-    """
+    """One claim and its verdict."""
 
     text: str
-    measured: list[Number | None]
+    measured: list[Number | None]  # one number per seed; None where it was not computed
     seeds: list[int]
+    # the claim holds when low < value < high (None: no limit on that side)
     low: float | None
     high: float | None
-    threshold: str
-    show: Callable[[float], str] = fixed
+    threshold: str  # the limits in words
+    show: Callable[[float], str] = fixed  # formats its numbers
+    # the numbers as means over windows, per seed; empty where there are none
     window_mean: list[Number | None] = field(default_factory=list)
+    # text before the number, per seed; may be empty
     detail: list[str] = field(default_factory=list)
 
     def _inside(self, value: float) -> bool:
@@ -105,19 +97,10 @@ class Claim:
         return "; ".join(parts)
 
 
-def _small(value: float) -> str:
-    return fixed(value, 4)
-
-
 def evaluate(scores: HeldOut) -> list[Claim]:
     """The claims of the page, in order, with their numbers."""
     seeds = scores.seeds(scores.reference)
-    return [
-        _enrichment(scores, seeds),
-        _ratio(scores, seeds),
-        _budget(scores, seeds),
-        _perplexity(scores, seeds),
-    ]
+    return [claim(scores, seeds) for claim in (_enrichment, _ratio, _budget, _perplexity)]
 
 
 def _enrichment(scores: HeldOut, seeds: list[int]) -> Claim:
@@ -141,8 +124,8 @@ def _ratio(scores: HeldOut, seeds: list[int]) -> Claim:
             scores.number(Metric.ENRICHMENT + WINDOW_MEAN, name, region="promoter", seed=seed)
             for name in (reference, control)
         )
-        defined = ours and theirs and theirs.value
-        means.append(Number(ours.value / theirs.value) if defined and ours and theirs else None)
+        both = ours and theirs and theirs.value
+        means.append(Number(ours.value / theirs.value) if both and ours and theirs else None)
     pair = ratio_of(reference, control)
     return Claim(
         f"Promoter enrichment is more than {MIN_RATIO_TO_CONTROL} times that of {control}",
@@ -195,4 +178,6 @@ def _perplexity(scores: HeldOut, seeds: list[int]) -> Claim:
         else "difference"
         for number in own
     ]
-    return Claim(text, paired, seeds, None, 0.0, "paired difference below 0", _small, detail=detail)
+    below = "paired difference below 0"
+    show = partial(fixed, decimals=4)
+    return Claim(text, paired, seeds, None, 0.0, below, show, detail=detail)

@@ -103,20 +103,12 @@ def _filled(
 
 
 def render(results: Results, drawings: dict[str, Drawing], folder: str = "figures") -> str:
-    """The page as HTML text.
+    """The page as HTML text; a page of more than 5 MB raises.
 
     Parameters
     ----------
-    results : Results
-    drawings : dict
-        Figures by name (:func:`draw`).
-    folder : str
-        Folder of the figure files, as in the captions.
-
-    Raises
-    ------
-    GenezipError
-        If the page would be larger than 5 MB.
+    drawings : figures by name (:func:`draw`)
+    folder : folder of the figure files, as in the captions
     """
     notice, badges = _badges(results)
     sentences = (summary.third_sentence, summary.seed_sentence, summary.interval_sentence)

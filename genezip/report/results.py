@@ -159,11 +159,6 @@ def _benchmarks(folder: Path, runs: set[str], reference: str) -> pd.DataFrame:
     return frame.sort_values("finished", kind="stable").drop(columns="finished")
 
 
-def _evaluated(scores: Scores) -> set[str]:
-    """Set of ``model.seed<n>`` with compression results."""
-    return {f"{model}.seed{seed}" for model in scores.models for seed in scores.seeds(model)}
-
-
 def _only_corpus(folder: Path) -> Path:
     """Manifest of the one corpus under a folder."""
     found = sorted((folder / "corpus").glob("*/manifest.json"))
@@ -189,34 +184,25 @@ def load(
 
     Parameters
     ----------
-    folder : Path
-        The ``results`` folder of a run.
-    settings : Report
-        Names of the reference model and its control.
-    scale : str
-        full, demo or test.
-    source : Path, optional
-        ``source.json`` of the run, for the list of data files.
-    evaluation : Evaluation, optional
-        Settings of the evaluation, for the text on intervals.
-    runs : list of str, optional
-        ``model.seed<n>`` of the runs on the page; training logs and times of other (earlier) runs
-        are omitted. None takes all runs with results.
-    corpus : Path, optional
-        Manifest of the corpus whose held-out windows were measured; needed where the folder
-        holds several.
-    tables : list of str, optional
-        Tables of DNALongBench tasks that the page shows, by file name without ending.
-    labels : list of str, optional
-        Parts of ``labels/`` that the page shows.
-    label_files : Path, optional
-        ``labels.json`` of the run, for the list of data files.
+    folder : the ``results`` folder of a run
+    settings : names of the reference model and its control
+    scale : full, demo or test
+    source : ``source.json`` of the run, for the list of data files
+    evaluation : settings of the evaluation, for the text on intervals
+    runs : ``model.seed<n>`` of the runs on the page; training logs and times of other (earlier)
+        runs are omitted. None takes all runs with results.
+    corpus : manifest of the corpus whose held-out windows were measured; needed where the folder
+        holds several
+    tables : tables of DNALongBench tasks that the page shows, by file name without ending
+    labels : parts of ``labels/`` that the page shows
+    label_files : ``labels.json`` of the run, for the list of data files
     """
     manifest_file = corpus or _only_corpus(folder)
     manifest = read_json(manifest_file)
     compress = folder / "compress"
     compression = Scores(DNA_SCORES.read(compress / "compression.tsv"))
-    known = set(runs) if runs else _evaluated(compression)
+    evaluated = {f"{name}.seed{s}" for name in compression.models for s in compression.seeds(name)}
+    known = set(runs) if runs else evaluated
     logs = sorted((folder / "pretrain").glob("*/curve.jsonl"))
     results = Results(
         folder=folder,

@@ -129,15 +129,8 @@ def number_of(row: Mapping[str, Any]) -> Number | None:
     if known["value"] is None:
         return None
     n, blocks = (None if known.get(k) is None else int(known[k]) for k in ("n", "blocks"))
-    return Number(
-        float(known["value"]),
-        known["ci_low"],
-        known["ci_high"],
-        n,
-        known.get("unit"),
-        marked_few(row),
-        blocks,
-    )
+    low, high = known["ci_low"], known["ci_high"]
+    return Number(float(known["value"]), low, high, n, known.get("unit"), marked_few(row), blocks)
 
 
 def marked_few(row: Mapping[str, Any]) -> bool:
@@ -152,25 +145,15 @@ def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 @dataclass(frozen=True, kw_only=True)
 class HeldOut:
-    """The score tables of held-out DNA, the only input of claims and summary.
+    """The score tables of held-out DNA, the only input of claims and summary."""
 
-    Attributes
-    ----------
-    reference, control : the two models of the page
-    compression : scores of every model and router
-    comparisons : paired differences and ratios of two models or routers
-    markov : scores of the Markov models
-    region_classes : region classes of the tables
-    evaluation : settings of the intervals, or None
-    """
-
-    reference: str
-    control: str
-    compression: Scores
-    comparisons: Scores
-    markov: Scores
+    reference: str  # the model of the page
+    control: str  # the model that it is compared with
+    compression: Scores  # scores of every model and router
+    comparisons: Scores  # paired differences and ratios of two models or routers
+    markov: Scores  # scores of the Markov models
     region_classes: RegionClasses = GENE7
-    evaluation: Evaluation | None = None
+    evaluation: Evaluation | None = None  # settings of the intervals
 
     @property
     def models(self) -> list[str]:
@@ -216,15 +199,16 @@ class HeldOut:
 
     def compared(self, metric: str, pair: str, **where: Any) -> Number | None:
         """One paired comparison (``a - b`` or ``a / b``), by default of promoters."""
-        where = {"subset": self.subset, "region": "promoter", "strand": self.strand, **where}
-        return self.comparisons.find(metric, pair, **where)
+        return self.comparisons.find(metric, pair, **self._promoters(where))
 
     def compared_over_seeds(
         self, metric: str, pair: str, **where: Any
     ) -> tuple[Number | None, list[int]]:
         """The mean of a paired comparison over training seeds, and these seeds."""
-        where = {"subset": self.subset, "region": "promoter", "strand": self.strand, **where}
-        return self.comparisons.over_seeds(metric, pair, **where)
+        return self.comparisons.over_seeds(metric, pair, **self._promoters(where))
+
+    def _promoters(self, where: dict[str, Any]) -> dict[str, Any]:
+        return {"subset": self.subset, "region": "promoter", "strand": self.strand, **where}
 
     def blocks(self, region: str = "all", subset: str | None = None) -> int | None:
         """Number of bootstrap blocks with bases of a region; None where not recorded."""

@@ -102,10 +102,8 @@ def looks(results: HeldOut, names: list[str] | None = None) -> dict[str, ModelSt
     styles |= {name: style for name, style in _ROUTERS.items() if name in names}
     spare = iter(_SPARE * len(names))
     for name in sorted(set(names) - set(styles)):
-        if UNTRAINED in name:
-            styles[name] = _UNTRAINED
-        else:
-            styles[name] = ModelStyle(name, next(spare), "v", True)
+        known = _UNTRAINED if UNTRAINED in name else None
+        styles[name] = known or ModelStyle(name, next(spare), "v", True)
     return {name: style for name, style in styles.items() if name in names}
 
 
@@ -151,28 +149,16 @@ def key(axes: Axes, styles: list[ModelStyle], y: float = 1.06) -> None:
     """Draw a legend of the models in one line above the axes."""
     handles = [
         mpl.lines.Line2D(
-            [],
-            [],
-            color=style.colour,
-            marker=style.marker,
-            markerfacecolor=style.colour if style.filled else "white",
-            markeredgecolor=style.colour,
-            linestyle="none",
-            markersize=5.5,
-            label=style.label,
+            [], [], color=style.colour, marker=style.marker, markeredgecolor=style.colour,
+            markerfacecolor=style.colour if style.filled else "white", linestyle="none",
+            markersize=5.5, label=style.label,
         )
         for style in styles
-    ]
+    ]  # fmt: skip
     axes.legend(
-        handles=handles,
-        loc="lower left",
-        bbox_to_anchor=(0, y),
-        ncols=max(len(styles), 1),
-        frameon=False,
-        borderaxespad=0,
-        handletextpad=0.2,
-        columnspacing=1.4,
-    )
+        handles=handles, loc="lower left", bbox_to_anchor=(0, y), ncols=max(len(styles), 1),
+        frameon=False, borderaxespad=0, handletextpad=0.2, columnspacing=1.4,
+    )  # fmt: skip
 
 
 def svg(figure: Figure, name: str, label: str) -> str:
@@ -183,11 +169,8 @@ def svg(figure: Figure, name: str, label: str) -> str:
 
     Parameters
     ----------
-    figure : Figure
-    name : str
-        Short name of the figure, letters and ``-`` only.
-    label : str
-        Text alternative of the picture.
+    name : short name of the figure, letters and ``-`` only
+    label : text alternative of the picture
     """
     text = io.StringIO()
     with mpl.rc_context({**RC, "svg.hashsalt": name}):

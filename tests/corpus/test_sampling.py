@@ -5,14 +5,11 @@ from collections import Counter
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from genezip.corpus.sampling import (
     MODES,
     PlannedWindow,
     Pool,
-    _merged,
     legal_tiles,
     sample,
     strict_blocks,
@@ -252,12 +249,6 @@ def test_few_legal_candidates_are_still_drawn(monkeypatch) -> None:
     of = pool([segment("a", 0, 100_000)], 100, excluded=[("a", 0, 99_000)])
     monkeypatch.setattr(of, "legal_starts", None)
     assert len(set(spans(draw(of, 300, distinct=True, uniform=1.0)))) == 300
-
-
-@given(st.lists(st.integers(0, 50)), st.lists(st.integers(0, 50)))
-def test_merging_equals_sorting(ordered, values) -> None:
-    ordered, values = np.sort(np.array(ordered, dtype=int)), np.array(values, dtype=int)
-    assert _merged(ordered, values).tolist() == sorted([*ordered, *values])
 
 
 @pytest.mark.parametrize("mode", ["uniform", "tss", "cds"])

@@ -42,14 +42,9 @@ _BOTH_IDS = (
 
 
 class Attributes:
-    """Attribute lists of many rows.
+    """Attribute lists of many rows: column 9, one string per row.
 
-    Parameters
-    ----------
-    column : ChunkedArray of string
-        Column 9, one element per row.
-    dialect : {"gtf", "gff3"}
-        GTF writes ``key "value";``, GFF3 ``key=value;``.
+    GTF writes ``key "value";``, GFF3 ``key=value;``.
     """
 
     def __init__(self, column: pa.ChunkedArray, dialect: Dialect) -> None:
@@ -154,7 +149,7 @@ def pairs(text: str, dialect: Dialect) -> list[tuple[str, str]]:
 def _value(text: str, dialect: Dialect) -> str:
     quoted = re.match(_QUOTED, text)
     if quoted:
-        return _unquoted(quoted[0])
+        return re.sub(r"\\(.)", r"\1", quoted[0][1:-1]).strip()
     return text.removeprefix('"').partition('"')[0].strip() if dialect == "gtf" else text
 
 
@@ -177,10 +172,6 @@ def _split(text: str, dialect: Dialect) -> list[str]:
         else:
             position += 1
     return [*items, text[begin:]]
-
-
-def _unquoted(value: str) -> str:
-    return re.sub(r"\\(.)", r"\1", value[1:-1]).strip()
 
 
 def _bools(column: pa.ChunkedArray) -> np.ndarray:

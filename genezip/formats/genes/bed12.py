@@ -36,12 +36,8 @@ def read_bed12(given: Input, transcripts: Transcripts = "basic") -> Rows:
     Blocks are exons, the thick part of the blocks is CDS. BED12 has no genes, so the name of the
     transcript is used for its gene; the type is ``protein_coding`` (with a thick part) or
     ``noncoding``. Every row is a transcript; repeats of a name (a transcript aligned to several
-    loci) become ``_dup1``, ``_dup2``, ..., skipping names in use.
-
-    Parameters
-    ----------
-    transcripts : basic, all or canonical
-        BED12 has no tags: basic and all take every row, basic with a warning; canonical raises.
+    loci) become ``_dup1``, ``_dup2``, ..., skipping names in use. BED12 has no tags: basic and all
+    take every row, basic with a warning; canonical raises.
     """
     with opened(given) as file:
         return _read(file, transcripts)

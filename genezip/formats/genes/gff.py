@@ -17,11 +17,6 @@ from genezip.formats.tabular import LINE, TabularFormat, wrong_interval
 Role = Literal["gene", "transcript", "exon", "cds", "utr", ""]
 """Role of a row in a gene model; empty for a row that has none."""
 
-PARTS: dict[str, Role] = {
-    "cds": "cds",
-    "stop_codon": "cds",
-}
-"""Roles of parts by lower-case feature type; the next two expressions match other spellings."""
 # exon, noncoding_exon (SGD), pseudogenic_exon, coding_exon, single-exon, ...
 _EXON = re.compile(r"(?:.*[_-])?exon")
 # UTR, five_prime_UTR, 5UTR, 5'-UTR (AUGUSTUS), 3_prime_utr, UTR5, ...
@@ -49,8 +44,8 @@ _STRANDS = ("+", "-", ".", "?")
 def role(feature: str) -> Role:
     """Role of a feature type: parts by name, genes and transcripts by the end of their names."""
     small = feature.lower()
-    if small in PARTS:
-        return PARTS[small]
+    if small in ("cds", "stop_codon"):
+        return "cds"
     if _EXON.fullmatch(small):
         return "exon"
     if _UTR.fullmatch(small):
@@ -61,18 +56,10 @@ def role(feature: str) -> Role:
 
 
 def read_features(given: Input, wanted: Callable[[str], bool] | None) -> pa.Table:
-    """Rows of a GTF or GFF3 file with 0-based starts.
+    """Rows of a GTF or GFF3 file with 0-based starts; ``wanted`` selects feature types.
 
-    Parameters
-    ----------
-    given : plain or gzip; a file or a pipe
-    wanted : whether the rows of a feature type are kept; None keeps all
-
-    Returns
-    -------
-    Table
-        chrom, feature, start, end, strand, attributes, line (int64, the row's line in the file,
-        from 1). An unknown strand (``.``, ``?``) becomes ``.``.
+    The columns are chrom, feature, start, end, strand, attributes, line (int64, the row's line in
+    the file, from 1). An unknown strand (``.``, ``?``) becomes ``.``.
     """
 
     def keep(batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -123,14 +110,9 @@ def whole_numbers(values: pa.ChunkedArray, missing: int) -> np.ndarray:
 
 
 def declared(attributes: Attributes) -> tuple[np.ndarray, np.ndarray]:
-    """Rows that declare trans-splicing, and their part numbers.
+    """Rows that declare trans-splicing (bool), and their part numbers (int64, from 1, else 0).
 
-    Returns
-    -------
-    spliced : bool array, shape (rows,)
-        ``exception`` names trans-splicing, or ``part`` numbers the row.
-    part : int64 array, shape (rows,)
-        From 1; 0 where there is none.
+    ``exception`` names trans-splicing, or ``part`` numbers the row.
     """
     some = attributes.may_have("part", "exception")
     part = np.zeros(len(some), dtype=np.int64)

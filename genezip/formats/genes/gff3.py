@@ -24,30 +24,13 @@ from genezip.formats.genes.gff import (
     whole_numbers,
     without_orphans_inside,
 )
-from genezip.formats.genes.rows import (
-    TAGS,
-    TRANSCRIPT_COLUMNS,
-    Rows,
-    Transcripts,
-    among,
-    lacks_tag,
-)
+from genezip.formats.genes.rows import TAGS, TRANSCRIPT_COLUMNS, Rows, Transcripts, among, lacks_tag
 from genezip.formats.lines import Input
 
-PROTEINS = frozenset(
-    {
-        "protein",
-        "polypeptide",
-        "peptide",
-        "propeptide",
-        "mat_peptide",
-        "mature_peptide",
-        "mature_protein_region",
-        "signal_peptide",
-        "sig_peptide",
-        "transit_peptide",
-    }
-)
+PROTEINS = frozenset({
+    "protein", "polypeptide", "peptide", "propeptide", "mat_peptide", "mature_peptide",
+    "mature_protein_region", "signal_peptide", "sig_peptide", "transit_peptide",
+})  # fmt: skip
 """Types of rows for products of a transcript, which are never transcripts."""
 
 _PARTS = ("exon", "cds", "utr")
@@ -61,12 +44,6 @@ def read_gff3(given: Input, transcripts: Transcripts = "basic") -> Rows:
     or at the top level; a gene without transcripts is a transcript itself. Parts without a parent
     form transcripts by ID. The type of a gene is its ``gene_type``, ``gene_biotype`` or
     ``biotype``.
-
-    Parameters
-    ----------
-    transcripts : basic, all or canonical
-        Keep only transcripts tagged ``basic`` or ``gencode_basic``; all; or those tagged
-        ``Ensembl_canonical`` or ``MANE_Select``. A file without the tag is refused.
     """
     rows = read_features(given, None)
     attributes = Attributes(rows["attributes"], "gff3")
@@ -123,10 +100,8 @@ class _Tree:
 
     def is_gene(self, name: str) -> bool:
         """True for a gene row that is not itself below a gene."""
-        above = self._parents.get(name, [])
-        return self._role.get(name) == "gene" and not any(
-            self._role.get(parent) == "gene" for parent in above
-        )
+        above = [self._role.get(parent) for parent in self._parents.get(name, [])]
+        return self._role.get(name) == "gene" and "gene" not in above
 
     def is_product(self, name: str) -> bool:
         """True for a protein, and for any row but a gene that is derived from another row."""
@@ -154,11 +129,11 @@ class _Tree:
         seen.add(name)
         if self.is_product(name):
             above = self._derives.get(name, []) + self._parents.get(name, [])
-            return [pair for parent in above for pair in self._owners(parent, seen)]
-        if name not in self._role and name in self._of_parts:
+        elif name not in self._role and name in self._of_parts:
             above = _listed(self._of_parts[name])
-            return [pair for parent in above for pair in self._owners(parent, seen)]
-        return [("", name)] if self.is_gene(name) else [(name, "")]
+        else:
+            return [("", name)] if self.is_gene(name) else [(name, "")]
+        return [pair for parent in above for pair in self._owners(parent, seen)]
 
     def transcripts(self, nodes: pd.DataFrame, with_parts: set[str]) -> np.ndarray:
         """True for rows that are transcripts."""
@@ -322,10 +297,8 @@ def _models(rows: pd.DataFrame, described: pd.DataFrame) -> pd.DataFrame:
     """Transcript table with name and type of the gene rows."""
     name, kind = (rows["gene_id"].map(described[key].to_dict()) for key in ("name", "kind"))
     name, kind = (column.astype(object).fillna("") for column in (name, kind))
-    return rows.assign(
-        gene_name=name.where(name != "", rows["gene_id"]).map(unquote),
-        gene_type=kind,
-    )[[*TRANSCRIPT_COLUMNS, "part"]]
+    name = name.where(name != "", rows["gene_id"]).map(unquote)
+    return rows.assign(gene_name=name, gene_type=kind)[[*TRANSCRIPT_COLUMNS, "part"]]
 
 
 def _first_of(attributes: Attributes, *keys: str) -> np.ndarray:

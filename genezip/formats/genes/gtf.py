@@ -31,12 +31,6 @@ def read_gtf(given: Input, transcripts: Transcripts = "basic") -> Rows:
     transcript itself. Stop codons count as CDS. UTR rows may be named as by GENCODE (``UTR``) or
     Ensembl (``five_prime_utr``, ``three_prime_utr``). The type of a gene is its ``gene_type`` or
     ``gene_biotype``.
-
-    Parameters
-    ----------
-    transcripts : basic, all or canonical
-        Keep transcripts with a row tagged ``basic`` or ``gencode_basic``; all; or those tagged
-        ``Ensembl_canonical`` or ``MANE_Select``. A file without the tag is refused.
     """
     rows, attributes = _read(given)
     spliced, part = declared(attributes)
@@ -74,13 +68,9 @@ def read_gtf(given: Input, transcripts: Transcripts = "basic") -> Rows:
 def gtf_rows(path: Input) -> pa.Table:
     """Rows of gene models, with their roles and ids.
 
-    Returns
-    -------
-    Table
-        chrom, feature, start (0-based), end, strand, attributes, line, role
-        (:data:`genezip.formats.genes.gff.Role`), gene_id, transcript_id (empty on genes, and on
-        parts that name only a gene), gene_known (bool; else gene_id is transcript_id), bare (bool:
-        column 9 is the id and nothing else).
+    To the columns of :func:`~genezip.formats.genes.gff.read_features` are added: role, gene_id,
+    transcript_id (empty on genes, and on parts that name only a gene), gene_known (bool; else
+    gene_id is transcript_id), bare (bool: column 9 is the id and nothing else).
     """
     return _read(path)[0]
 
@@ -112,14 +102,8 @@ def _read(path: Input) -> tuple[pa.Table, Attributes]:
     known = pc.not_equal(gene, "")
     if not pc.all(known).as_py():
         gene, known = _genes_of(gene, transcript)
-    columns = {
-        "role": roles,
-        "gene_id": gene,
-        "transcript_id": transcript,
-        "gene_known": known,
-        "bare": bare,
-    }
-    for name, values in columns.items():
+    ids = {"gene_id": gene, "transcript_id": transcript}
+    for name, values in {"role": roles, **ids, "gene_known": known, "bare": bare}.items():
         rows = rows.append_column(name, values)
     return rows, attributes
 

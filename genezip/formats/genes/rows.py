@@ -19,7 +19,10 @@ PART_COLUMNS = ["chrom", "start", "end", "strand", "transcript_id"]
 TRANSCRIPT_COLUMNS = [*PART_COLUMNS, "gene_id", "gene_name", "gene_type"]
 
 Transcripts = Literal["basic", "all", "canonical"]
-"""Value of ``regions.transcripts``."""
+"""Value of ``regions.transcripts``: transcripts with a tag of :data:`TAGS`, or all of them.
+
+A GTF or GFF3 file without the tag is refused.
+"""
 
 TAGS: dict[str, tuple[str, ...]] = {
     "basic": ("basic", "gencode_basic"),
@@ -30,26 +33,21 @@ TAGS: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows of an annotation file.
+    """The rows of an annotation file."""
 
-    Attributes
-    ----------
-    transcripts : :data:`TRANSCRIPT_COLUMNS` and ``part`` (number of a trans-spliced part, else 0);
-        ids may repeat, a strand may be ``.``
-    genes : the same columns for genes without transcripts, which are transcripts themselves;
-        ``transcript_id`` is ``gene_id``
-    parts : :data:`PART_COLUMNS`, gene_id, kind (exon, cds, utr), number (of the exon, else -1),
-        part. ``transcript_id`` is empty where a part names only a gene. Stop codons are cds.
-    spliced : transcript and gene ids that the file declares to be trans-spliced
-    circular : circular contig -> its length (bp)
-    types : gene -> its type, for transcripts whose rows have none
-    """
-
+    # :data:`TRANSCRIPT_COLUMNS` and ``part`` (number of a trans-spliced part, else 0); ids may
+    # repeat, a strand may be ``.``
     transcripts: pd.DataFrame
+    # the same columns for genes without transcripts, which are transcripts themselves;
+    # ``transcript_id`` is ``gene_id``
     genes: pd.DataFrame
+    # :data:`PART_COLUMNS`, gene_id, kind (exon, cds, utr), number (of the exon, else -1), part.
+    # ``transcript_id`` is empty where a part names only a gene. Stop codons are cds.
     parts: pd.DataFrame
+    # transcript and gene ids that the file declares to be trans-spliced
     spliced: frozenset[str] = frozenset()
-    circular: Mapping[str, int] = field(default_factory=dict)
+    circular: Mapping[str, int] = field(default_factory=dict)  # circular contig -> its length (bp)
+    # gene -> its type, for transcripts whose rows have none
     types: Mapping[str, str] = field(default_factory=dict)
 
 

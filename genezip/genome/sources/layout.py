@@ -27,16 +27,10 @@ from genezip.genome.sources.splits import Region, split_of
 
 @dataclass
 class Draft:
-    """A source being written.
+    """A source being written."""
 
-    Attributes
-    ----------
-    folder : temporary folder of the files
-    segments : segments that :meth:`write_segments` wrote
-    """
-
-    folder: Path
-    segments: list[Segment] = field(default_factory=list)
+    folder: Path  # temporary folder of the files
+    segments: list[Segment] = field(default_factory=list)  # those that are written
     annotations: dict[str, dict[str, str]] = field(default_factory=dict)
     repeats: dict[str, str | None] = field(default_factory=lambda: {"rmsk": None, "trf": None})
     files: list[dict[str, Any]] = field(default_factory=list)
@@ -67,8 +61,7 @@ class Draft:
 
         Parameters
         ----------
-        segments : iterable of (Segment, bytes)
-            Sequence of each segment as ASCII, case as in the source.
+        segments : each with its sequence as ASCII, case as in the source
         chrom_sizes : true length of every chromosome (bp)
         """
 
@@ -96,12 +89,18 @@ class Draft:
                 "genome.test, or widen genome.chromosomes"
             )
         rows = ["\t".join(SEGMENT_COLUMNS)]
-        rows += ["\t".join(_cell(getattr(p, c)) for c in SEGMENT_COLUMNS) for p in self.segments]
+        for segment in self.segments:
+            cells = (getattr(segment, name) for name in SEGMENT_COLUMNS)
+            rows.append("\t".join(str(int(c)) if isinstance(c, bool) else str(c) for c in cells))
         (self.folder / "pieces.tsv").write_text("\n".join(rows) + "\n", encoding="utf-8")
         sizes = "".join(f"{chrom}\t{length}\n" for chrom, length in chrom_sizes.items())
         (self.folder / "chrom.sizes").write_text(sizes, encoding="utf-8")
         for name in ("pieces.fa", "pieces.fa.fai", "pieces.tsv", "chrom.sizes"):
             self.record(name, origin, release, licence)
+
+    def annotate(self, name: str, path: str, form: str) -> None:
+        """List a written file as the annotation set ``name`` in the format ``form``."""
+        self.annotations[name] = {"path": path, "format": form}
 
     def copy(self, source: Path, name: str, origin: str, release: str, licence: str) -> str:
         """Copy a file unchanged; return its name in the source."""
@@ -138,10 +137,6 @@ class Draft:
                 files=self.files,
             ),
         )
-
-
-def _cell(value: object) -> str:
-    return str(int(value)) if isinstance(value, bool) else str(value)
 
 
 def segment_of(

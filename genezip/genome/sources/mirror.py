@@ -30,15 +30,8 @@ WINDOWS_BED = "sequence/windows_131072bp.hg38.bed"
 WINDOWS_GENES = "annotation/refseq_refGene.hg38.bed12.gz"
 WINDOWS_TRF = "repeats/trf_simpleRepeat.hg38.windows.bed.gz"
 USED = (
-    SLICES,
-    SLICES_BED,
-    SLICES_GENES,
-    SLICES_RMSK,
-    SLICES_TRF,
-    WINDOWS,
-    WINDOWS_BED,
-    WINDOWS_GENES,
-    WINDOWS_TRF,
+    *(SLICES, SLICES_BED, SLICES_GENES, SLICES_RMSK, SLICES_TRF),
+    *(WINDOWS, WINDOWS_BED, WINDOWS_GENES, WINDOWS_TRF),
 )
 
 NOT_MASKED = {"chr1"}  # the chr1 slice is upper case in its source
@@ -50,13 +43,8 @@ _TABLE_ROW = re.compile(r"^\|\s*`([^`]+)`\s*\|.*\|\s*([\d,]+)\s*\|\s*`([0-9a-f]{
 def fetch_mirror(draft: Draft, mirror: Path | None, settings: Genome) -> None:
     """Write the slices and windows of a mirror folder as a source.
 
-    Raises
-    ------
-    SourceUnavailable
-        No folder is configured, it is missing, or whole chromosomes are requested.
-    GenezipError
-        A file of the folder is missing, truncated or altered, or a configured chromosome selects
-        nothing.
+    SourceUnavailable is raised if no folder is configured, it is missing, or whole chromosomes are
+    requested.
     """
     if mirror is None:
         raise SourceUnavailable("no folder named (GENEZIP_MIRROR is not set)")
@@ -76,26 +64,22 @@ def fetch_mirror(draft: Draft, mirror: Path | None, settings: Genome) -> None:
         "GRCh38",
         "public domain (GRCh38); selection of windows Apache-2.0 (Baskerville)",
     )
-    draft.annotations["genes"] = {
-        "path": draft.copy(
-            mirror / SLICES_GENES,
-            "genes.gtf.gz",
-            SLICES_GENES,
-            "RefSeq (chr1, chr2), GENCODE 27 basic (chr9), GENCODE basic (chr21, chr22)",
-            "open, cite GENCODE and RefSeq",
-        ),
-        "format": "gtf",
-    }
-    draft.annotations["refseq"] = {
-        "path": draft.copy(
-            mirror / WINDOWS_GENES,
-            "refseq.bed12.gz",
-            WINDOWS_GENES,
-            "UCSC refGene hg38, about 2017",
-            "public domain",
-        ),
-        "format": "bed12",
-    }
+    genes = draft.copy(
+        mirror / SLICES_GENES,
+        "genes.gtf.gz",
+        SLICES_GENES,
+        "RefSeq (chr1, chr2), GENCODE 27 basic (chr9), GENCODE basic (chr21, chr22)",
+        "open, cite GENCODE and RefSeq",
+    )
+    refseq = draft.copy(
+        mirror / WINDOWS_GENES,
+        "refseq.bed12.gz",
+        WINDOWS_GENES,
+        "UCSC refGene hg38, about 2017",
+        "public domain",
+    )
+    draft.annotate("genes", genes, "gtf")
+    draft.annotate("refseq", refseq, "bed12")
     draft.repeats["rmsk"] = draft.copy(
         mirror / SLICES_RMSK,
         "rmsk.out.gz",

@@ -42,17 +42,10 @@ _ANSWER_BYTES = 300  # of a JSON answer besides the bases
 
 @dataclass(frozen=True)
 class Wanted:
-    """The files that the source `download` needs.
+    """The files that the source `download` needs."""
 
-    Attributes
-    ----------
-    files : genome (full runs only), annotation, rmsk, trf
-    regions : list of (Region, Item)
-        Sequence by region (demo only).
-    """
-
-    files: dict[str, Item]
-    regions: list[tuple[Region, Item]]
+    files: dict[str, Item]  # genome (full runs only), annotation, rmsk, trf
+    regions: list[tuple[Region, Item]]  # sequence by region (demo only)
 
     def items(self) -> list[Item]:
         """Sequence of the regions, then the other files."""
@@ -100,22 +93,12 @@ def _sequence_bytes(found: Wanted, settings: Genome) -> int:
 
 
 def fetch_public(
-    draft: Draft,
-    out: Path,
-    table: Path,
-    settings: Genome,
-    http: Http,
-    fetched: Path | None = None,
+    draft: Draft, out: Path, table: Path, settings: Genome, http: Http, fetched: Path | None = None
 ) -> None:
     """Write the public GRCh38 as a source.
 
-    Raises
-    ------
-    SourceUnavailable
-        A file is missing and no server answers, or a server keeps failing.
-    GenezipError
-        A wrong checksum, a file that differs from the lock or that ``fetched`` lacks, a full
-        disk, or a genome other than GRCh38.
+    SourceUnavailable is raised if a file is missing and no server answers, or a server keeps
+    failing.
     """
     found = wanted_files(table, settings)
     store = _store(out, http, fetched)
@@ -165,14 +148,14 @@ def _region_item(rows: list[Row], region: Region) -> Item:
     return Item(
         filled,
         check=lambda path: _wrong_region(path, region),
-        fingerprint=_dna_sha256,
+        # of the bases alone, because the rest of an answer changes with time
+        fingerprint=lambda path: hashlib.sha256(_dna(path)).hexdigest(),
         about=region.end - region.start + _ANSWER_BYTES,
     )
 
 
-def _dna_sha256(path: Path) -> str:
-    """SHA-256 of the bases alone, because the rest of an answer changes with time."""
-    return hashlib.sha256(json.loads(path.read_text())["dna"].encode()).hexdigest()
+def _dna(path: Path) -> bytes:
+    return json.loads(path.read_text())["dna"].encode()
 
 
 def _write_regions(
@@ -185,7 +168,7 @@ def _write_regions(
             _, path = store.get(wish)
             if store.requests > before:
                 time.sleep(store.http.pause_s)
-            sequence = json.loads(path.read_text())["dna"].encode()
+            sequence = _dna(path)
             yield _segment(region, sequence, settings), sequence
 
     first = regions[0][1].rows[0]
@@ -219,7 +202,6 @@ def _write_chromosomes(draft: Draft, store: Store, wish: Item, settings: Genome)
     row, path = store.get(wish)
     true = hg38_sizes()
     sizes: dict[str, int] = {}
-
     seen: list[str] = []
 
     def segments() -> Iterator[tuple[Segment, bytes]]:
@@ -244,21 +226,15 @@ def _write_chromosomes(draft: Draft, store: Store, wish: Item, settings: Genome)
 def _write_annotation(draft: Draft, store: Store, files: Mapping[str, Item]) -> None:
     chroms = {segment.chrom.encode() for segment in draft.segments}
     row, path = store.get(files["annotation"])
-    draft.annotations["gencode"] = {
-        "path": draft.write_gzip(
-            "gencode.gtf.gz", _of_chromosomes(path, chroms), row.url, row.release, row.licence
-        ),
-        "format": "gtf",
-    }
+    rows = _of_chromosomes(path, chroms)
+    genes = draft.write_gzip("gencode.gtf.gz", rows, row.url, row.release, row.licence)
+    draft.annotate("gencode", genes, "gtf")
     inside = overlaps(draft.segments)
-    for kind, name, convert in (
-        ("rmsk", "rmsk.out.gz", rmsk_rows),
-        ("trf", "trf.bed.gz", trf_rows),
-    ):
+    repeats = (("rmsk", "rmsk.out.gz", rmsk_rows), ("trf", "trf.bed.gz", trf_rows))
+    for kind, name, convert in repeats:
         row, path = store.get(files[kind])
-        draft.repeats[kind] = draft.write_gzip(
-            name, convert(path, inside), row.url, row.release, row.licence
-        )
+        rows = convert(path, inside)
+        draft.repeats[kind] = draft.write_gzip(name, rows, row.url, row.release, row.licence)
 
 
 def overlaps(segments: Iterable[Segment]) -> Inside:

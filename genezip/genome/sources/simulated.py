@@ -7,6 +7,7 @@ results on it have no biological meaning.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 
@@ -100,18 +101,14 @@ def simulate(draft: Draft, settings: Simulation) -> None:
             yield segment, made[-1].sequence
 
     draft.write_segments(segments(), lengths, *origin)
-    gtf = (row.encode() for each in made for gene in each.genes for row in gencode_rows(gene))
     header = b"##description: simulated genes\n##format: gtf\n"
-    draft.annotations["genes"] = {
-        "path": draft.write_gzip("genes.gtf.gz", _with_header(header, gtf), *origin),
-        "format": "gtf",
-    }
+    gtf = (row.encode() for each in made for gene in each.genes for row in gencode_rows(gene))
     rmsk = (row.encode() for each in made for row in each.rmsk)
     trf = (row.encode() for each in made for row in each.trf)
-    draft.repeats["rmsk"] = draft.write_gzip(
-        "rmsk.out.gz", _with_header(RMSK_HEADER, rmsk), *origin
-    )
-    draft.repeats["trf"] = draft.write_gzip("trf.bed.gz", _with_header(TRF_HEADER, trf), *origin)
+    genes = draft.write_gzip("genes.gtf.gz", chain([header], gtf), *origin)
+    draft.annotate("genes", genes, "gtf")
+    draft.repeats["rmsk"] = draft.write_gzip("rmsk.out.gz", chain([RMSK_HEADER], rmsk), *origin)
+    draft.repeats["trf"] = draft.write_gzip("trf.bed.gz", chain([TRF_HEADER], trf), *origin)
     draft.finish(
         "simulated",
         f"simulated genome, seed {settings.seed}: {len(lengths)} chromosomes, "
@@ -119,11 +116,6 @@ def simulate(draft: Draft, settings: Simulation) -> None:
         "not real DNA",
         "simulated",
     )
-
-
-def _with_header(header: bytes, rows: Iterator[bytes]) -> Iterator[bytes]:
-    yield header
-    yield from rows
 
 
 def simulate_chromosome(

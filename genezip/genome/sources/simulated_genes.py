@@ -38,26 +38,18 @@ _STOP_SHARES /= _STOP_SHARES.sum()
 
 @dataclass(frozen=True)
 class Gene:
-    """One gene with one transcript.
-
-    Attributes
-    ----------
-    start, end : 0-based, half-open
-    exons : tuple of (start, end)
-        In transcript order: the first holds the TSS, on either strand.
-    cds : (start, end) or None
-        In transcript bases, stop codon included; None for a non-coding gene.
-    cpg_island : whether the promoter is a CpG island
-    """
+    """One gene with one transcript."""
 
     number: int
     chrom: str
-    start: int
+    start: int  # 0-based, half-open
     end: int
     strand: str
+    # (start, end) in transcript order: the first holds the TSS, on either strand
     exons: tuple[tuple[int, int], ...]
+    # (start, end) in transcript bases, stop codon included; None for a non-coding gene
     cds: tuple[int, int] | None
-    cpg_island: bool
+    cpg_island: bool  # whether the promoter is a CpG island
 
     @property
     def tss(self) -> int:

@@ -93,12 +93,9 @@ def insert_interspersed(
 
     Parameters
     ----------
-    genome : uint8 array, shape (L,)
-        Base codes.
-    taken : bool array, shape (L,)
-        Bases where no repeat is allowed; the copies are added.
-    masked : bool array, shape (L,)
-        Soft-masked bases; the copies are added.
+    genome : base codes, uint8 array, shape (L,)
+    taken : bases where no repeat is allowed, bool array, shape (L,); the copies are added
+    masked : soft-masked bases, bool array, shape (L,); the copies are added
     """
     mean = sum(f.share * (1200 if f.truncated else f.consensus.size) for f in families)
     count = int(genome.size / mean) + 10

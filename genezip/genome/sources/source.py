@@ -28,15 +28,8 @@ SOURCE = Kind(
     first="run `genezip fetch` first",
     again="run `genezip fetch` again",
     keys=(
-        "source",
-        "description",
-        "build",
-        "fasta",
-        "pieces",
-        "chrom_sizes",
-        "annotations",
-        "repeats",
-        "files",
+        *("source", "description", "build", "fasta", "pieces", "chrom_sizes"),
+        *("annotations", "repeats", "files"),
     ),
 )
 

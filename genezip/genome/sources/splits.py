@@ -147,15 +147,8 @@ def split_parts(
 ) -> list[tuple[int, int, str]]:
     """Cut a chromosome at the intervals of it in ``genome.valid`` and ``genome.test``.
 
-    Parameters
-    ----------
-    length : length of the chromosome (bp)
-    contigs : all contig names of the genome, see :func:`parse_interval`
-
-    Returns
-    -------
-    list of (start, end, split)
-        Parts that tile the chromosome; the rest of it is for training.
+    The parts (start, end, split) tile the chromosome; the rest of it is for training. ``contigs``
+    are all contig names of the genome, see :func:`parse_interval`.
     """
     named: list[tuple[int, int, str]] = []
     for split, entries in (("test", settings.test), ("valid", settings.valid)):

@@ -44,12 +44,15 @@ def fetch_user_files(draft: Draft, root: Path, settings: Genome) -> None:
     sizes = _sizes(fasta, settings)
     chosen = _chosen(settings, sizes)
     draft.write_segments(_segments(fasta, settings, sizes), sizes, settings.fasta, *_AS_GIVEN)
-    _check_together(genes, form, sizes)
+    with open_bytes(genes) as handle:  # reports a truncated file before it is parsed
+        while handle.read(1 << 20):
+            pass
+    match_chrom_style(read_gene_models(genes, form, transcripts="all"), sizes)
     suffix = ".gz" if is_packed(genes) else ""
     name = draft.copy(
         genes, f"genes.{form.removesuffix('12')}{suffix}", settings.annotation, *_AS_GIVEN
     )
-    draft.annotations["genes"] = {"path": name, "format": form}
+    draft.annotate("genes", name, form)
     for key, path in repeats.items():
         kept, read = _REPEATS[key]
         _warn_of_bare(path.name, match_repeats(path.name, read(path), sizes), chosen)
@@ -126,11 +129,3 @@ def _new_name(name: str, taken: set[str]) -> str:
         name += "/part"
     taken.add(name)
     return name
-
-
-def _check_together(genes: Path, form: str, sizes: dict[str, int]) -> None:
-    """Check that FASTA and annotation share contigs, and that no row ends beyond its contig."""
-    with open_bytes(genes) as handle:  # reports a truncated file before it is parsed
-        while handle.read(1 << 20):
-            pass
-    match_chrom_style(read_gene_models(genes, form, transcripts="all"), sizes)

@@ -15,19 +15,14 @@ from genezip.report.words import fixed, measured, plain
 
 @dataclass(frozen=True)
 class View:
-    """One table of the page: metrics of a task under a split scheme and split.
-
-    Attributes
-    ----------
-    metrics : metric -> heading; one metric has a column per subset, several have one each, and
-        then a row is one model on one subset
-    split, rule : split and split scheme of the rows
-    """
+    """One table of the page: metrics of a task under a split scheme and split."""
 
     title: str
+    # metric -> heading; one metric has a column per subset, several have one each, and then a row
+    # is one model on one subset
     metrics: dict[str, str]
     split: str = "test"
-    rule: str = "paper"
+    rule: str = "paper"  # split scheme
     note: str = ""
 
 

@@ -60,10 +60,7 @@ def section(results: Results) -> Section:
         note += f" The intervals come from {counted}"
         note += ", few enough that they are rough." if summary.rough(results) else "."
     head = ["claim", "measured (95 % interval)", "window mean", "threshold", "verdict"]
-    return Section(
-        [held_sentence(results), origin(results)],
-        tables=[Table(head, rows, note=note)],
-    )
+    return Section([held_sentence(results), origin(results)], [Table(head, rows, note=note)])
 
 
 CHAPTER = Chapter("claims", "Claims and verdicts", section)

@@ -143,16 +143,14 @@ def _ppl_by_order(axes: Axes, results: Results) -> list[dict[str, Any]]:
     """Draw Markov perplexity against order, and the two models as horizontal lines."""
     orders = range(max(named_orders(results), default=-1) + 1)
     found = [(order, number) for order in orders if (number := results.markov_ppl(order))]
-    axes.plot([o for o, _ in found], [n.value for _, n in found], color=style.SOFT, zorder=2)
-    axes.plot(
-        [o for o, _ in found], [n.value for _, n in found], "o", markersize=3.2, color=style.SOFT
-    )
-    ends = {
-        name: number for name in style.pair(results) if (number := results.number(Metric.PPL, name))
-    }
+    xs, ys = [order for order, _ in found], [number.value for _, number in found]
+    axes.plot(xs, ys, color=style.SOFT, zorder=2)
+    axes.plot(xs, ys, "o", markersize=3.2, color=style.SOFT)
+    looks = style.pair(results)
+    ends = {name: number for name in looks if (number := results.number(Metric.PPL, name))}
     highest = max(ends, key=lambda name: ends[name].value)
     for name, number in ends.items():
-        look = style.pair(results)[name]
+        look = looks[name]
         axes.axhline(number.value, color=look.colour, linestyle=look.dashes)
         axes.annotate(
             name, (1, number.value), xycoords=("axes fraction", "data"), ha="right",
@@ -161,8 +159,8 @@ def _ppl_by_order(axes: Axes, results: Results) -> list[dict[str, Any]]:
         )  # fmt: skip
     if found:
         axes.annotate(
-            "Markov models", (found[0][0], found[0][1].value),
-            xytext=(8, 0), textcoords="offset points", va="center", fontsize=8, color=style.SOFT,
+            "Markov models", (xs[0], ys[0]), xytext=(8, 0), textcoords="offset points",
+            va="center", fontsize=8, color=style.SOFT,
         )  # fmt: skip
     axes.set_xlabel("order of the Markov model (bases of context)")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
@@ -266,8 +264,7 @@ def numbers_section(results: Results) -> Section:
         f" The figures use {strand}; rows with strand “both” are the mean of the forward strand "
         "and the reverse complement."
     )
-    tables = [Table(head, rows, tuple(range(4, len(head))), note=note)]
-    return Section(tables=tables)
+    return Section(tables=[Table(head, rows, tuple(range(4, len(head))), note=note)])
 
 
 PERPLEXITY = Chapter("perplexity", "Perplexity", perplexity_section, {"perplexity": perplexity})

@@ -49,10 +49,8 @@ def _leakage(results: Results) -> str | None:
     if found.empty:
         return None
     drawn = found[found["check"].isin(["exclusions", "heldout"])]
-    leaks, windows = (
-        int((drawn["verdict"] == "leak").sum()),
-        found.groupby("split")["windows"].max(),
-    )
+    leaks = (drawn["verdict"] == "leak").any()
+    windows = found.groupby("split")["windows"].max()
     where = "held-out DNA"
     if len(set(found.loc[found["check"] == "exclusions", "against"]) - {"all"}):
         where += " or an excluded interval (inputs of benchmarks)"
@@ -152,14 +150,9 @@ def _stack(
             axes.barh(y, here[name], left=left, height=0.6, color=colours[name], linewidth=0)
             if here[name] > label_from * limit:
                 axes.text(
-                    left + here[name] / 2,
-                    y,
-                    f"{here[name]:.1f} %",
-                    ha="center",
-                    va="center",
-                    fontsize=8,
-                    color=style.text_on(colours[name]),
-                )
+                    left + here[name] / 2, y, f"{here[name]:.1f} %", ha="center", va="center",
+                    fontsize=8, color=style.text_on(colours[name]),
+                )  # fmt: skip
             left += here[name]
     axes.set_yticks(range(len(splits)), [ROW_LABELS[split] for split in reversed(splits)])
     axes.tick_params(axis="y", length=0)
@@ -190,11 +183,8 @@ def corpus(results: Results) -> Drawing | None:
     _stack(left, table, region_classes.priority, 0.055, region_classes.colours)
     left.set_title("all classes")
     _stack(right, table, small_classes(region_classes), 0.12, region_classes.colours)
-    right.set_title(
-        "gene and user classes, enlarged"
-        if region_classes.user_classes
-        else "the gene classes alone, enlarged"
-    )
+    shown = "gene and user classes" if region_classes.user_classes else "the gene classes alone"
+    right.set_title(f"{shown}, enlarged")
     right.set_yticklabels([])
     style.region_key(figure, region_classes, 0.135, 1 - 0.16 / height)
     sizes = "; ".join(

@@ -188,8 +188,7 @@ def classification(results: Results) -> Drawing | None:
     """Figure with a panel per set: MCC of every method, grey if a set is solved."""
     there = [part for part in read_sets(results) if part.absent is None]
     found = {name for part in there for name, _ in part.found(part.part.measures[0])}
-    names = [name for part in there for name in part.models if name in found]
-    names = list(dict.fromkeys(names))
+    names = list(dict.fromkeys(n for part in there for n in part.models if n in found))
     if not names:
         return None
     columns = min(len(there), 2)

@@ -99,7 +99,11 @@ COUNTS = ("No kind", "One kind", "Two kinds", "Three kinds", "Four kinds")
 def _opening(results: Results, there: list[PartRows]) -> str:
     """Sentences on what is measured and how heads are tested, for the measured parts alone."""
     text = f"{COUNTS[len(there)]} of measured targets, each with trivial baselines."
-    trained = [part for part in there if part.part.apart and _measured(results, part)]
+    trained = [
+        part
+        for part in there
+        if part.part.apart and part.number(results.reference, part.part.measures[0])
+    ]
     if not trained:
         return text
     named = listed([part.part.short for part in trained])
@@ -112,10 +116,6 @@ def _opening(results: Results, there: list[PartRows]) -> str:
     if any(measure.rule == "paper" for part in trained for measure in part.part.measures):
         text += "; in the published split of the elements, training has neighbours of test elements"
     return f"{text}."
-
-
-def _measured(results: Results, part: PartRows) -> bool:
-    return part.number(results.reference, part.part.measures[0]) is not None
 
 
 PLAIN = 0.9  # AUROC above which a baseline nearly separates the classes

@@ -69,14 +69,9 @@ def _draw_genes(axes: Axes, genes: pd.DataFrame, low: int, high: int) -> None:
             box.set_linewidth(0)
             axes.add_patch(box)
         axes.text(
-            start - 0.004 * length,
-            y,
-            str(row["gene_name"]),
-            ha="right",
-            va="center",
-            fontsize=7.5,
-            style="italic",
-        )
+            start - 0.004 * length, y, str(row["gene_name"]), ha="right", va="center",
+            fontsize=7.5, style="italic",
+        )  # fmt: skip
     axes.set_ylim(-table["lane"].max() - 0.6 if len(table) else -0.6, 0.6)
     if table.empty:
         axes.text((low + high) / 2, 0, "no gene in this locus", ha="center", color=style.SOFT)
@@ -116,10 +111,10 @@ def _draw_model(axes: Axes, bins: pd.DataFrame, look: style.ModelStyle) -> None:
     axes.set_ylim(-0.28 * top, 1.08 * top)
 
 
-def _label(axes: Axes, text: str, colour: str = style.INK, bold: bool = True) -> None:
+def _label(axes: Axes, text: str, colour: str = style.INK) -> None:
     axes.text(
         -0.055, 0.5, text, transform=axes.transAxes, ha="right", va="center", fontsize=8.5,
-        color=colour, fontweight="bold" if bold else "normal", linespacing=1.35,
+        color=colour, fontweight="bold", linespacing=1.35,
     )  # fmt: skip
 
 

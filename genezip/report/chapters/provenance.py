@@ -31,8 +31,8 @@ def time_section(results: Results) -> Section:
     """Table of seconds and memory of every stage, from the workflow's benchmark files."""
     frame = results.benchmarks
     if frame.empty:
-        text = ["The stages were not timed, because they did not run in the workflow."]
-        return Section(text)
+        text = "The stages were not timed, because they did not run in the workflow."
+        return Section([text])
     longest = float(frame["seconds"].max())
     rows: list[list[Cell]] = [
         [

@@ -136,8 +136,7 @@ def section(results: Results) -> Section:
         *verdict(results),
         *remarks(results),
     ]
-    table = _repeat_table(results)
-    return Section(text, [table] if table else [])
+    return Section(text, [table] if (table := _repeat_table(results)) else [])
 
 
 def verdict(results: Results) -> list[str]:
@@ -240,7 +239,9 @@ def _log_ratio(axes: Axes) -> None:
     axes.set_xscale("log", base=2)
     low, high = axes.get_xlim()
     axes.set_xlim(max(low, 1 / _WIDEST), min(high, _WIDEST))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: _label(x)))
+    axes.xaxis.set_major_formatter(
+        FuncFormatter(lambda x, _: f"{x:g}" if x >= 0.5 else f"1/{1 / x:g}")
+    )
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xticks(_ticks(*axes.get_xlim()))
 
@@ -256,10 +257,6 @@ def _ticks(low: float, high: float) -> list[float]:
     return [tick for tick in (fine if high / low < 2.2 else coarse) if low <= tick <= high]
 
 
-def _label(ratio: float) -> str:
-    return f"{ratio:g}" if ratio >= 0.5 else f"1/{1 / ratio:g}"
-
-
 def repeats(results: Results) -> Drawing | None:
     """Bases per token in repeats over the background: plain, adjusted, and by region."""
     looks = style.pair(results)
@@ -267,7 +264,11 @@ def repeats(results: Results) -> Drawing | None:
     if not sets:
         return None
     rows = [(repeat, "all") for repeat in sets]
-    regions = _regions(results, sets[:2])
+    regions = [
+        region
+        for region in results.region_classes.priority
+        if any(ratio(results, results.reference, Metric.BPT_RATIO, s, region) for s in sets[:2])
+    ]
     heights = [0.36 * len(rows), 0.36 * max(len(regions), 1)]
     total = sum(heights) + 2.25
     figure = new_figure(total)
@@ -318,17 +319,6 @@ def repeats(results: Results) -> Drawing | None:
         figure,
         pd.DataFrame(data),
     )
-
-
-def _regions(results: Results, sets: list[RepeatSet]) -> list[str]:
-    """Regions with enough bases of any of the repeat sets to be drawn."""
-    return [
-        region
-        for region in results.region_classes.priority
-        if any(
-            ratio(results, results.reference, Metric.BPT_RATIO, repeat, region) for repeat in sets
-        )
-    ]
 
 
 CHAPTER = Chapter("repeats", "Repeats", section, {"repeats": repeats})

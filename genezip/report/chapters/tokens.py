@@ -40,8 +40,7 @@ def section(results: Results) -> Section:
             "question is where they are."
         )
     text += [sentence for sentence in (budget(results), genic(results)) if sentence]
-    table = _user_enrichment(results)
-    return Section(text, [table] if table else [])
+    return Section(text, [table] if (table := _user_enrichment(results)) else [])
 
 
 def budget(results: Results) -> str | None:
@@ -75,9 +74,7 @@ def budget(results: Results) -> str | None:
         text += f"{capital(listed(missed))} {verb} by more than a factor of {MAX_MISS}{runs}."
     else:
         text += f"No region misses its target by more than a factor of {MAX_MISS}."
-    empty = [
-        labels[region] for region in results.region_classes.priority if results.no_base(region)
-    ]
+    empty = [labels[r] for r in results.region_classes.priority if results.no_base(r)]
     return text + (f" {capital(listed(empty))}: {NO_BASE}." if empty else "")
 
 
@@ -99,11 +96,10 @@ def genic(results: Results) -> str | None:
         "unknown": "without an interval, so nothing is shown",
     }
     verdict = verdicts_of(seeds, found, words, lambda _, number: number.side(1))
-    genes = listed(
-        ["CDS", "UTR", "non-coding exons", *style.user_labels(results.region_classes, "genic")]
-    )
+    own = style.user_labels(results.region_classes, "genic")
     return (
-        f"Genic enrichment ({genes}; 1 is their share of the bases) of "
+        f"Genic enrichment ({listed(['CDS', 'UTR', 'non-coding exons', *own])}; 1 is their share "
+        "of the bases) of "
         f"{results.reference}: {verdict}."
     )
 
@@ -234,11 +230,8 @@ def enrichment(results: Results) -> Drawing | None:
             )  # fmt: skip
         axes.set_title(titles[group])
         rule_rows(axes, len(looks), above=0.65, below=0.5)
-    name_rows(
-        panels[0],
-        [look.label for look in looks.values()],
-        [look.colour for look in looks.values()],
-    )
+    shown = looks.values()
+    name_rows(panels[0], [look.label for look in shown], [look.colour for look in shown])
     limit = claims.MIN_ENRICHMENT
     panels[0].axvline(limit, color=style.SOFT, linewidth=0.8, linestyle=(0, (2, 2)))
     panels[0].annotate(
@@ -269,13 +262,13 @@ def enrichment(results: Results) -> Drawing | None:
 
 def _third_labels(results: Results) -> dict[str, str]:
     """Names of the thirds with their range of GC content."""
-    edges = [
+    lower, upper = (
         results.comparisons.find(Metric.GC_UPPER_EDGE, CORPUS, subset=name)
-        for name in list(THIRDS)[:2]
-    ]
-    if edges[0] is None or edges[1] is None:
+        for name in GC_TERTILES[:2]
+    )
+    if lower is None or upper is None:
         return dict(THIRDS)
-    low, high = (f"{100 * edge.value:.0f} %" for edge in edges if edge)
+    low, high = (f"{100 * edge.value:.0f} %" for edge in (lower, upper))
     ranges = (f"up to {low}", f"{low} to {high}", f"above {high}")
     return {
         name: f"{text}\n({span})" for (name, text), span in zip(THIRDS.items(), ranges, strict=True)
@@ -316,11 +309,7 @@ def gc_thirds(results: Results) -> Drawing | None:
     left.tick_params(axis="x", length=0)
     left.set_title("promoter enrichment")
     style.key(left, list(looks.values()), y=1.13)
-    names = {
-        results.subset: "all bases",
-        **THIRDS,
-        GC_TERTILE_MEAN: "mean of the thirds",
-    }
+    names = {results.subset: "all bases", **THIRDS, GC_TERTILE_MEAN: "mean of the thirds"}
     others = {name: look for name, look in looks.items() if name != results.reference}
     right.axvline(0, color=style.SOFT, linewidth=0.8)
     for number, (name, look) in enumerate(others.items()):

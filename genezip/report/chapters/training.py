@@ -75,15 +75,11 @@ def section(results: Results) -> Section:
         for name in (results.reference, results.control)
     }
     ours, theirs = first.values()
-    seen = {sentence for c in logged if (sentence := _exposure(results, c))}
-    if len(seen) == 1:
-        text.append(f"In each run, {seen.pop()}")
+    seen = [(c, sentence) for c in logged if (sentence := _exposure(results, c))]
+    if len({sentence for _, sentence in seen}) == 1:
+        text.append(f"In each run, {seen[0][1]}")
     else:
-        text += [
-            f"{c.model}, seed {c.seed}: {sentence}"
-            for c in logged
-            if (sentence := _exposure(results, c))
-        ]
+        text += [f"{c.model}, seed {c.seed}: {sentence}" for c, sentence in seen]
     if ours and theirs and (sentence := _targets(results, ours, theirs)):
         text.append(sentence)
     return Section(text)
@@ -316,10 +312,8 @@ def steering(results: Results) -> Drawing | None:
                 smooth = _thin(_smooth(table[name]).clip(lower=LEAST_SHARE).dropna())
                 if smooth.empty:
                     continue
-                label, colour = (
-                    style.end_label(curve.region_classes, name),
-                    curve.region_classes.colours[name],
-                )
+                label = style.end_label(curve.region_classes, name)
+                colour = curve.region_classes.colours[name]
                 axes.plot(smooth.index, smooth, color=colour)
                 ends.append((table.index[-1], smooth.iloc[-1], label, colour))
                 frames.append(_long(curve, quantity, table[name], smooth, stage=stage, region=name))
