@@ -4,8 +4,10 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import torch
 
 from genezip.models import device
 from genezip.models.device import take_first_free
@@ -42,3 +44,23 @@ def test_processes_take_different_gpus_until_they_end(
     second.communicate("")
     assert take_first_free(NAMES) == 1
     first.communicate("")
+
+
+def test_of_several_gpus_the_first_free_one_is_chosen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two GPUs are simulated; the number that CUDA is told is that of the device."""
+    told: list[int] = []
+    monkeypatch.setattr(device, "_LOCKS", {})
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    names = [SimpleNamespace(uuid=name) for name in NAMES]
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda index: names[index])
+    monkeypatch.setattr(torch.cuda, "set_device", told.append)
+    holder = held(tmp_path)
+    assert holder.stdout is not None and holder.stdout.readline() == "0 0\n"
+    assert device.choose_device() == torch.device("cuda", 1)
+    assert told == [1]
+    holder.communicate("")
