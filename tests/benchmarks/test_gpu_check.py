@@ -25,6 +25,7 @@ def dry(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return dict(json.loads(path.read_text()))
 
 
+@pytest.mark.slow
 def test_a_dry_run_has_all_parts_and_counts(dry: dict[str, Any]) -> None:
     assert list(dry["parts"]) == list(SHARES)
     assert {part["status"] for part in dry["parts"].values()} == {"done"}
@@ -46,6 +47,7 @@ def test_every_cuda_test_of_the_suite_is_counted(dry: dict[str, Any]) -> None:
     assert files == {"tests.models.test_causal_bound", "tests.models.test_cuda"}
 
 
+@pytest.mark.slow
 def test_a_dry_run_times_and_trains(dry: dict[str, Any]) -> None:
     rows = dry["parts"]["latency"]["rows"]
     assert {"genezip", "flat"} <= {row["role"] for row in rows}

@@ -220,28 +220,24 @@ def test_the_homology_command_reads_settings_from_the_corpus(
 def test_the_table_of_a_leak_outlives_the_failed_rule(repo: Path, tmp_path: Path) -> None:
     """Snakemake deletes the outputs of a job that fails."""
     corpus = tmp_path / "results" / "corpus"
-    write_corpus(corpus / "c", CLEAN)
-    (tmp_path / "resources").mkdir()
-    (tmp_path / "Snakefile").write_text(
-        "benchmark_intervals = own_exclusions = []\n"
-        "def settings(section):\n    return section\n"
-        f"ROOT = {str(repo)!r}\n"
-        "shell.prefix(f'set -euo pipefail; export PYTHONPATH={ROOT}; '\n"
-        "    'genezip() {{ python -m genezip \"$@\"; }}; ')\n"
-        f"include: {str(repo / 'workflow/rules/leakage.smk')!r}\n"
-    )
-    target, kept = "results/corpus/c/leakage.tsv", tmp_path / "logs" / "leakage" / "c.tsv"
+    write_corpus(corpus / "sim", CLEAN)
+    layers = [repo / "config" / "config.yaml", repo / "tests" / "workflow" / "config.yaml"]
+    target = "results/corpus/sim/leakage.tsv"
+    kept = tmp_path / "logs" / "leakage" / "sim.tsv"
 
     def prove_by_rule() -> int:
-        command = [sys.executable, "-m", "snakemake", "--cores", "1", target]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=60)
-        return done.returncode
+        command = [
+            sys.executable, "-m", "snakemake", "--snakefile", repo / "workflow" / "Snakefile",
+            "--directory", tmp_path, "--configfile", *layers, "--cores", "1",
+            "--allowed-rules", "leakage", "--", target,
+        ]  # fmt: skip
+        return subprocess.run(command, capture_output=True, timeout=60).returncode
 
     write_exclusions(corpus / "exclusions.bed.gz", excluded(("b", 9, 12, "bed")))
     assert prove_by_rule() == 1
     assert not (tmp_path / target).exists()
     assert pd.read_csv(kept, sep="\t")["verdict"].eq("leak").sum() == 2
-    assert "overlaps b:9-12" in (kept.parent / "c.log").read_text()
+    assert "overlaps b:9-12" in (kept.parent / "sim.log").read_text()
     write_exclusions(corpus / "exclusions.bed.gz", excluded())
     assert prove_by_rule() == 0
     assert (tmp_path / target).exists()

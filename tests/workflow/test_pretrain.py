@@ -68,7 +68,7 @@ def test_weights_of_another_run_must_be_there(repo: Path, tmp_path: Path) -> Non
     ("overlay", "sentence"),
     [
         (STAGES.replace("elsewhere/model", "nobody"), "models.third.init_from names 'nobody'"),
-        (STAGES.replace("elsewhere/model", "third"), "in a circle: third from third"),
+        (STAGES.replace("elsewhere/model", "third"), "init_from is circular: third from third"),
         (STAGES.replace("steps: 7", "stepz: 7"), "stepz"),
     ],
 )
