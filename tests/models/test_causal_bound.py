@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from toolkit.networks import stacked_limits
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -19,7 +20,6 @@ from genezip.models.routing.bounds import (
     admit,
     admit_loop,
     default_bound,
-    stacked_limits,
     token_limits,
 )
 
