@@ -30,12 +30,9 @@ _MOST_LINKS = 40  # as the kernel allows
 class Destination:
     """What an output name resolves to, with links followed.
 
-    Attributes
-    ----------
-    name : as the user gave it
-    path : the final target of all links
-    mode : ``st_mode`` of what exists there; None if nothing does
-    descriptor : file descriptor of this process that the name denotes, if any
+    ``name`` is as the user gave it and ``path`` the final target of all links. ``mode`` is the
+    ``st_mode`` of what exists there, or None; ``descriptor`` is that of this process, if the name
+    denotes one.
     """
 
     name: Path
@@ -131,9 +128,7 @@ def keep_mode(made: Path, old: Path) -> None:
 def descriptor(name: str | Path, dash: int = 1) -> int | None:
     """File descriptor of this process that a path denotes (links followed), or None.
 
-    Parameters
-    ----------
-    dash : descriptor of ``-``: 1 (standard output), or 0 (standard input) for inputs
+    ``dash`` is that of ``-``: 1 (standard output), or 0 (standard input) for inputs.
     """
     path = Path(name)
     if str(path) == "-":

@@ -80,13 +80,9 @@ def check_room(path: str | Path, needed: int, files: int = 1) -> None:
     """Raise before the work begins if the disk or the file-size limit cannot hold an output.
 
     Quotas that the file system does not report as missing space are noticed only while writing;
-    reserving the blocks would reveal them, but writes every block on some file systems.
-
-    Parameters
-    ----------
-    path : file or folder to be written, links followed; pipes and devices are not checked
-    needed : approximate number of bytes
-    files : number of files that share them; the file-size limit is checked for a single file only
+    reserving the blocks would reveal them, but writes every block on some file systems. Links are
+    followed; pipes and devices are not checked. About ``needed`` bytes are shared by ``files``; the
+    file-size limit is checked for a single file only.
     """
     path = Path(path)
     folder = Path(os.path.realpath(path))

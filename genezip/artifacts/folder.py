@@ -15,12 +15,8 @@ def replaced_folder(path: str | Path, known: Collection[str]) -> Iterator[Path]:
     """Yield an empty folder that replaces ``path`` when the block succeeds.
 
     If the block fails, the new folder is removed and an existing ``path`` stays. Links to the
-    folder are followed and stay; the new folder takes the permission bits of the old one.
-
-    Parameters
-    ----------
-    path : folder, need not exist
-    known : names that an existing folder may contain; others are refused, since they would be lost
+    folder are followed and stay; the new folder takes the permission bits of the old one. Names in
+    an existing folder that are not ``known`` are refused, since they would be lost.
     """
     refuse_foreign(path, known)
     target = folder_target(path)

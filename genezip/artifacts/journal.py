@@ -19,17 +19,10 @@ logger = logging.getLogger(__name__)
 class Journal:
     """Record of the finished parts of a long job in one JSON file, so that a next call can resume.
 
-    A part is recorded, atomically, once its data are on the disk. Parts of a job with another
-    identity, or in a file that cannot be read, count as not done.
-
-    Parameters
-    ----------
-    path : the file; it is first written when the first part is noted
-    identity : JSON value with everything that decides the content of the parts
-
-    Attributes
-    ----------
-    done : name of a part -> its recorded facts (JSON values)
+    A part is recorded, atomically, once its data are on the disk; ``done`` maps its name to its
+    facts (JSON values). Parts of a job with another ``identity``, a JSON value with everything that
+    decides their content, or in a file that cannot be read, count as not done. The file is first
+    written when the first part is noted.
     """
 
     def __init__(self, path: str | Path, identity: Any) -> None:
@@ -51,9 +44,7 @@ class Journal:
     def note(self, part: str, facts: Mapping[str, Any], data: IO[bytes]) -> None:
         """Record a finished part, replacing its earlier record.
 
-        Parameters
-        ----------
-        data : open file of the part, which is flushed to the disk before the record is written
+        ``data`` is the open file of the part, flushed to the disk before the record is written.
         """
         data.flush()
         os.fsync(data.fileno())

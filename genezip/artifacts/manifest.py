@@ -116,10 +116,7 @@ def first_difference(
 ) -> tuple[str, str, str] | None:
     """Dotted key and both values of the first difference of two settings, or None.
 
-    Parameters
-    ----------
-    old, new : nested mappings of JSON values (tuples count as lists)
-    free : dotted keys that may differ
+    Settings are nested mappings of JSON values (tuples count as lists); ``free`` keys may differ.
     """
     before, after = _flat(old), _flat(new)
     for key in [*after, *(key for key in before if key not in after)]:

@@ -41,38 +41,27 @@ SHARED = (
 _WHOLE = {"n", "seed", "blocks", "positives", "units"}
 _REAL = {"value", "ci_low", "ci_high", "paper", "difference"}
 
-CORPUS = "corpus"
-"""Value of ``model`` in rows that count the DNA itself."""
-EXAMPLES = "examples"
-"""Value of ``model`` in rows that count the examples of a task."""
-LABELS = "labels"
-"""Value of ``model`` in the row whose note gives why a part of the labels was not measured."""
-BASELINE = "baseline"
-"""Mode of baselines, which use distance, composition, position or the mean alone."""
+CORPUS = "corpus"  # model of rows that count the DNA itself
+EXAMPLES = "examples"  # model of rows that count the examples of a task
+LABELS = "labels"  # model of the row whose note gives why a part of the labels was not measured
+BASELINE = "baseline"  # mode of baselines: distance, composition, position or the mean alone
 ROWS_ZERO = ("nearest", "twin", "position_motif")
 """Baselines of labelled sequences: how well a set is solved without any model."""
 SOLVED = "solved by "
 """Prefix of the note in rows of a set that one of ROWS_ZERO solves, before its name and why."""
 FLOOR_SHARE = "floor_forced_share"
 """Metric of labelled sequences: share of the test rows in which the floor made any base a token."""
-MEASURED, PAPER = "measured", "paper"
-"""Values of ``origin``."""
-MEAN = "mean"
-"""Subset of the mean over all subsets of a task."""
-AGAINST_BASELINE = "_minus_best_baseline"
-"""Suffix of the metric for a paired difference from the best baseline."""
-AGAINST_CONTROL = "_minus_control"
-"""Suffix of the metric for a paired difference from the control."""
+MEASURED, PAPER = "measured", "paper"  # values of origin
+MEAN = "mean"  # subset of the mean over all subsets of a task
+AGAINST_BASELINE = "_minus_best_baseline"  # metric suffix: paired difference from the best baseline
+AGAINST_CONTROL = "_minus_control"  # metric suffix: paired difference from the control
 GC_TERTILES = ("gc_tertile_1", "gc_tertile_2", "gc_tertile_3")
 """Subsets of the bases by the GC content around them, from low to high."""
-GC_TERTILE_MEAN = "gc_tertile_mean"
-"""Subset of the mean over the GC tertiles."""
+GC_TERTILE_MEAN = "gc_tertile_mean"  # subset of the mean over the GC tertiles
 GC_ROUTER, FIXED_STRIDE, UNTRAINED = "gc_cpg", "fixed_stride", "untrained"
 """Controls: composition alone, equal distances, random weights."""
-WINDOW_MEAN = "_window_mean"
-"""Suffix of the metric for a mean over windows, where the metric itself is pooled."""
-SHIFTED = "_shifted"
-"""Suffix of the metric for a repeat ratio after random shifts of the repeats."""
+WINDOW_MEAN = "_window_mean"  # metric suffix: mean over windows, where the metric itself is pooled
+SHIFTED = "_shifted"  # metric suffix: repeat ratio after random shifts of the repeats
 WITHOUT_TRF = "rmsk_rest_without_trf"
 """Subset of the bases outside RepeatMasker calls where the source has no TRF calls."""
 
@@ -137,13 +126,9 @@ def cell(value: SupportsFloat) -> float | None:
 
 @dataclass(frozen=True)
 class ScoreTable:
-    """One kind of score file.
+    """One kind of score file, with its columns in the order of the file.
 
-    Attributes
-    ----------
-    columns : in the order of the file
-    later : columns that files of earlier versions lack
-    again : advice for a damaged file
+    Files of earlier versions lack the columns ``later``; ``again`` is advice for a damaged file.
     """
 
     columns: tuple[str, ...]

@@ -21,18 +21,12 @@ IDENTITY = "identity"
 
 
 def save_state(
-    path: Path,
-    identity: Mapping[str, Any],
-    values: Mapping[str, Any],
-    previous: Path | None = None,
+    path: Path, identity: Mapping[str, Any], values: Mapping[str, Any], previous: Path | None = None
 ) -> None:
-    """Write a state atomically.
+    """Write a state atomically: tensors and plain values by name, in any nesting.
 
-    Parameters
-    ----------
-    identity : JSON values that must not change between two parts of a run
-    values : tensors and plain values by name, in any nesting
-    previous : path to which the replaced state is moved; None discards it
+    ``identity`` has JSON values that must not change between two parts of a run. The replaced state
+    is moved to ``previous``, or discarded if that is None.
     """
     data = io.BytesIO()  # torch does not raise OSError on a full disk
     torch.save({**values, IDENTITY: dict(identity)}, data)
@@ -69,12 +63,8 @@ def refuse_other_run(
 ) -> None:
     """Raise if a state belongs to another run, with the first key that differs and both values.
 
-    Parameters
-    ----------
-    path : file or folder to delete if the old run is not wanted
-    what : the old run, as in "a run that stopped at step 3"
-    old, new : identities of the state and of the run at hand
-    free : dotted keys that may differ
+    ``path`` is the file or folder to delete if the old run is not wanted, and ``what`` that run, as
+    in "a run that stopped at step 3". Dotted keys in ``free`` may differ between the identities.
     """
     difference = first_difference(old, new, free)
     if difference is not None:

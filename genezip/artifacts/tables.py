@@ -19,8 +19,7 @@ from genezip.artifacts.files import atomic_path
 from genezip.artifacts.manifest import Kind
 from genezip.errors import GenezipError
 
-HEAD = b"genezip"
-"""Key of the head in the metadata of every Parquet file of this program."""
+HEAD = b"genezip"  # key of the head in the metadata of every Parquet file of this program
 
 
 def head_metadata(head: Mapping[str, Any]) -> dict[bytes, bytes]:
@@ -42,10 +41,8 @@ def parquet_writer(
 ) -> Iterator[pq.ParquetWriter]:
     """Yield a writer for consecutive tables (zstd, atomically).
 
-    Parameters
-    ----------
-    head : None if it is known only at the end (:func:`add_head`)
-    options : further options of ``pyarrow.parquet.ParquetWriter``
+    ``head`` is None if it is known only at the end (:func:`add_head`). Further options are those of
+    ``pyarrow.parquet.ParquetWriter``.
     """
     if head is not None:
         schema = schema.with_metadata(head_metadata(head))
@@ -121,12 +118,8 @@ def read_tsv(
 ) -> pd.DataFrame:
     """Read a TSV with a header; empty cells are missing.
 
-    Parameters
-    ----------
-    columns : required columns
-    text : columns that are kept as text; None for all of them
-    first, again : advice for a missing, and for a damaged file
-    separator : between cells; a comma reads CSV
+    ``columns`` are required and ``text`` columns are kept as text, all of them if it is None. A
+    comma as ``separator`` reads CSV. ``first`` is advice on a missing file, ``again`` on a bad one.
     """
     try:
         types = str if text is None else dict.fromkeys(text, str)

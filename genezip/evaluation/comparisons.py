@@ -35,8 +35,7 @@ from genezip.region_classes import GROUPS, RegionClasses
 
 _GROUPS = tuple(GROUPS)
 CAUSAL = "causal"
-LOSS = ("nll", "predicted", "looked_ahead")
-"""Columns of the next-base loss."""
+LOSS = ("nll", "predicted", "looked_ahead")  # columns of the next-base loss
 _SCALES: dict[str, Scale] = {Metric.ENRICHMENT: "ratio", Metric.ENRICHMENT_RATIO: "ratio"}
 
 # metric -> (regions; values with and without each block, shape (1 + B, regions); number of
@@ -44,41 +43,22 @@ _SCALES: dict[str, Scale] = {Metric.ENRICHMENT: "ratio", Metric.ENRICHMENT_RATIO
 Values = dict[str, tuple[tuple[str, ...], np.ndarray, int, np.ndarray]]
 
 
-def _three(region_classes: RegionClasses) -> tuple[metrics.Groups, list[int]]:
-    """Groups of the enrichment metric, and the columns of the paper's three groups."""
+def _enrichment(
+    columns: Columns, subset: Subset, region_classes: RegionClasses, *, tertiles: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
+    """Enrichment of the three groups, (1 + B, 3), and the blocks with their bases, bool (B, 3).
+
+    With ``tertiles`` it is that inside each GC tertile, and the last two axes are (3 tertiles, 3).
+    """
     groups = metrics.groups_of(region_classes)
-    return groups, [groups.names.index(name) for name in _GROUPS]
-
-
-def _group_enrichment(
-    columns: Columns, subset: Subset, region_classes: RegionClasses
-) -> np.ndarray:
-    """Enrichment of the three groups with and without each block, (1 + B, 3)."""
-    groups, three = _three(region_classes)
-    sums = subset.bootstrap.sums({name: columns[name].sum(axis=1) for name in ("bp", "tokens")})
-    return metrics.enrichment(sums["bp"], sums["tokens"], groups)[:, three]
-
-
-def _group_support(columns: Columns, subset: Subset, region_classes: RegionClasses) -> np.ndarray:
-    """Blocks with bases of each of the three groups, bool (B, 3)."""
-    groups, three = _three(region_classes)
-    return subset.bootstrap.support(metrics.group_bp(columns["bp"].sum(axis=1), groups)[:, three])
-
-
-def _tertile_support(columns: Columns, subset: Subset, region_classes: RegionClasses) -> np.ndarray:
-    """Blocks with bases of each group in each GC tertile, bool (B, 3 tertiles, 3 groups)."""
-    groups, three = _three(region_classes)
-    bp = metrics.group_bp(columns["bp"][:, :N_TERTILES], groups)[..., three]
-    return subset.bootstrap.support(bp)
-
-
-def tertile_enrichment(
-    columns: Columns, subset: Subset, region_classes: RegionClasses
-) -> np.ndarray:
-    """Enrichment of the three groups inside each GC tertile, (1 + B, 3 tertiles, 3 groups)."""
-    groups, three = _three(region_classes)
-    sums = subset.bootstrap.sums({name: columns[name][:, :N_TERTILES] for name in ("bp", "tokens")})
-    return metrics.enrichment(sums["bp"], sums["tokens"], groups)[..., three]
+    three = [groups.names.index(name) for name in _GROUPS]
+    bp, tokens = (
+        columns[name][:, :N_TERTILES] if tertiles else columns[name].sum(axis=1)
+        for name in ("bp", "tokens")
+    )
+    sums = subset.bootstrap.sums({"bp": bp, "tokens": tokens})
+    found = metrics.enrichment(sums["bp"], sums["tokens"], groups)[..., three]
+    return found, subset.bootstrap.support(metrics.group_bp(bp, groups)[..., three])
 
 
 def _perplexity(columns: Columns, subset: Subset) -> np.ndarray:
@@ -91,8 +71,8 @@ def pair_values(
 ) -> Values:
     """Differences (and ratios) of two models over the same windows and blocks."""
     n = int(subset.chosen.sum())
-    ours, theirs = (_group_enrichment(each, subset, region_classes) for each in (first, second))
-    support = _group_support(first, subset, region_classes)
+    ours, support = _enrichment(first, subset, region_classes)
+    theirs, _ = _enrichment(second, subset, region_classes)
     found: Values = {Metric.ENRICHMENT_DIFFERENCE: (_GROUPS, ours - theirs, n, support)}
     if ratio:
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -234,8 +214,7 @@ def comparison_rows(
     for sums in files:
         for strand in sums.by_strand:
             columns = sums.columns(strand, strict.chosen, strict.strict)
-            inside = tertile_enrichment(columns, strict, facts.region_classes)
-            support = _tertile_support(columns, strict, facts.region_classes)
+            inside, support = _enrichment(columns, strict, facts.region_classes, tertiles=True)
             n = int(strict.chosen.sum())
             for name, values in _by_tertile(inside, Metric.ENRICHMENT, n, support).items():
                 collected.add(sums.name, sums.seed, strand, name, strict, values)
@@ -290,23 +269,20 @@ def _compare(
             if theirs.name == under_bound(ours.name, CAUSAL):  # measures the gain of looking ahead
                 first = ours.columns(strand, subset.chosen, subset.strict)
             values = pair_values(first, second, subset, facts.region_classes, ratio=ratio)
-            quotient = (
-                {Metric.ENRICHMENT_RATIO: values.pop(Metric.ENRICHMENT_RATIO)} if ratio else {}
-            )
-            pair = ours.name, theirs.name
-            minus, over = difference_of(*pair), ratio_of(*pair)
+            minus = difference_of(ours.name, theirs.name)
+            quotient = values.pop(Metric.ENRICHMENT_RATIO, None)
             collected.add(minus, ours.seed, strand, subset.name, subset, values)
-            if quotient:
-                collected.add(over, ours.seed, strand, subset.name, subset, quotient)
+            if quotient is not None:
+                over = ratio_of(ours.name, theirs.name)
+                found: Values = {Metric.ENRICHMENT_RATIO: quotient}
+                collected.add(over, ours.seed, strand, subset.name, subset, found)
             if subset.strict:
-                mine, other = (
-                    tertile_enrichment(each, subset, facts.region_classes)
+                (mine, support), (other, _) = (
+                    _enrichment(each, subset, facts.region_classes, tertiles=True)
                     for each in (first, second)
                 )
-                difference = mine - other
                 n = int(subset.chosen.sum())
-                support = _tertile_support(first, subset, facts.region_classes)
-                tertiles = _by_tertile(difference, Metric.ENRICHMENT_DIFFERENCE, n, support)
+                tertiles = _by_tertile(mine - other, Metric.ENRICHMENT_DIFFERENCE, n, support)
                 for name, inside in tertiles.items():
                     collected.add(minus, ours.seed, strand, name, subset, inside)
 

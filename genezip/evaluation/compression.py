@@ -92,10 +92,7 @@ def language_model_metrics(
     if columns.get("looked_ahead", np.zeros(1)).any():
         none = np.full(np.shape(bits.value), np.nan)
         bits = Estimate(none, none, none, bits.blocks)
-    return {
-        Metric.PPL: (regions, ppl, windows),
-        Metric.BITS_PER_BASE: (regions, bits, windows),
-    }
+    return {Metric.PPL: (regions, ppl, windows), Metric.BITS_PER_BASE: (regions, bits, windows)}
 
 
 def _pooled(
@@ -104,13 +101,7 @@ def _pooled(
     groups = metrics.groups_of(region_classes)
     sums = bootstrap.sums({"bp": bp, "tokens": tokens})
     total = sums["bp"].sum(-1, keepdims=True)
-    local = np.concatenate(
-        [
-            metrics.bpt(sums["bp"], sums["tokens"])[:, None],
-            metrics.region_bpt(sums["bp"], sums["tokens"]),
-        ],
-        axis=1,
-    )
+    local = ratio(metrics.with_all(sums["bp"]), metrics.with_all(sums["tokens"]))
     share = ratio(sums["bp"], total)
     enrichment = metrics.enrichment(sums["bp"], sums["tokens"], groups)
     windows = np.append(len(bp), (bp > 0).sum(axis=0))

@@ -32,7 +32,8 @@ from genezip.artifacts.scores import FIXED_STRIDE, GC_ROUTER
 from genezip.config import Evaluation
 from genezip.corpus.corpus import CorpusReader
 from genezip.errors import GenezipError
-from genezip.genome.assembly import Assembly, Segment
+from genezip.evaluation.windows import spaced_windows
+from genezip.genome.assembly import Assembly
 from genezip.genome.region_map import RegionMap
 from genezip.inference.table import CompressedFile, CompressedWindow, write_compressed
 from genezip.metrics import compression as metrics
@@ -67,10 +68,6 @@ def learn_rates(
 
     Each base counts once, however often training windows sample it. Rare bins are shrunk towards
     the overall mean.
-
-    Returns
-    -------
-    float64 array, shape (N_BINS,)
     """
     per_base = 1 / metrics.target_array(target_bpt, region_map.region_classes)
     count, total = np.zeros(N_BINS), np.zeros(N_BINS)
@@ -107,11 +104,7 @@ def choice_windows(reader: CorpusReader) -> ChoiceWindows:
     Held-out windows are never used.
     """
     for split in ("valid", "train"):
-        bp = sum(len(window.ids) for window in reader.windows(split))
-        step = max(1, -(-bp // _CHOICE_BP))
-        chosen = [
-            window for number, window in enumerate(reader.windows(split)) if not number % step
-        ]
+        chosen = list(spaced_windows(reader, split, _CHOICE_BP))
         if chosen:
             ids, regions = [w.ids for w in chosen], [w.regions for w in chosen]
             return ChoiceWindows(split, ids, regions, reader.region_classes)
@@ -214,29 +207,6 @@ def learn_composition_router(
     return CompositionRouter(best.width, best.sharpness, rates[best.width], windows.split, trials)
 
 
-def padded_ids(assembly: Assembly, segment: Segment, window: CompressedWindow) -> np.ndarray:
-    """Token ids of a window, with N as padding, uint8 (length,)."""
-    ids = np.full(window.length, N_ID, dtype=np.uint8)
-    ids[: window.end - window.start] = assembly.ids(segment, window.start, window.end)
-    return ids
-
-
-def _route(
-    like: CompressedFile, starts_of: Callable[[CompressedWindow, int], np.ndarray]
-) -> Iterator[CompressedWindow]:
-    """Windows of another file (strand '+') with as many tokens, at the starts of a control."""
-    for window in like.windows("+"):
-        tokens = len(window.token_starts)
-        yield replace(
-            window,
-            token_starts=starts_of(window, tokens),
-            stage_tokens=np.array([tokens], dtype=np.int32),
-            bound_active=np.array([False]),
-            boundary_prob=None,
-            nll=None,
-        )
-
-
 def _write(
     like: CompressedFile,
     out: str | Path,
@@ -245,16 +215,26 @@ def _write(
     target_bpt: dict[str, float] | None = None,
     **info: Any,
 ) -> int:
-    """Write the window table of a control, with the seed of the run whose counts it copies."""
+    """Write the windows of ``like`` (strand '+') with as many tokens, at the starts of a control.
+
+    The table has the seed of the run whose counts it copies.
+    """
+
+    def routed() -> Iterator[CompressedWindow]:
+        for window in like.windows("+"):
+            tokens = len(window.token_starts)
+            yield replace(
+                window,
+                token_starts=starts_of(window, tokens),
+                stage_tokens=np.array([tokens], dtype=np.int32),
+                bound_active=np.array([False]),
+                boundary_prob=None,
+                nll=None,
+            )
+
+    copied = {"like": like.name, "like_seed": like.seed}
     return write_compressed(
-        out,
-        _route(like, starts_of),
-        name=name,
-        seed=like.seed,
-        target_bpt=target_bpt,
-        like=like.name,
-        like_seed=like.seed,
-        **info,
+        out, routed(), name=name, seed=like.seed, target_bpt=target_bpt, **copied, **info
     )
 
 
@@ -287,7 +267,10 @@ def write_gc_cpg(
     segments = {segment.name: segment for segment in assembly.segments}
 
     def starts_of(window: CompressedWindow, tokens: int) -> np.ndarray:
-        return router.starts(padded_ids(assembly, segments[window.segment], window), tokens)
+        ids = np.full(window.length, N_ID, dtype=np.uint8)  # N as padding
+        bases = assembly.ids(segments[window.segment], window.start, window.end)
+        ids[: window.end - window.start] = bases
+        return router.starts(ids, tokens)
 
     return _write(
         like,

@@ -60,15 +60,6 @@ def parse_locus(text: str, contigs: Collection[str] = ()) -> Locus:
     raise GenezipError(f"report.locus is {text!r}; write it as {example}")
 
 
-def _windows(file: CompressedFile) -> dict[tuple[str, int], CompressedWindow]:
-    """Held-out windows of strand '+' by chromosome and start."""
-    return {
-        (window.chrom, window.start): window
-        for window in file.windows("+")
-        if window.split == "test"
-    }
-
-
 def choose_locus(covered: list[Locus], region_map: RegionMap, length: int = LOCUS_BP) -> Locus:
     """The ``length`` bp with most promoter bases inside the covered intervals.
 
@@ -160,7 +151,10 @@ def locus_tables(
     ``transcripts`` and ``gene_types`` are those that the region map was made of
     (``regions.transcripts`` and ``regions.gene_types``).
     """
-    held = [_windows(file) for file in files]
+    held = [
+        {(each.chrom, each.start): each for each in file.windows("+") if each.split == "test"}
+        for file in files
+    ]
     shared = [key for key in held[0] if all(key in windows for windows in held)]
     if not shared:
         raise GenezipError("the compressed files share no held-out window; compress held-out DNA")
@@ -223,10 +217,8 @@ def gene_models(annotation: Annotation, locus: Locus) -> pd.DataFrame:
         rows = rows[rows["transcript_id"].isin(best.index)][
             ["chrom", "start", "end", "strand", "transcript_id"]
         ].copy()
-        rows["start"], rows["end"] = (
-            rows["start"].clip(locus.start),
-            rows["end"].clip(upper=locus.end),
-        )
+        rows["start"] = rows["start"].clip(locus.start)
+        rows["end"] = rows["end"].clip(upper=locus.end)
         rows["feature"] = feature
         rows["gene_name"] = rows["transcript_id"].map(best["label"])
         rows["gene_type"] = rows["transcript_id"].map(best["gene_type"])

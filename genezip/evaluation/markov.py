@@ -24,7 +24,6 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 
 from genezip.alphabet import A_ID, N_ID, is_base
@@ -35,7 +34,7 @@ from genezip.config import Evaluation
 from genezip.corpus.corpus import CorpusReader, Window
 from genezip.errors import GenezipError
 from genezip.evaluation.compression import Found, expand, language_model_metrics
-from genezip.evaluation.windows import Columns, WindowFacts
+from genezip.evaluation.windows import Columns, WindowFacts, spaced_windows
 from genezip.genome.assembly import Assembly, Segment
 from genezip.metrics.bootstrap import Estimate
 
@@ -145,11 +144,8 @@ class MarkovModel:
 def train(sequences: Iterable[tuple[np.ndarray, int]], order: int) -> MarkovModel:
     """Count all orders up to ``order``, with the default strengths.
 
-    Parameters
-    ----------
-    sequences : iterable of (uint8 token ids, lead)
-        A base counts for order k when k known bases precede it in the same sequence. The first
-        ``lead`` bases are context only.
+    A sequence is (uint8 token ids, lead), of which the first ``lead`` bases are context only. A
+    base counts for order k when k known bases precede it in the same sequence.
     """
     counts = [np.zeros(4 ** (k + 1), dtype=np.int64) for k in range(order + 1)]
     seen = 0
@@ -261,14 +257,6 @@ def _window_columns(
     return MarkovWindows({order: {"nll": nll[order], "predicted": predicted} for order in orders})
 
 
-def _validation_windows(reader: CorpusReader) -> Iterator[np.ndarray]:
-    size = sum(len(window.ids) for window in reader.windows("valid"))
-    step = max(1, -(-size // _VALIDATION_BP))
-    for number, window in enumerate(reader.windows("valid")):
-        if number % step == 0:
-            yield window.ids
-
-
 @dataclass(frozen=True)
 class MarkovScores:
     """Sums over every held-out window under each order, and the chosen prior strengths."""
@@ -278,15 +266,13 @@ class MarkovScores:
 
 
 def score_markov(
-    reader: CorpusReader,
-    assembly: Assembly,
-    facts: WindowFacts,
-    settings: Evaluation,
+    reader: CorpusReader, assembly: Assembly, facts: WindowFacts, settings: Evaluation
 ) -> MarkovScores:
     """Train on the training segments, choose strengths on validation, score held-out windows."""
     orders = sorted(set(settings.markov_orders))
     model = train(_blocks(assembly, assembly.segments_of("train"), orders[-1]), orders[-1])
-    model = choose_strengths(model, _validation_windows(reader))
+    spaced = spaced_windows(reader, "valid", _VALIDATION_BP)
+    model = choose_strengths(model, (window.ids for window in spaced))
     chosen = ", ".join(f"{value:g}" for value in model.strengths)
     logger.info(f"Markov models: prior strengths {chosen}")
     windows = _window_columns(model, reader.windows(facts.split), orders, facts)
@@ -346,24 +332,16 @@ def read_markov_windows(path: str | Path, facts: WindowFacts) -> MarkovWindows:
             f"{', '.join(facts.region_classes.names)}; {KIND.again}"
         )
     intervals = table.select([*_INTERVAL, "order"]).to_pandas()
-    wanted = facts.table[_INTERVAL].reset_index(drop=True)
+    wanted = facts.table[_INTERVAL]
+    sums = {
+        name: table.column(name).combine_chunks().flatten().to_numpy(zero_copy_only=False)
+        for name in _SUMS
+    }
     by_order: dict[int, Columns] = {}
     for order, rows in intervals.groupby("order").indices.items():
-        here = intervals.iloc[rows][_INTERVAL].reset_index(drop=True)
-        if not _equal(here, wanted):
+        if not np.array_equal(intervals.iloc[rows][_INTERVAL], wanted):
             raise GenezipError(f"{path} holds other windows than the corpus; {KIND.again}")
         by_order[int(str(order))] = {
-            name: _matrix(table.column(name), len(head["classes"]))[rows] for name in _SUMS
+            name: values.reshape(-1, len(head["classes"]))[rows] for name, values in sums.items()
         }
     return MarkovWindows(by_order)
-
-
-def _equal(left: pd.DataFrame, right: pd.DataFrame) -> bool:
-    return len(left) == len(right) and all(
-        (left[name].to_numpy() == right[name].to_numpy()).all() for name in right
-    )
-
-
-def _matrix(column: pa.ChunkedArray, classes: int) -> np.ndarray:
-    flat = pa.concat_arrays([chunk.flatten() for chunk in column.chunks])
-    return np.asarray(flat.to_numpy(zero_copy_only=False)).reshape(-1, classes)

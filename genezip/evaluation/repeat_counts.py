@@ -46,8 +46,7 @@ class CoveredBases:
     first: offset of the stretch in its segment; all other offsets count from the stretch.
     position, region, block: (n,), offset, class id and bootstrap block of the bases.
     density: (routers, n), tokens per base.
-    regions: runs of classes.
-    classes: number of region classes, R.
+    regions: runs of classes; classes: number of region classes, R.
     before: (1 + routers, length + 1), bases and tokens left of every offset.
     """
 
@@ -132,12 +131,9 @@ def stretches(
 def cross(
     code: np.ndarray, bases: CoveredBases, n_codes: int, n_blocks: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Count base by base; ``code`` holds the codes of the covered bases.
+    """Bases, float64 (blocks, codes, R), and tokens, (routers, blocks, codes, R), base by base.
 
-    Returns
-    -------
-    bp : float64 array, shape (blocks, codes, R)
-    tokens : float64 array, shape (routers, blocks, codes, R)
+    ``code`` holds the codes of the covered bases.
     """
     shape = (n_blocks, n_codes, bases.classes)
     used = code != OUTSIDE

@@ -18,9 +18,8 @@ A scheme divides the bases of a segment into sets of repeats and their common ba
   repeats are unknown and stay in the background): ``tandem_all_pieces`` against
   ``outside_trf_all_pieces``;
 - ``rmsk`` (segments with RepeatMasker classes): each class outside TRF, all interspersed ones
-  together (``rmsk_interspersed``) and ``rmsk_tandem`` (TRF) against ``rmsk_rest`` (no
-  RepeatMasker row, no TRF). Classes written with ``?`` or not listed here belong to no set
-  and to no background;
+  together (``rmsk_interspersed``) and ``rmsk_tandem`` (TRF) against ``rmsk_rest`` (no RepeatMasker
+  row, no TRF). Classes written with ``?`` or not listed here belong to no set and to no background;
 - ``rmsk_only`` (the same segments, where the source has no TRF calls at all): the classes as
   RepeatMasker reports them and ``rmsk_simple_repeat`` (its class Simple_repeat), against
   ``rmsk_rest_without_trf`` (no RepeatMasker row).
@@ -89,11 +88,7 @@ SCHEMES = {scheme.name: scheme for scheme in (SOFTMASK, TRF, RMSK, RMSK_ONLY)}
 class RepeatAnnotation:
     """Codes of the bases of a segment under each scheme.
 
-    Parameters
-    ----------
-    assembly : Assembly
-    rmsk, trf : DataFrame or None
-        Rows with chrom, start, end; ``rmsk`` also ``repeat_class``.
+    ``rmsk`` and ``trf`` have rows with chrom, start, end, and ``rmsk`` also ``repeat_class``.
     """
 
     def __init__(
@@ -203,16 +198,9 @@ def ratios(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """BPT of a set, its ratio to the background, and the ratio adjusted for regions.
 
-    Parameters
-    ----------
-    bp, tokens : float arrays, shape (..., codes, R)
-    codes : codes of the set; the background is code 0
-
-    Returns
-    -------
-    bpt, to_rest : shape (..., R + 1), all regions first, then each
-    adjusted : shape (..., 1), expected over observed tokens; bases in a region without
-        background are left out
+    The first two are (..., R + 1), all regions first, then each. The last, (..., 1), is expected
+    over observed tokens; bases in a region without background are left out. ``bp`` and ``tokens``
+    are (..., codes, R); the background is code 0.
     """
     set_bp, set_tokens = (values[..., list(codes), :].sum(-2) for values in (bp, tokens))
     rest_bp, rest_tokens = bp[..., 0, :], tokens[..., 0, :]

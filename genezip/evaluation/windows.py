@@ -5,7 +5,9 @@ the window; the sums are taken from a window table.
 """
 
 import logging
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -51,12 +53,10 @@ class WindowFacts:
 
     Attributes
     ----------
-    table : DataFrame
-        chrom, start, end, piece (the segment), split, length, n_fraction (without padding), block.
-    cells : list of uint8 arrays, one per window, shape (length,)
-        GC stratum x 64 + region class of every base; stratum 3 is N or padding.
-    gc_edges : two floats
-        Highest GC content of the lower and of the middle tertile.
+    table : chrom, start, end, piece (the segment), split, length, n_fraction (no padding), block
+    cells : list of uint8 arrays, one per window, shape (length,): GC stratum x 64 + region class of
+        every base; stratum 3 is N or padding
+    gc_edges : highest GC content of the lower and of the middle tertile
     """
 
     split: str
@@ -92,10 +92,10 @@ def _gc_levels(ids: np.ndarray) -> np.ndarray:
     return levels
 
 
-def _tertile_levels(histogram: np.ndarray) -> np.ndarray:
-    """Highest level of the lower and middle tertile of a histogram over levels."""
-    share = np.cumsum(histogram) / max(histogram.sum(), 1)
-    return np.array([int(np.searchsorted(share, k / N_TERTILES - 1e-12)) for k in (1, 2)])
+def spaced_windows(reader: CorpusReader, split: str, most_bp: int) -> Iterator[Window]:
+    """Evenly spaced windows of a split, together about ``most_bp`` bases at most."""
+    bp = sum(len(window.ids) for window in reader.windows(split))
+    return islice(reader.windows(split), 0, None, max(1, -(-bp // most_bp)))
 
 
 def _describe(window: Window) -> dict[str, Any]:
@@ -125,7 +125,9 @@ def read_facts(reader: CorpusReader, settings: Evaluation, split: str = "test") 
             histogram += np.bincount(levels[levels >= 0], minlength=_LEVELS + 1)
     if not rows:
         raise GenezipError(f"the corpus has no window of split {split}; build it with such windows")
-    edges = _tertile_levels(histogram)
+    # highest level of the lower and of the middle tertile
+    share = np.cumsum(histogram) / max(histogram.sum(), 1)
+    edges = np.searchsorted(share, [k / N_TERTILES - 1e-12 for k in (1, 2)])
     cells = []
     for window in reader.windows(split):
         levels = _gc_levels(window.ids)

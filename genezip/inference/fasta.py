@@ -40,7 +40,8 @@ logger = logging.getLogger(__name__)
 class Summary:
     """Totals of a compressed FASTA, the bound on tokens (None for a system without) and the mode.
 
-    The mode is ``stream`` or ``windows of N bp``.
+    The mode is ``stream`` or ``windows of N bp``. Bits per base are given where every likelihood
+    is exact.
     """
 
     totals: Totals
@@ -79,9 +80,9 @@ def compress_fasta(
 ) -> Summary:
     """Compress every record of a FASTA.
 
-    Ctrl-C or SIGTERM finishes the current block and writes what is done; the same call resumes
-    from there, also after a crash. A run is the same if FASTA, weights, bound, window or block
-    length and the choice of tracks are equal; device and threads may change.
+    Ctrl-C or SIGTERM finishes the current block, writes what is done and raises KeyboardInterrupt;
+    the same call resumes from there, also after a crash. A run is the same if FASTA, weights,
+    bound, window or block length and the choice of tracks are equal; device and threads may change.
 
     Parameters
     ----------
@@ -99,16 +100,6 @@ def compress_fasta(
     window_bp : length of independent windows; None for streams, and for systems that do not stream
         12,800 (at most ``max_bp``, a multiple of ``window_multiple``)
     block_bp : bases of a stream that are read at a time
-
-    Returns
-    -------
-    Summary
-        Bits per base are given where every likelihood is exact.
-
-    Raises
-    ------
-    KeyboardInterrupt
-        After Ctrl-C or SIGTERM, when finished parts are on disk.
     """
     fasta, out = Path(fasta), Path(out)
     tracks = None if tracks is None else Path(tracks)

@@ -182,12 +182,9 @@ def compress_heldout(
 ) -> int:
     """Write the window table of a model; return the number of rows (0 gives a valid file).
 
-    Parameters
-    ----------
-    model : a model that :func:`genezip.models.load` opens
-    untrained : use the same network before its first training step
-    bound : replaces the model's bound on tokens and becomes part of the name in the file
-        (:func:`genezip.artifacts.scores.under_bound`)
+    ``model`` is any that :func:`genezip.models.load` opens; ``untrained`` uses the same network
+    before its first training step. ``bound`` replaces the model's bound on tokens and becomes part
+    of the name in the file (:func:`genezip.artifacts.scores.under_bound`).
     """
     compressor = load(model, settings.device, bound=bound, untrained=untrained or None)
     name = compressor.name if bound is None else under_bound(compressor.name, bound)

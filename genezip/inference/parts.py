@@ -46,10 +46,7 @@ _OF_TOKENS = {
 
 
 class Records:
-    """Names and start positions of the records of a FASTA.
-
-    ``lengths`` maps a record name to its number of bases, in the order of the file.
-    """
+    """Names and start positions of the records of a FASTA, from their lengths in file order."""
 
     def __init__(self, lengths: Mapping[str, int]) -> None:
         self.names = list(lengths)

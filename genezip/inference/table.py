@@ -51,8 +51,7 @@ SCHEMA = pa.schema(
     ]
 )
 BATCH_ROWS = 64  # windows in memory together
-ROW_GROUP = 16_384
-"""Rows of a row group of the token table."""
+ROW_GROUP = 16_384  # rows of a row group of the token table
 # columns of the window table whose names in Python differ
 _RENAMED = {"piece": "segment", "bound_bit": "bound_active"}
 
@@ -66,22 +65,16 @@ class CompressedWindow:
     chrom, start, end : genome interval, 0-based, half-open
     strand : '+' or '-'
     segment, split : segment of the source and split that hold the window
-    token_starts : int32 array, shape (M,)
-        First base of the chunk of each final-stage token, increasing, first is 0; a chunk
-        ends where the next begins, the last at ``length``.
-    stage_tokens : int32 array, shape (S,)
-        Tokens kept at each stage after bounded routing; the last equals M.
-    bound_active : bool array, shape (S,)
-        Whether a bound changed the choice of tokens at that stage.
-    boundary_prob : float array, shape (length,), or None
-        Stage-0 boundary probability of every base (strand '+' only). The table holds float16
-        (within 0.05 %), the only rounding on the way to a track.
-    nll : float32 array, shape (length,), or None
-        Negative log likelihood of every base given those before it (nats); NaN where the
-        base is not predicted (first base, N, padding). None for systems without a likelihood.
+    token_starts, stage_tokens, bound_active : int32 (M,), int32 (S,) and bool (S,), as in
+        :class:`~genezip.models.compressed.Compressed`, in forward coordinates
+    boundary_prob : float array, shape (length,), or None, stage-0 boundary probability of every
+        base (strand '+' only). The table holds float16 (within 0.05 %), the only rounding on the
+        way to a track
+    nll : float32 array, shape (length,), or None, negative log likelihood of every base given those
+        before it (nats); NaN where the base is not predicted (first base, N, padding). None for
+        systems without a likelihood
     nll_kind : kind of likelihood of ``nll``
-    length : int
-        Window length in bp; more than ``end - start`` where the window is padded with N.
+    length : window length in bp; more than ``end - start`` where the window is padded with N
     """
 
     chrom: str
@@ -204,13 +197,9 @@ TOKEN_COLUMNS = {
 class TokenTable:
     """Writer of the token table: chrom, start, end, then :data:`TOKEN_COLUMNS` of the system.
 
-    Row groups have one size, so that equal rows give equal bytes however they are added.
-
-    Parameters
-    ----------
-    path : file that is written in place, not atomically
-    like : column of :data:`TOKEN_COLUMNS` -> array of any number of rows, which defines the columns
-        and the length of a vector
+    Row groups have one size, so that equal rows give equal bytes however they are added. The file
+    is written in place, not atomically. ``like`` has an array of any number of rows for each of the
+    further columns, which defines the columns and the length of a vector.
     """
 
     def __init__(self, path: Path, like: Mapping[str, np.ndarray]) -> None:

@@ -33,8 +33,7 @@ CHUNK_RGB = ("33,102,172", "146,197,222")  # alternating, so that neighbours are
 # for all tracks of chunks at 6 bp per token (0.5 at 100 bp per token)
 PROB_BYTES, CHUNK_BYTES = 5, 3
 
-WINDOW_BP = 1000
-"""Length of a window of bpt.bw."""
+WINDOW_BP = 1000  # length of a window of bpt.bw
 
 Write = Callable[[str, np.ndarray, np.ndarray, np.ndarray], None]
 """Takes chromosome, starts, ends (int64, adjoining) and values (float64)."""
@@ -79,7 +78,7 @@ class TrackWriter:
 
     A system without boundary probabilities has no boundary_prob.bw. Windows must be added in the
     order of ``chrom_sizes`` and of their starts. The files appear under their names only when all
-    of them are complete.
+    of them are complete. A contig whose name is invalid in BED is refused, and so is a full disk.
 
     Every base of a chunk of b bases has the value 1000 / b in tokens_per_kb.bw, so the mean over
     any bases, also at a zoom level, is their number of tokens per kb. bpt.bw has 1000 / that mean
@@ -95,12 +94,6 @@ class TrackWriter:
     written_bp : number of bases for the check of free space; all of the genome if None
     locus : (chrom, start, end) where the session opens; the first window if None
     prob : whether boundary probabilities will be added
-
-    Raises
-    ------
-    GenezipError
-        For a contig whose name is invalid in BED (:func:`genezip.formats.lines.check_row_names`),
-        or if the disk is too full.
     """
 
     def __init__(
@@ -153,14 +146,11 @@ class TrackWriter:
         chunk_bp: np.ndarray,
         boundary_prob: np.ndarray | None = None,
     ) -> None:
-        """Add one window.
+        """Add one window; ``boundary_prob`` has a value for each of its bases, or more.
 
-        Parameters
-        ----------
-        chunk_bp : integer array, shape (M,)
-            Sums to ``end - start``, or to more where the window was padded: a chunk that reaches
-            into the padding is shown up to ``end`` with the token density of its whole length.
-        boundary_prob : float array, shape (at least ``end - start``,), or None
+        ``chunk_bp``, integers (M,), sum to ``end - start``, or to more where the window was padded:
+        a chunk that reaches into the padding is shown up to ``end`` with the token density of its
+        whole length.
         """
         if self.locus is None:
             self.locus = (chrom, start, end)
@@ -224,11 +214,7 @@ class WindowedBpt:
 
     Only bases in chunks count: the last window of a contig, or one at the edge of a covered
     stretch, is as long as its covered part. Several stretches in one window share its value.
-
-    Parameters
-    ----------
-    write : called with adjoining windows, in order
-    window_bp : length of a window (bp)
+    ``write`` is called with adjoining windows, in order.
     """
 
     def __init__(self, write: Write, window_bp: int = WINDOW_BP) -> None:
@@ -240,13 +226,10 @@ class WindowedBpt:
         self.open = (_NO_BASES, _NO_BASES, _NO_BASES)
 
     def add(self, chrom: str, starts: np.ndarray, ends: np.ndarray, chunk_bp: np.ndarray) -> None:
-        """Add adjoining chunks that follow those already added.
+        """Add adjoining chunks, none empty, that follow those already added.
 
-        Parameters
-        ----------
-        starts, ends : int64 arrays, shape (M,), none empty
-        chunk_bp : int64 array, shape (M,)
-            Lengths of the whole chunks, more than ``ends - starts`` for one that was cut.
+        All are int64 (M,). ``chunk_bp`` are the lengths of the whole chunks, more than
+        ``ends - starts`` for one that was cut.
         """
         if chrom != self.chrom:
             self.finish()

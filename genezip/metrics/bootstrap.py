@@ -90,17 +90,10 @@ def ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
 class BlockBootstrap:
     """Blocks and their resamples, which are drawn once.
 
-    Parameters
-    ----------
-    blocks : array, shape (n,)
-        Block of every window (or other unit); any integers, or names.
-    resamples : int
-    seed : int
-        Equal seeds and blocks give equal resamples.
-    least_spread : float
-        Resamples whose variance is below this share of the sample's are left out. Where few units
-        (the few errors of a good classifier) carry all variance, a resample without them has
-        hardly any standard error.
+    ``blocks``, (n,), has the block of every window (or other unit); any integers, or names. Equal
+    seeds and blocks give equal resamples. Resamples whose variance is below ``least_spread``, a
+    share of the sample's, are left out. Where few units (the few errors of a good classifier) carry
+    all variance, a resample without them has hardly any standard error.
     """
 
     def __init__(
@@ -124,15 +117,8 @@ class BlockBootstrap:
     def sums(self, columns: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Sum every column over the sample and over the sample without each block.
 
-        Parameters
-        ----------
-        columns : mapping of name to array, shape (n, ...)
-            One row per window.
-
-        Returns
-        -------
-        dict of name to float64 array, shape (1 + B, ...)
-            Row 0 is the sample itself, row 1 + b the sample without block b, in order of names.
+        Columns are arrays of shape (n, ...), one row per window. The sums are float64, shape
+        (1 + B, ...): row 0 is the sample itself, row 1 + b the sample without block b.
         """
         found = {}
         for name, values in columns.items():
@@ -149,16 +135,8 @@ class BlockBootstrap:
     def of_weights(self, statistic: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
         """A statistic that is no function of sums (such as AUROC), with and without each block.
 
-        Parameters
-        ----------
-        statistic : callable
-            Takes weights, float64 array of shape (k, n), 0 for units of the block left out and 1
-            for the others, and returns an array of shape (k, ...), NaN where it is undefined.
-
-        Returns
-        -------
-        float64 array, shape (1 + B, ...)
-            Row 0 is the sample itself, row 1 + b the sample without block b.
+        ``statistic`` takes weights, float64 (k, n), 0 for units of the block left out and 1 for the
+        others, and returns (k, ...), NaN where it is undefined. Rows are those of :meth:`sums`.
         """
         step = max(WEIGHT_BYTES // (8 * max(self.n_units, 1)), 1)
         left_out = np.arange(-1, self.n_blocks)
@@ -172,16 +150,9 @@ class BlockBootstrap:
         return np.concatenate(found)
 
     def support(self, weights: np.ndarray) -> np.ndarray:
-        """Blocks in which a denominator is not zero.
+        """Blocks in which a denominator is not zero, bool (B, ...).
 
-        Parameters
-        ----------
-        weights : array, shape (n, ...)
-            Share of every window in the denominator; none is negative.
-
-        Returns
-        -------
-        bool array, shape (B, ...)
+        ``weights`` are the shares, none negative, of every window in the denominator, (n, ...).
         """
         found = np.zeros((self.n_blocks, *np.shape(weights)[1:]), dtype=bool)
         np.logical_or.at(found, self._index, np.asarray(weights) > 0)
@@ -190,18 +161,13 @@ class BlockBootstrap:
     def summarise(
         self, values: np.ndarray, support: np.ndarray | None = None, scale: Scale = "difference"
     ) -> Estimate:
-        """Value (row 0) and 95 % interval of a statistic.
+        """Value (row 0) and 95 % interval of a statistic, as of :meth:`sums` or :meth:`of_weights`.
 
         There is no interval (NaN) where fewer than 3 blocks have a non-zero denominator, or where
         the statistic is undefined without one of the blocks. If no block changes the value, both
         limits are the value. Resamples of copies of one block have no standard error and are left
-        out.
-
-        Parameters
-        ----------
-        values : float array, shape (1 + B, ...), of :meth:`sums` or :meth:`of_weights`
-        support : bool array, shape (B, ...), that broadcasts to values[1:]; None for every block
-            Blocks with a non-zero denominator (:meth:`support`).
+        out. ``support``, bool (B, ...), broadcasts to values[1:]: the blocks with a non-zero
+        denominator (:meth:`support`), or None for every block.
         """
         values = np.where(np.isfinite(values), values, np.nan)
         shape = values.shape[1:]

@@ -13,16 +13,10 @@ from genezip.metrics.bootstrap import BlockBootstrap, Scale, ratio
 
 
 def one_hot(truth: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
-    """Confusion matrix of every single example.
+    """Confusion matrix of every single example, float64 (n, classes, classes).
 
-    Parameters
-    ----------
-    truth, predicted : int arrays, shape (n,), 0 to ``classes`` - 1
-
-    Returns
-    -------
-    float64 array, shape (n, classes, classes), one 1 in each: row of the true class, column of
-    the predicted one
+    Each has a single 1, in the row of the true class and the column of the predicted one; both
+    are given as int arrays, shape (n,), 0 to ``classes`` - 1.
     """
     found = np.zeros((len(truth), classes, classes))
     found[np.arange(len(truth)), truth, predicted] = 1
@@ -32,16 +26,9 @@ def one_hot(truth: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarra
 def confusion(
     truth: np.ndarray, predicted: np.ndarray, classes: int, weights: np.ndarray | None = None
 ) -> np.ndarray:
-    """Sum of the confusion matrices of examples.
+    """Sum of the confusion matrices of examples, (classes, classes) or (k, classes, classes).
 
-    Parameters
-    ----------
-    truth, predicted : int arrays, shape (n,), 0 to ``classes`` - 1
-    weights : float array, shape (n,) or (k, n); None gives each example 1
-
-    Returns
-    -------
-    float64 array, shape (classes, classes) or (k, classes, classes)
+    ``weights`` are (n,) or (k, n); None gives each example 1.
     """
     weights = np.ones(len(truth)) if weights is None else np.asarray(weights, dtype=np.float64)
     return np.tensordot(weights, one_hot(truth, predicted, classes), axes=1)

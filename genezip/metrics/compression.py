@@ -19,10 +19,8 @@ from genezip.region_classes import RegionClasses
 class Groups:
     """Groups of region classes for which enrichment is computed.
 
-    Attributes
-    ----------
-    names : the paper's three groups, then every class that is no group by itself
-    members : float64 array, shape (R, G), 1 where a class belongs to a group
+    ``names`` are the paper's three groups, then every class that is no group by itself;
+    ``members``, float64 (R, G), is 1 where a class belongs to a group.
     """
 
     names: tuple[str, ...]
@@ -114,22 +112,12 @@ def stride_starts(length: int, tokens: int) -> np.ndarray:
 
 
 def rate_starts(rate: np.ndarray, tokens: int) -> np.ndarray:
-    """First bases of ``tokens`` chunks with equal shares of the summed rate.
+    """First bases of ``tokens`` chunks with equal shares of the summed rate, int32 (tokens,).
 
-    Token j starts at the base in which the running sum reaches j / ``tokens`` of the total.
-
-    Parameters
-    ----------
-    rate : float array, shape (L,)
-        Positive rate of tokens per base, up to a factor.
-    tokens : int
-        From 1 to L.
-
-    Returns
-    -------
-    int32 array, shape (tokens,)
-        Strictly increasing, first is 0. Where several tokens fall on one base (a rate above one
-        token per base), later ones move right, or left at the end of the window.
+    Token j starts at the base in which the running sum reaches j / ``tokens`` of the total. Starts
+    are strictly increasing, the first is 0. Where several tokens fall on one base (a rate above one
+    token per base), later ones move right, or left at the end of the window. ``rate``, float (L,),
+    is the positive rate of tokens per base, up to a factor; ``tokens`` is from 1 to L.
     """
     before = np.concatenate([[0.0], np.cumsum(rate, dtype=np.float64)])
     wanted = np.arange(tokens) * (before[-1] / tokens)

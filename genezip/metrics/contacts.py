@@ -42,12 +42,8 @@ _RELEASE_DROPS = 6  # scc_release leaves out strata above bins - 6
 class Strata:
     """Entries of the upper triangle, sorted by stratum.
 
-    Attributes
-    ----------
-    bins : int
-    order : int64 array, shape (m,), entries in order of their stratum
-    stratum : int64 array, shape (m,), d - 2 of each entry in that order
-    starts : int64 array, shape (bins - 2,), first entry of each stratum in that order
+    ``order``, (m,), has the entries in order of their stratum and ``stratum``, (m,), d - 2 of each
+    in that order; ``starts``, (bins - 2,), is the first entry of each stratum. All are int64.
     """
 
     bins: int
@@ -63,8 +59,7 @@ def n_entries(bins: int) -> int:
 
 def entries(bins: int) -> tuple[np.ndarray, np.ndarray]:
     """Row and column of every entry of a map, int64 arrays of shape (m,)."""
-    rows, columns = np.triu_indices(bins, OFFSET)
-    return rows, columns
+    return np.triu_indices(bins, OFFSET)
 
 
 def pair_products(values: np.ndarray) -> np.ndarray:
@@ -102,17 +97,9 @@ def strata_of(bins: int) -> Strata:
 
 
 def contact_scores(prediction: np.ndarray, target: np.ndarray) -> dict[str, float]:
-    """Scores of one map.
+    """Scores of one map by name, NaN where undefined (a constant prediction, a map of zeros).
 
-    Parameters
-    ----------
-    prediction, target : float array, shape (m,)
-        Upper triangles; entries where either is not finite are ignored.
-
-    Returns
-    -------
-    dict, scc, scc_hicrep, scc_hicreppy, scc_release, corr -> float
-        NaN where a score is undefined (a constant prediction, a map of zeros).
+    Both arguments are upper triangles, float (m,); entries where either is not finite are ignored.
     """
     strata = strata_of(n_bins(len(target)))
     finite = (np.isfinite(prediction) & np.isfinite(target))[strata.order]
@@ -136,9 +123,7 @@ def contact_scores(prediction: np.ndarray, target: np.ndarray) -> dict[str, floa
 def mean_score(maps: Iterable[tuple[np.ndarray, np.ndarray]], metric: str) -> float:
     """Mean of a score over the maps that have one, NaN where none has.
 
-    Parameters
-    ----------
-    maps : prediction and target of each, as of :func:`contact_scores`
+    ``maps`` are prediction and target of each, as of :func:`contact_scores`.
     """
     scores = [contact_scores(prediction, target)[metric] for prediction, target in maps]
     defined = [score for score in scores if np.isfinite(score)]
@@ -152,16 +137,10 @@ def has_signal(target: np.ndarray) -> bool:
 
 
 def stratum_means(total: np.ndarray, count: np.ndarray) -> np.ndarray:
-    """Map of the mean of each stratum: a prediction from distance alone.
+    """Map of the mean of each stratum, float64 (m,): a prediction from distance alone.
 
-    Parameters
-    ----------
-    total, count : float array, shape (m,)
-        Sum of the finite values of every entry over maps, and their number.
-
-    Returns
-    -------
-    float64 array, shape (m,), NaN in strata without any value
+    ``total`` and ``count``, float (m,), are the sum of the finite values of every entry over maps,
+    and their number. The result is NaN in strata without any value.
     """
     strata = strata_of(n_bins(len(total)))
     sums = np.bincount(strata.stratum, total[strata.order])

@@ -42,16 +42,8 @@ def moments(
 ) -> np.ndarray:
     """Number, sums, and sums of squares and products of the entries with a finite target.
 
-    Parameters
-    ----------
-    prediction, target : float array, one shape
-        Entries whose target is not finite are left out.
-    axis : 0 or None
-        Axis to sum over; None sums everything.
-
-    Returns
-    -------
-    float64 array, shape (..., 6), in order of ``NAMES`` (x prediction, y target)
+    ``prediction`` and ``target`` have one shape; ``axis`` is 0, or None to sum everything. The
+    result is float64 (..., 6), in order of ``NAMES`` (x prediction, y target).
     """
     x, y = np.asarray(prediction), np.asarray(target)
     if axis is None:
@@ -116,17 +108,10 @@ def defined_sum(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def transformed(values: np.ndarray, assay: str) -> np.ndarray:
-    """Stored values on the metric's scale, minus the value at 0, which does not change r.
+    """Stored values on the metric's scale, minus the value at 0, which does not change r: float64.
 
-    Most positions are then 0, and small numbers keep the sums of squares exact.
-
-    Parameters
-    ----------
-    values : float array, any shape; negative ones count as 0, NaN stays
-
-    Returns
-    -------
-    float64 array of that shape: 0 where values are 0
+    Most positions are then 0, and small numbers keep the sums of squares exact. Negative values
+    count as 0, NaN stays.
     """
     values = np.maximum(np.asarray(values, dtype=np.float64), 0)
     if assay in _COUNT_LOG10:
@@ -135,16 +120,9 @@ def transformed(values: np.ndarray, assay: str) -> np.ndarray:
 
 
 def initiation_sums(prediction: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Sums of one window, with both strands of an assay pooled.
+    """:func:`moments` of each assay of one window, (5, 6), with both of its strands pooled.
 
-    Parameters
-    ----------
-    prediction, target : float array, shape (10, n)
-        Stored scale; a target of NaN is not scored.
-
-    Returns
-    -------
-    float64 array, shape (5, 6), :func:`moments` of each assay in order of ``ASSAYS``
+    Both arguments are float (10, n) on the stored scale; a target of NaN is not scored.
     """
     return np.stack(
         [
@@ -157,16 +135,9 @@ def initiation_sums(prediction: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 
 def initiation_pcc(sums: np.ndarray) -> np.ndarray:
-    """Scores from sums over windows.
+    """Scores from sums over windows: (..., 5, 6) -> (..., 6), in order of ``INITIATION_METRICS``.
 
-    Parameters
-    ----------
-    sums : float array, shape (..., 5, 6)
-
-    Returns
-    -------
-    float64 array, shape (..., 6), in order of ``INITIATION_METRICS``
-        NaN where an assay has no r; the mean is NaN unless all five have one.
+    NaN where an assay has no r; the mean is NaN unless all five have one.
     """
     each = pearson(sums)
     return np.concatenate([each, each.mean(axis=-1, keepdims=True)], axis=-1)

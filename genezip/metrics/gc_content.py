@@ -26,18 +26,9 @@ def gc_and_cpg(ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def gc_around(ids: np.ndarray, width: int) -> np.ndarray:
-    """GC content of a window centred at every base.
+    """GC content of a window of ``width`` bp centred at every base: uint8 ids (L,) -> float64 (L,).
 
-    Parameters
-    ----------
-    ids : uint8 token ids, shape (L,)
-    width : int
-        Window width in bp; windows are clipped at both ends of ``ids``.
-
-    Returns
-    -------
-    float64 array, shape (L,)
-        NaN where the window has no A, C, G or T.
+    Windows are clipped at both ends of ``ids``; NaN where the window has no A, C, G or T.
     """
     low, high = _bounds(len(ids), width)
     known, gc = _running(is_base(ids)), _running((ids == C_ID) | (ids == G_ID))

@@ -21,10 +21,11 @@ def auroc(
     weights: np.ndarray | None = None,
     strata: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Probability that a positive has a higher score than a negative; ties count half.
+    """Probability that a positive has a higher score than a negative, () or (k,); ties count half.
 
     Equals (sum of mid-ranks of the positives - P(P+1)/2) / (P Q) with P positives and Q
-    negatives; with strata, the sum over strata of pairs won over the sum of pairs.
+    negatives; with strata, the sum over strata of pairs won over the sum of pairs. NaN where no
+    stratum has both a positive and a negative.
 
     Parameters
     ----------
@@ -32,11 +33,6 @@ def auroc(
     scores : float array, shape (n,), none NaN
     weights : float array, shape (n,) or (k, n); None gives each example 1
     strata : array, shape (n,), any values; None puts all in one
-
-    Returns
-    -------
-    float64 array, shape () or (k,)
-        NaN where no stratum has both a positive and a negative.
     """
     won, pairs = 0.0, 0.0
     for positive, negative in _by_threshold(targets, scores, weights, strata, merge_ties=True):

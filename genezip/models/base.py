@@ -9,7 +9,7 @@ system lacks raises one clear error (:func:`lacks`).
 import inspect
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, Protocol, Self
+from typing import Any, Literal, NoReturn, Protocol, Self
 
 import numpy as np
 
@@ -17,9 +17,6 @@ from genezip.alphabet import OneSequence, encode
 from genezip.artifacts.files import sha256_file
 from genezip.errors import GenezipError
 from genezip.models.compressed import Compressed, Embedding, Likelihood, LikelihoodKind
-
-if TYPE_CHECKING:
-    pass
 
 Sequences = list[Any] | tuple[Any, ...]
 """A list or tuple of sequences, each as :func:`genezip.alphabet.encode` takes it."""
@@ -38,19 +35,15 @@ class Stream(Protocol):
 
     def feed(self, sequence: OneSequence, vectors: bool = False) -> Compressed:
         """Read the next bases; ``vectors`` adds ``base_vectors`` to the result."""
-        ...
 
     def copy(self) -> Self:
         """A snapshot; both streams continue independently."""
-        ...
 
     def state_dict(self) -> dict[str, Any]:
         """The state as plain values and tensors (for a resumable file)."""
-        ...
 
     def load_state_dict(self, values: dict[str, Any]) -> None:
         """Continue from a state of :meth:`state_dict`."""
-        ...
 
 
 class Compressor(Protocol):
@@ -66,12 +59,10 @@ class Compressor(Protocol):
     @property
     def name(self) -> str:
         """Name in tables and figures."""
-        ...
 
     @property
     def facts(self) -> Mapping[str, Any]:
         """JSON values that identify the model in stored results (weights, bound, ...)."""
-        ...
 
     @property
     def metadata(self) -> Mapping[str, Any]:
@@ -80,17 +71,14 @@ class Compressor(Protocol):
         Held-out tables use ``seed``, ``target_bpt``, ``scale``, ``source``, ``parameters`` and
         ``bound``; all are optional.
         """
-        ...
 
     @property
     def causal(self) -> bool:
         """Whether the results of a base do not depend on later bases."""
-        ...
 
     @property
     def streams(self) -> bool:
         """Whether a sequence can be read block by block."""
-        ...
 
     @property
     def max_bp(self) -> int | None:
@@ -98,7 +86,6 @@ class Compressor(Protocol):
 
         A system that does not stream reads longer sequences in windows of this length.
         """
-        ...
 
     @property
     def window_multiple(self) -> int:
@@ -106,78 +93,58 @@ class Compressor(Protocol):
 
         Such windows of a vocabulary with blocks have the tokens of the whole sequence.
         """
-        ...
 
     @property
     def shortest_bp(self) -> int:
         """Shortest sequence that has a token (bp)."""
-        ...
 
     @property
     def width(self) -> int | None:
         """Length of the vector of a base; None if bases have no vectors."""
-        ...
 
     @property
     def token_width(self) -> int | None:
         """Length of the vector of a token; None if tokens have no vectors."""
-        ...
 
     @property
     def vocabulary(self) -> int | None:
         """Number of token ids; None if tokens have no ids."""
-        ...
 
     @property
     def likelihood(self) -> LikelihoodKind | None:
         """Best kind of likelihood of :meth:`log_likelihood`; None without a likelihood."""
-        ...
 
     @property
     def gives_prob(self) -> bool:
         """Whether results have boundary probabilities."""
-        ...
 
     def encode(self, sequences: Sequences) -> list[Compressed]:
         """Cut sequences into tokens, each in one pass."""
-        ...
 
     def log_likelihood(self, sequences: Sequences) -> list[Likelihood]:
         """Log-probability of every base, and its kind."""
-        ...
 
     def embed(self, sequences: Sequences, level: Level = "base") -> list[Embedding]:
         """Vectors of the bases or of the tokens."""
-        ...
 
     def boundaries(self, sequences: Sequences) -> list[np.ndarray]:
         """First base of every chunk: int64 arrays, shape (M,)."""
-        ...
 
     def flops(self, lengths: np.ndarray, tokens: np.ndarray) -> np.ndarray:
-        """Floating-point operations of one pass over each sequence.
+        """Floating-point operations of one pass over each sequence, float64 (n,).
 
-        Parameters
-        ----------
-        lengths : int64 array, shape (n,), bases
-        tokens : int64 array, shape (n, S), tokens kept at each stage (``stage_tokens``)
-
-        Returns
-        -------
-        float64 array, shape (n,); a multiply-add counts as two
+        A multiply-add counts as two. ``lengths`` are bases, int64 (n,), and ``tokens`` the tokens
+        kept at each stage (``stage_tokens``), int64 (n, S).
         """
-        ...
 
     def stream(self) -> Stream:
         """Open an empty stream."""
-        ...
 
     def save(self, folder: str | Path) -> None:
         """Write a model folder that :func:`genezip.models.load` opens.
 
         If the system has a tokenizer of that kind, ``transformers`` can open it from the folder.
         """
-        ...
 
 
 class PlainCompressor:

@@ -32,29 +32,24 @@ class Compressed:
         First base of the chunk of every token, increasing; a chunk ends where the next begins,
         the last at L. The first of a whole sequence is 0. In a block of a stream they are
         relative to the block, and below 0 if a token ends a chunk of an earlier block.
-    token_ids : int64 array, shape (M,), or None
-        Id of every token in the vocabulary of the system.
+    token_ids : int64 array, shape (M,), or None, id of every token in the vocabulary of the system
     tokens : float array, shape (M, D), or None
         Vector of every token (in a network the trunk output after its last norm).
-    boundary_prob : float32 array, shape (L,), or None
-        Probability that a token begins at each base (stage 0 of a hierarchy);
-        ``token_starts`` has the decisions.
+    boundary_prob : float32 array, shape (L,), or None, probability that a token begins at each base
+        (stage 0 of a hierarchy); ``token_starts`` has the decisions
     inner_prob : float32 arrays, one per further stage
         Boundary probability of the tokens that are the input of the stage.
     start_prob : float32 array, shape (M,), or None
         Boundary probability at the first base of every chunk.
-    kept_by : uint8 array, shape (M,), or None
-        Reason for each token: index into :data:`KEPT_BY`.
+    kept_by : uint8 array, shape (M,), or None, reason for each token: index into :data:`KEPT_BY`
     stage_tokens : int64 array, shape (S,)
         Tokens kept at each stage; the last is M. Empty if every base is a token.
     bound_active : bool array, shape (S,)
         Whether a bound changed any choice of tokens at each stage.
-    log_prob : float32 array, shape (L,), or None
-        Natural log of the probability of every base, if ``encode`` computes it; NaN where a base
-        is not predicted (the first of a sequence, N).
+    log_prob : float32 array, shape (L,), or None, natural log of the probability of every base, if
+        ``encode`` computes it; NaN where a base is not predicted (the first of a sequence, N)
     likelihood : kind of ``log_prob``; None without it
-    base_vectors : float32 array, shape (L, width), or None
-        Vector of every base, if requested.
+    base_vectors : float32 array, shape (L, width), or None, vector of every base, if requested
     mode : ``one window``, ``windows of N bp`` or ``stream``
     """
 
@@ -90,12 +85,10 @@ class Likelihood:
 
     Attributes
     ----------
-    log_prob : float32 array, shape (L,)
-        Natural log of the probability of each base; NaN where it is not predicted: N, and
-        for a causal system the first base of the sequence (of each window).
+    log_prob : float32 array, shape (L,), natural log of the probability of each base; NaN where it
+        is not predicted: N, and for a causal system the first base of the sequence (of each window)
     kind : kind of the probabilities
-    looked_ahead : bool array, one per window
-        Whether a bound looked ahead; empty for a stream.
+    looked_ahead : bool array, one per window, whether a bound looked ahead; empty for a stream
     mode : ``one window``, ``windows of N bp`` or ``stream``
     """
 
@@ -126,12 +119,9 @@ class Likelihood:
 
 @dataclass(frozen=True)
 class Embedding:
-    """Vectors of one sequence, of its bases or of its tokens.
+    """Vectors of one sequence, of its bases or of its tokens, and the first base of each.
 
-    Attributes
-    ----------
-    vectors : float32 array, shape (L, width) or (M, token_width)
-    starts : int64 array, shape (L,) or (M,), first base of each vector
+    ``vectors`` are float32, shape (L, width) or (M, token_width), ``starts`` int64.
     """
 
     vectors: np.ndarray
@@ -188,8 +178,7 @@ def check_tokens(found: Compressed, name: str, length: int, begins: bool = True)
 def joined(parts: Sequence[Compressed], mode: str | None = None) -> Compressed:
     """Join results of consecutive windows or blocks of a stream of one system, at least one.
 
-    ``mode`` is by default that of the first part. Fields that only some of the parts have are
-    None.
+    ``mode`` is by default that of the first part. Fields that only some of the parts have are None.
     """
     first = parts[0]
     offsets = np.cumsum([0, *(part.length for part in parts)])

@@ -45,9 +45,7 @@ def choose_device(name: str = "auto") -> "torch.device":
 def take_first_free(names: list[str]) -> int:
     """Index of the first GPU that no other process holds; the first one where all are held.
 
-    Parameters
-    ----------
-    names : unique names of the GPUs, equal in every process (a UUID, whatever is visible)
+    ``names`` are unique and equal in every process (a UUID, whatever is visible).
     """
     if _LOCKS:
         return next(iter(_LOCKS))

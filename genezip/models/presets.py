@@ -12,15 +12,10 @@ from genezip.models.hnet.network import GeneZipNetwork
 
 @dataclass(frozen=True)
 class ModelPreset:
-    """An architecture in words.
+    """An architecture in words, of the functions :func:`layout`, :func:`routers` and :func:`bound`.
 
-    Attributes
-    ----------
-    name : name of the file, without ``.yaml``
-    parameters : learned numbers, tied ones counted once
-    layout : see :func:`layout`
-    routers : see :func:`routers`
-    bound : see :func:`bound`
+    ``name`` is that of the file, without ``.yaml``; ``parameters`` are learned numbers, tied ones
+    counted once.
     """
 
     name: str
@@ -79,13 +74,7 @@ def _limits(low: int | None, high: int | None) -> str:
 
 
 def model_presets(folder: Path | None = None) -> list[ModelPreset]:
-    """Every architecture of a folder, else of genezip, smallest first.
-
-    Raises
-    ------
-    GenezipError
-        If the folder has none, or one cannot be read.
-    """
+    """Every architecture of a folder, else of genezip, smallest first."""
     found = []
     for path in preset_files("models", folder):
         shape = load_architecture(path)
@@ -95,5 +84,5 @@ def model_presets(folder: Path | None = None) -> list[ModelPreset]:
 
 
 def region_presets(folder: Path | None = None) -> dict[str, RegionPreset]:
-    """Every region budget of a folder, else of genezip; errors as of :func:`model_presets`."""
+    """Every region budget of a folder, else of genezip."""
     return {path.stem: region_preset(path) for path in preset_files("regions", folder)}

@@ -31,12 +31,9 @@ KIND = replace(
 class ModelCard:
     """The content of ``config.json`` of a model folder.
 
-    Attributes
-    ----------
-    name, seed : model name and training seed
-    architecture : resolved layout
-    target_bpt : target of every region class, bp per token
-    training : settings and results of the training, and the hashes of the weights
+    ``seed`` is that of the training, ``architecture`` the resolved layout and ``target_bpt`` the
+    target of every region class, bp per token. ``training`` has settings and results of the
+    training, and the hashes of the weights.
     """
 
     name: str
@@ -101,12 +98,9 @@ def load_network(
 ) -> tuple[GeneZipNetwork, ModelCard]:
     """Load a model folder, or a model on the hub, for inference.
 
-    Parameters
-    ----------
-    folder : path, or hub id ``owner/name`` (text); an existing path is preferred
-    weights : :data:`WEIGHTS` or :data:`BEST`
-    revision : branch, tag or commit of a hub id; its commit is recorded in the card
-        (``training["hub"]``)
+    ``folder`` is a path or a hub id ``owner/name`` (text); an existing path is preferred.
+    ``weights`` are :data:`WEIGHTS` or :data:`BEST`, and ``revision`` is a branch, tag or commit of
+    a hub id, whose commit is recorded in the card (``training["hub"]``).
     """
     hub_id = HubId.parse(folder, revision)
     if hub_id is None:

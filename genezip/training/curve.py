@@ -21,11 +21,8 @@ TENSORBOARD = "tensorboard"
 class Curve:
     """Open logs of a run in its checkpoint folder.
 
-    Parameters
-    ----------
-    step : optimiser steps done; lines of later steps are dropped
-    validated : step of the last validation; lines of later validations are dropped
-    classes : names of the region classes, in order of their ids
+    Lines of steps after ``step`` (optimiser steps done), and of validations after ``validated``
+    (the step of the last one), are dropped. ``classes`` names the region classes, by id.
     """
 
     def __init__(self, folder: Path, step: int, validated: int, classes: Sequence[str]) -> None:

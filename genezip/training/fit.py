@@ -29,8 +29,7 @@ from genezip.training.ranks import ALONE, Ranks
 
 logger = logging.getLogger(__name__)
 
-CHECKPOINT_SECONDS = 600.0
-"""Longest time between two checkpoints of any training."""
+CHECKPOINT_SECONDS = 600.0  # longest time between two checkpoints of any training
 
 
 @dataclass(frozen=True)
@@ -98,24 +97,13 @@ def fit(
     """Train ``objective.module`` in place from its checkpoint, and leave it in eval mode.
 
     Every process of ``ranks`` calls this, each with its rows of the same batches. Rank 0 validates
-    and writes; all stop, write and end at the same step.
+    and writes; all stop, write and end at the same step. ``open_curve`` takes the steps done and
+    the step of the last validation, and returns the open learning curve, a context. The result is
+    the last state, with the history of validations.
 
-    Parameters
-    ----------
-    open_curve : steps done, step of the last validation -> the open learning curve, a context
-
-    Returns
-    -------
-    The last state, with the history of validations.
-
-    Raises
-    ------
-    GenezipError
-        If loss or gradient are not finite, or a GPU has no memory left; the last checkpoint is
-        kept.
-    KeyboardInterrupt
-        On Ctrl-C, after the current step or validation, with a checkpoint written; a validation
-        that is due then is left to the resumed run.
+    A loss or gradient that is not finite, and a GPU without memory left, are refused; the last
+    checkpoint is kept. Ctrl-C raises KeyboardInterrupt after the current step or validation, with a
+    checkpoint written; a validation that is due then is left to the resumed run.
     """
     best_in_state = checkpoint.best_file is None
     assert schedule.select == "last" or (best_in_state and ranks.world == 1), (
@@ -321,9 +309,7 @@ def fit_task(
     draw : step (0-based) -> the micro-batches of the step; must depend only on the step
     seed : seed of dropout (the caller draws initial weights and batches)
     identity : further plain values that must be equal in a resumed run
-    select : ``best`` keeps the weights of the highest validation score and stops after
-        ``patience`` validations without a better one; ``last`` does neither
-    undefined_counts : whether a validation without a defined score counts against the patience
+    select, undefined_counts : as in :class:`Schedule`; with ``last`` there is no patience
     """
     settings = objective.settings
     schedule = Schedule(

@@ -35,14 +35,11 @@ MARGIN = 1.2
 
 @dataclass(frozen=True)
 class MemoryEstimate:
-    """Bytes that one process of a run needs.
+    """Bytes that one process of a run needs, with ``windows`` of ``window_bp`` in a forward pass.
 
-    Attributes
-    ----------
-    parameters : weights, gradients and moments
-    fixed : peak of other memory that does not grow with the bases (copies of weights)
-    per_base : activations, their gradients and intermediates per base of a forward pass
-    windows, window_bp : number and length of the windows of a forward pass
+    ``parameters`` are weights, gradients and moments; ``fixed`` is the peak of other memory that
+    does not grow with the bases (copies of weights); ``per_base`` are activations, their gradients
+    and intermediates per base of a forward pass.
     """
 
     parameters: int
@@ -106,12 +103,8 @@ def estimate(
     """Estimate the memory of training; the network is not changed and has no gradients after it.
 
     With initial weights a router keeps about half of all positions, later far fewer, so the
-    estimate is that of the first steps.
-
-    Parameters
-    ----------
-    windows : windows per forward pass of this process
-    classes : number of region classes; the ratio loss counts bases in each
+    estimate is that of the first steps. ``windows`` are those of a forward pass of this process;
+    the ratio loss counts bases in each of ``classes`` region classes.
     """
     longer = min(PROBE_BP, window_bp)
     shorter = max(2, longer // 2)
@@ -173,11 +166,7 @@ def _container_bytes(root: Path = Path("/sys/fs/cgroup")) -> int | None:
 
 
 def check_memory(
-    name: str,
-    need: MemoryEstimate,
-    settings: Pretrain,
-    available: int | None,
-    device: torch.device,
+    name: str, need: MemoryEstimate, settings: Pretrain, available: int | None, device: torch.device
 ) -> None:
     """Log the memory of a run; refuse a run that needs more than is available."""
     total, flight = need.total(), need.total() - need.parameters

@@ -35,11 +35,8 @@ MIN_KNOWN = 0.95
 class Validation:
     """Result of a validation.
 
-    Attributes
-    ----------
-    score : selects the best weights: higher is better, NaN where undefined
-    metrics : JSON values by name, for the history
-    message : the metrics as text for the log
+    ``score`` selects the best weights: higher is better, NaN where undefined. ``metrics`` are JSON
+    values by name, for the history, and ``message`` is their text for the log.
     """
 
     score: float
@@ -170,7 +167,7 @@ def next_base_loss(
     informative: Tensor,
     share: float,
 ) -> tuple[Tensor, Tensor]:
-    """Share of a micro-batch in the loss of its step, and sums for the figures.
+    """Share of a micro-batch in the loss of its step (scalar), and sums for :func:`figures`.
 
     Parameters
     ----------
@@ -178,11 +175,6 @@ def next_base_loss(
     target_bpt : float Tensor, shape (R,), on the device of the network
     informative : scalar Tensor, number of informative targets of the whole step
     share : sequences of the micro-batch / sequences of the step
-
-    Returns
-    -------
-    loss : scalar Tensor
-    sums : float64 Tensor, see :func:`figures`
     """
     bf16 = settings.precision == "bf16"
     with torch.autocast(ids.device.type, dtype=torch.bfloat16, enabled=bf16):
@@ -203,23 +195,20 @@ def next_base_loss(
 def figures(
     sums: Sequence[float], windows: int, bases: int, stages: int, classes: int
 ) -> dict[str, Any]:
-    """The log line of a step of pretraining.
+    """The log line of a step of pretraining, as JSON values.
+
+    These are lm_loss and rar_loss (nats per base, no unit); stage_tokens, tokens of each stage;
+    kept, the share of positions that each stage keeps; bpt, bases per token of the last stage; F
+    and G, for every stage and class the share of kept positions and the mean boundary probability
+    (None for a class that is absent); bound_bit, the share of windows where a bound changed the
+    tokens.
 
     Parameters
     ----------
-    sums : over micro-batches and processes
-        lm_loss, rar_loss, windows where a bound changed the tokens, tokens of each stage, then
-        positions, kept positions and summed boundary probability of every stage and class.
+    sums : over micro-batches and processes: lm_loss, rar_loss, windows where a bound changed the
+        tokens, tokens of each stage, then positions, kept positions and summed boundary
+        probability of every stage and class
     windows, bases : windows of the step, bases of them that the network reads
-
-    Returns
-    -------
-    dict of JSON values
-        lm_loss and rar_loss (nats per base, no unit); stage_tokens, tokens of each stage; kept,
-        the share of positions that each stage keeps; bpt, bases per token of the last stage; F
-        and G, for every stage and class the share of kept positions and the mean boundary
-        probability (None for a class that is absent); bound_bit, the share of windows where a
-        bound changed the tokens.
     """
     lm, rar, bound = sums[:3]
     tokens = [int(value) for value in sums[3 : 3 + stages]]
@@ -246,9 +235,7 @@ def _rounded(values: Tensor) -> list[list[float | None]]:
 def validation_windows(reader: CorpusReader, count: int) -> tuple[np.ndarray, np.ndarray]:
     """Up to ``count`` evenly spread validation windows that hold at least 95 % known bases.
 
-    Returns
-    -------
-    ids, regions : uint8 arrays, shape (n, L); n is 0 where the corpus has none
+    Ids and regions are uint8 arrays, shape (n, L); n is 0 where the corpus has none.
     """
     total = sum(entry["rows"] for entry in reader.files("valid"))
     every = max(1, total // count)
@@ -274,16 +261,9 @@ def validate(
 ) -> dict[str, Any]:
     """Metrics of a network in eval mode, pooled over windows.
 
-    Parameters
-    ----------
-    ids, regions : uint8 arrays, shape (n, L)
-        Token ids and region classes.
-    region_classes : the classes of the corpus, each with a target
-
-    Returns
-    -------
-    dict with ppl, bpt, expected_bpt, {promoter, genic, intergenic}_enrichment (None if undefined),
-    windows, and bound_bit, the share of windows where a bound changed the tokens
+    These are ppl, bpt, expected_bpt, {promoter, genic, intergenic}_enrichment (None if undefined),
+    windows, and bound_bit, the share of windows where a bound changed the tokens. ``ids`` and
+    ``regions`` are uint8 arrays, shape (n, L).
     """
     tokens, bases = np.zeros(len(region_classes)), np.zeros(len(region_classes))
     nll, targets, bound = 0.0, 0, 0

@@ -47,9 +47,9 @@ def parameter_groups(network: GeneZipNetwork, settings: Pretrain) -> list[dict]:
             for name, parameter in named.items()
             if any(name == prefix or name.startswith(f"{prefix}.") for prefix in prefixes)
         }
-        decayed = [p for name, p in mine.items() if _decays(name, p, settings.decay_vectors)]
-        ids = {id(p) for p in decayed}
-        rest = [p for p in mine.values() if id(p) not in ids]
+        vectors = settings.decay_vectors
+        decayed = [p for name, p in mine.items() if _decays(name, p, vectors)]
+        rest = [p for name, p in mine.items() if not _decays(name, p, vectors)]
         held += len(mine)
         for parameters, decay in ((decayed, settings.weight_decay), (rest, 0.0)):
             if parameters:

@@ -243,25 +243,18 @@ def prepare(
 
 
 def pretrain(
-    run: Run,
-    batches: Batches,
-    out: Path,
-    checkpoints: Path,
-    ranks: Ranks = ALONE,
+    run: Run, batches: Batches, out: Path, checkpoints: Path, ranks: Ranks = ALONE
 ) -> dict[str, Any]:
     """Train a model and write its folder; resume an interrupted run of the same identity.
 
     The folder ``out`` gets ``model.safetensors`` (last step), ``best.safetensors`` (lowest
     validation perplexity), ``config.json``, ``curve.jsonl`` and ``README.md``. TensorBoard
-    scalars stay in ``checkpoints``.
+    scalars stay in ``checkpoints``. The results are ``seconds`` of training and
+    ``best_valid_ppl``, infinite without a validation.
 
     Every process of ``ranks`` calls this with its rows of the same batches (``ranks.rows``) and
     otherwise equal arguments. Another number of processes, or another micro-batch, changes the
     weights by rounding only. Errors are those of :func:`genezip.training.fit.fit`.
-
-    Returns
-    -------
-    ``seconds`` of training and ``best_valid_ppl``, infinite without a validation
     """
     settings = run.settings
     checkpoint = Checkpoint(

@@ -66,6 +66,8 @@ def backward(
 ) -> tuple[Tensor, Tensor]:
     """Add up the gradients of a step's micro-batches in place, without a read from the device.
 
+    The results are the loss (scalar) and the sums, (n,), of this process, float64 Tensors.
+
     Parameters
     ----------
     model : the network, or :meth:`Ranks.parallel` of it
@@ -74,11 +76,6 @@ def backward(
         the step (float64 Tensor, shape (n,))
     describe : micro-batch -> its name in the error if it does not fit into the GPU's memory
     advice : end of the same error
-
-    Returns
-    -------
-    loss : scalar float64 Tensor, share of this process
-    sums : float64 Tensor, shape (n,), of this process
     """
     if ranks.world > 1:  # the processes exchange their gradients with the last micro-batch
         parts = list(parts)

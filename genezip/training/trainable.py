@@ -33,18 +33,11 @@ def decides_on_tokens(name: str, network: GeneZipNetwork) -> bool:
 
 
 def set_mode(network: GeneZipNetwork, mode: str, settings: FineTuning, seed: int) -> list[str]:
-    """Freeze or unfreeze the parameters of a network in place.
+    """Freeze or unfreeze the parameters of a network in place; return names of the trainable ones.
 
-    Parameters
-    ----------
-    network : ``lora`` adds adapters to it
-    mode : ``head_only``, ``release``, ``lora`` or ``full``
-    settings : rank, alpha and dropout of the adapters
-    seed : seed of the adapters' initial values
-
-    Returns
-    -------
-    Names of the trainable parameters, in the order of ``named_parameters``.
+    Their order is that of ``named_parameters``. The mode is ``head_only``, ``release``, ``lora`` or
+    ``full``; ``lora`` adds adapters with the rank, alpha and dropout of ``settings``, whose initial
+    values are drawn from ``seed``.
     """
     if mode not in MODES:
         raise GenezipError(f"there is no training mode {mode!r}; use {', '.join(MODES)}")

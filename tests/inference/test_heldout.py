@@ -6,7 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from toolkit.dna import random_ids
-from toolkit.networks import SMALL, save_toy, small_network, speaking_network, toy_card
+from toolkit.networks import (
+    SMALL,
+    save_toy,
+    small_network,
+    speaking_network,
+    stacked_limits,
+    toy_card,
+)
 
 from genezip.alphabet import encode, reverse_complement
 from genezip.config import Compress
@@ -24,7 +31,6 @@ from genezip.inference.forward import (
 from genezip.inference.table import read_compressed
 from genezip.models.compressed import Compressed
 from genezip.models.genezip.compressor import GeneZip
-from genezip.models.routing.bounds import stacked_limits
 
 ORIGIN = {"source": "simulated"}
 

@@ -5,10 +5,11 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from toolkit.networks import stacked_limits
 from toolkit.wishes import CORNERS, WANTED, adversaries, all_valid, mask_of, text_of
 from torch import Tensor
 
-from genezip.models.routing.bounds import CausalBound, admit, stacked_limits, token_limits
+from genezip.models.routing.bounds import CausalBound, admit, token_limits
 
 
 def outside(mask: Tensor, limits: Callable[[int], tuple[int, int]]) -> list[tuple[int, int]]:

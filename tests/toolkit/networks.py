@@ -1,5 +1,6 @@
 """Networks that run in milliseconds, and folders of their weights."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -8,6 +9,7 @@ from genezip.models.genezip.release_names import expected_shapes
 from genezip.models.hnet.architecture import Architecture, load_architecture
 from genezip.models.hnet.network import GeneZipNetwork, build
 from genezip.models.pretrained import ModelCard, save_pretrained
+from genezip.models.routing.bounds import CausalBound, token_limits
 from genezip.region_classes import CLASSES
 
 SMALL_YAML = Path(__file__).with_name("small.yaml")
@@ -41,6 +43,14 @@ def speaking_network(seed: int = 3, **changes: object) -> GeneZipNetwork:
             if name.endswith("out_proj.weight"):
                 parameter.mul_(20)
     return network
+
+
+def stacked_limits(bounds: Sequence[CausalBound], length: int) -> tuple[int, int]:
+    """Fewest and most tokens after several stages, outermost first; limits grow with the length."""
+    low = high = length
+    for bound in bounds:
+        low, high = token_limits(bound, low)[0], token_limits(bound, high)[1]
+    return low, high
 
 
 def toy_card(

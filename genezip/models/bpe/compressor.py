@@ -34,13 +34,9 @@ class BPE(PlainCompressor):
     tokens of the whole sequence. There is no stream, because the tokens of a block depend on its
     last base.
 
-    Parameters
-    ----------
-    tokenizer : result of :func:`genezip.models.bpe.vocabulary.fit_tokenizer`
-    block_bp : length of the blocks of ``tokenizer``
-    name, seed : model name and seed in tables
-    facts : origin of the vocabulary, JSON values: ``source``, ``scale``, ...
-    sha256 : hash of ``tokenizer.json``, if the tokenizer was read from there
+    ``tokenizer`` is of :func:`genezip.models.bpe.vocabulary.fit_tokenizer`; ``facts`` are JSON
+    values on its origin (``source``, ``scale``, ...) and ``sha256`` is the hash of
+    ``tokenizer.json``, if it was read from there.
     """
 
     def __init__(

@@ -40,7 +40,6 @@ SPECIAL = {
 }
 """Tokens that are no words, ids 0 to 4; all but the first are for models on this vocabulary."""
 
-SMALLEST = len(SPECIAL) + len(BASES)
 MIN_COUNT = 2  # a pair that occurs once is no word
 MAX_BLOCK_BP = 100_000  # largest count that a regular expression may have
 
@@ -76,12 +75,8 @@ def cuts_blocks(tokenizer: Tokenizer, block_bp: int) -> bool:
 def fit_tokenizer(sequences: Iterable[np.ndarray], vocabulary: int, block_bp: int) -> Tokenizer:
     """Fit a vocabulary; equal sequences give equal tokenizers with any number of threads.
 
-    Parameters
-    ----------
-    sequences : uint8 arrays of token ids
-        Read once; each base needs about 100 bytes of memory.
-    vocabulary : number of token ids, special ones included; at least 9
-    block_bp : bases of a block, 1 to 100,000
+    Sequences, uint8 token ids, are read once; each base needs about 100 bytes of memory. A
+    vocabulary has at least 9 token ids, special ones included, and a block 1 to 100,000 bases.
     """
     tokenizer = empty_tokenizer(block_bp)
     trainer = trainers.BpeTrainer(

@@ -13,8 +13,7 @@ from genezip.models.base import PlainCompressor, Sequences, ids_of, lacks
 from genezip.models.compressed import Compressed, tokens_at
 from genezip.models.hub import model_folder
 
-LONGEST_KMER = 6
-"""Longest stride whose tokens have ids: their number is 4 to the power of the stride."""
+LONGEST_KMER = 6  # longest stride whose tokens have ids: they are 4 to the power of the stride
 
 
 class Fixed(PlainCompressor):
@@ -26,11 +25,8 @@ class Fixed(PlainCompressor):
     of 6, because a stream returns a token at its first base, when its id is still unknown; windows
     of a multiple of the stride have the tokens of the whole sequence.
 
-    Parameters
-    ----------
-    stride : bases per token, at least 1
-    name : name in tables; ``fixed-<stride>`` when absent
-    seed, facts : values of the model folder, if there is one
+    The name in tables is ``fixed-<stride>`` when absent; ``seed`` and ``facts`` are values of the
+    model folder, if there is one.
     """
 
     causal = True

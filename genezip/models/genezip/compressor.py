@@ -41,12 +41,8 @@ class GeneZip:
 
     Without a bound, or with the bound ``causal``, sequences of any length are streamed in constant
     memory. With the bound ``sequence`` a sequence is one window of at most 1,048,576 bp, and a
-    base may depend on later ones.
-
-    Parameters
-    ----------
-    card : content of the model folder's ``config.json``
-    half : bf16 autocast on a GPU; a CPU computes in fp32
+    base may depend on later ones. ``card`` is the content of the model folder's ``config.json``;
+    ``half`` is bf16 autocast on a GPU, while a CPU computes in fp32.
     """
 
     window_multiple = 1
@@ -78,9 +74,8 @@ class GeneZip:
         ----------
         device : ``cpu``, ``cuda`` or ``auto``
         bound : limit on the number of tokens: ``sequence`` as published, which depends on the
-            whole sequence; ``causal``, which can be streamed; ``none``; None for that of the
-            model. A model without integers of the causal bound takes those computed from its
-            target BPT.
+            whole sequence; ``causal``, which can be streamed; ``none``; None for that of the model.
+            A model without integers of the causal bound takes those computed from its target BPT
         revision : branch, tag or commit of a hub id
         streams : replace the bound ``sequence`` of a model by ``causal``, so that it can stream
         precision : ``bf16`` is autocast on a GPU; a CPU always computes in fp32
@@ -211,20 +206,16 @@ class GeneZip:
     def compress(
         self, sequence: OneSequence | Sequences, window_bp: int | None = None
     ) -> Compressed | list[Compressed]:
-        """Compress a sequence of any length.
+        """Compress a sequence of any length, or each of a list or tuple independently.
 
         With the bound ``causal`` or ``none`` the sequence is streamed in constant memory (apart
         from the result), which equals one pass over the whole. With ``sequence`` it is one window
-        of at most 1,048,576 bp, or independent windows if ``window_bp`` is given.
+        of at most 1,048,576 bp, or independent windows of ``window_bp`` if that is given, of which
+        the last may be shorter.
 
-        Parameters
-        ----------
-        sequence : str, bytes, bytearray, Biopython Seq or SeqRecord, or uint8 array of ASCII codes
-            DNA of any case; U counts as T, IUPAC codes as N. Line breaks, spaces and gaps are
-            refused, and so is a sequence shorter than one convolution. A list or tuple gives a
-            list of independent results.
-        window_bp : int, optional
-            Compress independent windows of this length; the last may be shorter.
+        A sequence is str, bytes, bytearray, Biopython Seq or SeqRecord, or a uint8 array of ASCII
+        codes: DNA of any case; U counts as T, IUPAC codes as N. Line breaks, spaces and gaps are
+        refused, and so is a sequence shorter than one convolution.
         """
         return self._each(sequence, lambda ids: self._compress(ids, window_bp))
 
@@ -355,11 +346,7 @@ class GeneZip:
 
     @overload
     def generate(
-        self,
-        prompt: Sequences,
-        length: int,
-        temperature: float = 1.0,
-        seed: int = 0,
+        self, prompt: Sequences, length: int, temperature: float = 1.0, seed: int = 0
     ) -> list[str]: ...
 
     def generate(

@@ -48,6 +48,9 @@ def import_release(
 ) -> ModelCard:
     """Write a model folder from weights with the names of the release.
 
+    No file is written if the source is missing, broken or of another model, or contradicts its
+    configuration or ``target_bpt``.
+
     Parameters
     ----------
     source : weight file, folder with one, or hub id ``owner/name[@revision]``
@@ -55,12 +58,6 @@ def import_release(
     name : model name; by default that of the repository or folder
     target_bpt : target of every region class (bp per token), for weights without
         ``hydra_cfg.yaml``; by default transcript-balanced with base 32
-
-    Raises
-    ------
-    GenezipError
-        If the source is missing, broken or of another model, or contradicts its configuration or
-        ``target_bpt``; then no file is written.
     """
     out = Path(out)
     path = locate(source)
@@ -72,7 +69,9 @@ def import_release(
     training: dict[str, Any] = {
         "scale": "full",
         "source": "imported",
-        **_origin(path, hub_id),
+        "imported_from": path.relative_to(home(path)).as_posix(),  # no path of this computer
+        "source_sha256": sha256_file(path),
+        **({"hub": {"id": hub_id.name, "commit": home(path).name}} if hub_id else {}),
         "targets": targets_from,
         "bounds": "hydra_cfg.yaml" if config else f"assumed: floor {PUBLISHED_FLOOR}, no ceiling",
         "hydra_cfg": config.facts() if config else None,
@@ -80,7 +79,8 @@ def import_release(
         "embedding_rows": list(range(VOCAB_SIZE)),
         "versions": versions(),
     }
-    card = ModelCard(name or _name(path, hub_id), 0, shape, targets, training)
+    by_default = hub_id.name.split("/")[1] if hub_id else home(path.resolve()).name
+    card = ModelCard(name or by_default, 0, shape, targets, training)
     with torch.device("meta"):
         network = GeneZipNetwork(shape)
     network.load_state_dict(converted(state, shape), assign=True)
@@ -143,19 +143,6 @@ def _targets(
     if given is not None:
         return given, "region preset"
     return dict(PUBLISHED_BPT), "assumed: transcript-balanced, base 32"
-
-
-def _origin(path: Path, hub_id: HubId | None) -> dict[str, Any]:
-    """Origin of the weights, without paths of this computer."""
-    relative = path.relative_to(home(path)).as_posix()
-    found = {"imported_from": relative, "source_sha256": sha256_file(path)}
-    if hub_id is None:
-        return found
-    return {**found, "hub": {"id": hub_id.name, "commit": home(path).name}}
-
-
-def _name(path: Path, hub_id: HubId | None) -> str:
-    return hub_id.name.split("/")[1] if hub_id else home(path.resolve()).name
 
 
 def _readme(card: ModelCard, parameters: int) -> str:

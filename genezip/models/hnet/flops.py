@@ -15,16 +15,9 @@ from genezip.models.layers.scan import BLOCK
 
 
 def flops(shape: Architecture, lengths: np.ndarray, tokens: np.ndarray) -> np.ndarray:
-    """Operations of one pass over each sequence.
+    """Operations of one pass over each sequence, float64 (n,).
 
-    Parameters
-    ----------
-    lengths : int array, shape (n,), bases
-    tokens : int array, shape (n, S), tokens kept at each of the S stages
-
-    Returns
-    -------
-    float64 array, shape (n,)
+    ``lengths`` are bases, int (n,), and ``tokens`` those kept at each of the S stages, int (n, S).
     """
     lengths = np.asarray(lengths, dtype=np.int64)
     tokens = np.asarray(tokens, dtype=np.int64).reshape(

@@ -19,19 +19,10 @@ from genezip.models.routing.learned import Routing
 
 
 def base_nll(logits: Tensor, ids: Tensor) -> tuple[Tensor, Tensor]:
-    """Negative log likelihood of every base given those before it.
+    """Negative log likelihood of every base given those before it, and whether it is A, C, G or T.
 
-    Parameters
-    ----------
-    logits : Tensor, shape (B, L or L - 1, vocab), since the last position is not used
-    ids : integer Tensor, shape (B, L)
-
-    Returns
-    -------
-    nll : float32 Tensor, shape (B, L - 1)
-        For bases 1 .. L - 1, in nats.
-    informative : bool Tensor, shape (B, L - 1)
-        True where that base is A, C, G or T.
+    Both are of bases 1 .. L - 1, shape (B, L - 1): nats in float32, and bool. ``logits`` are
+    (B, L or L - 1, vocab), since the last position is not used, and ``ids`` are (B, L).
     """
     targets = ids[:, 1:].long()
     logits = full_precision(logits[:, : targets.shape[1]])
@@ -62,23 +53,18 @@ def stage_targets(target_bpt: Tensor, stages: int) -> Tensor:
 def rar_stage(
     routing: Routing, regions: Tensor, targets: Tensor, mask: Literal["pre", "post"]
 ) -> tuple[Tensor, Tensor]:
-    """RAR loss of one stage.
+    """RAR loss of one stage: mean over sequences of the mass-weighted sum over classes (scalar).
+
+    The second result, float32 (or float64) (R, 3), is for the log: positions, kept positions and
+    summed probability of every class in the batch. F and G are their ratios.
 
     Parameters
     ----------
     routing : Routing of (B, L) positions
-    regions : int64 Tensor, shape (B, L)
-        Region class of every position, 0 .. R - 1.
-    targets : float Tensor, shape (R,)
-        N_r, positions per token at this stage; classes with N_r <= 1 are left out.
+    regions : int64 Tensor, shape (B, L), region class of every position, 0 .. R - 1
+    targets : float Tensor, shape (R,), N_r, positions per token at this stage; classes with
+        N_r <= 1 are left out
     mask : F before (``pre``) or after (``post``) bounded routing
-
-    Returns
-    -------
-    loss : scalar Tensor, mean over sequences of the mass-weighted sum over classes
-    sums : float32 (or float64) Tensor, shape (R, 3), for the log
-        Positions, kept positions and summed probability of every class in the batch;
-        F and G are their ratios.
     """
     batch, classes = regions.shape[0], targets.shape[0]
     hard = routing.provisional if mask == "pre" else routing.boundary_mask
@@ -122,21 +108,11 @@ def rar_stage_loop(
 def propagate_regions(
     counts: Tensor, kept: Chunks, label: Literal["first", "majority"]
 ) -> tuple[Tensor, Tensor]:
-    """Region classes of the tokens of the next stage.
+    """Region classes of the tokens of the next stage, int64 (B, M), and their counts, (B, M, R).
 
-    Parameters
-    ----------
-    counts : Tensor, shape (B, L, R)
-        Bases of each class at every position (one-hot at stage 0).
-    kept : Chunks of these positions
-    label : ``first`` takes the class of the chunk's first base, ``majority`` the class of
-        most of its bases (the lowest class id of equals)
-
-    Returns
-    -------
-    regions : int64 Tensor, shape (B, M)
-    counts : Tensor, shape (B, M, R)
-        For ``first`` the one-hot class, for ``majority`` all bases of the chunk.
+    ``first`` takes the class of the chunk's first base, one-hot as counts; ``majority`` the class
+    of most of its bases (the lowest class id of equals), whose counts are all bases of the chunk.
+    ``counts``, (B, L, R), are the bases of each class at every position (one-hot at stage 0).
     """
     if label == "first":
         selected = kept.select(counts)
@@ -161,18 +137,9 @@ def rar_loss(
     mask: Literal["pre", "post"] = "post",
     label: Literal["first", "majority"] = "first",
 ) -> tuple[Tensor, Tensor]:
-    """RAR summed over the stages (Eq. 9).
+    """RAR summed over the stages (Eq. 9, scalar), and the sums of :func:`rar_stage`, (S, R, 3).
 
-    Parameters
-    ----------
-    output : Output of the network
-    regions : integer Tensor, shape (B, L), region class of every base
-    target_bpt : float Tensor, shape (R,), bp per token
-
-    Returns
-    -------
-    loss : scalar Tensor
-    sums : float32 Tensor, shape (S, R, 3), see :func:`rar_stage`
+    ``regions``, (B, L), is the region class of every base; ``target_bpt``, (R,), is bp per token.
     """
     targets = stage_targets(target_bpt, max(1, len(output.routings)))
     valid = output.valid

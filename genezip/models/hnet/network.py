@@ -10,7 +10,9 @@ state-space scans, routers, de-chunking and bounds continue where the last block
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -19,13 +21,41 @@ from torch.nn.functional import linear
 from genezip.errors import GenezipError
 from genezip.models.hnet.architecture import Architecture, BoundKind, bound_kind
 from genezip.models.hnet.output import Output
-from genezip.models.hnet.state import NetworkState, StageState
 from genezip.models.layers.mamba2 import Mamba2, Stack, StackState
 from genezip.models.layers.packing import packing
 from genezip.models.layers.scan import full_precision
 from genezip.models.routing.chunking import Chunks, chunk, ema_dechunk, straight_through
 from genezip.models.routing.fixed import UnlearnedRouter, make_router
-from genezip.models.routing.learned import Bound, Router, Routing, SequenceBound
+from genezip.models.routing.learned import Bound, Router, RouterState, Routing, SequenceBound
+
+
+@dataclass
+class StageState:
+    """State of a stage; ``before`` is the last de-chunked token."""
+
+    encoder: StackState
+    decoder: StackState
+    router: RouterState = field(default_factory=RouterState)
+    before: Tensor | None = None
+
+
+@dataclass
+class NetworkState:
+    """State of one sequence after some bases.
+
+    Tensors are replaced, never changed in place, so :meth:`copy` is a cheap snapshot.
+    """
+
+    stages: list[StageState]
+    trunk: StackState
+
+    def copy(self) -> Self:
+        """A snapshot that later blocks do not change."""
+        stages = [
+            StageState(one.encoder.copy(), one.decoder.copy(), replace(one.router), one.before)
+            for one in self.stages
+        ]
+        return type(self)(stages, self.trunk.copy())
 
 
 class GeneZipNetwork(nn.Module):
@@ -81,11 +111,8 @@ class GeneZipNetwork(nn.Module):
     def set_bound(self, kind: BoundKind, target_bpt: Sequence[float] = ()) -> None:
         """Choose the bound of all learned routers.
 
-        Parameters
-        ----------
-        kind : ``none``, ``sequence`` or ``causal``
-        target_bpt : target of every region class (bp per token), from which the integers of the
-            causal bound are computed if the architecture has none
+        If the architecture has no integers of the causal bound, they are computed from
+        ``target_bpt``, the target of every region class (bp per token).
         """
         bounds: list[Bound]
         kind = bound_kind(kind) or "none"
@@ -126,9 +153,8 @@ class GeneZipNetwork(nn.Module):
     def reset_parameters(self, seed: int) -> None:
         """Set the initial values of the release, which are equal for a seed on any machine.
 
-        Output projections are N(0, 0.02 / sqrt(n)), n = residual additions counted from
-        the outside in; the tied embedding is N(0, 1); routers are the identity and the
-        residual maps are zero.
+        Output projections are N(0, 0.02 / sqrt(n)), n = residual additions counted from the outside
+        in; the tied embedding is N(0, 1); routers are the identity and the residual maps are zero.
         """
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -150,23 +176,14 @@ class GeneZipNetwork(nn.Module):
         forced: list[Tensor] | None = None,
         state: NetworkState | None = None,
     ) -> Output:
-        """Run a batch.
+        """Run a batch; a stream under the bound ``sequence`` is refused.
 
         Parameters
         ----------
-        ids : integer Tensor, shape (B, L)
-            Token ids (:mod:`genezip.alphabet`).
-        valid : bool Tensor, shape (B, L), optional
-            False at padding, which must be at the end; all valid when absent.
-        forced : list of bool Tensors, optional
-            Boundary masks that replace those of the routers, one per stage.
-        state : NetworkState, optional
-            State of one sequence (B = 1, no padding), which is updated to its new end.
-
-        Raises
-        ------
-        GenezipError
-            For a stream under the bound ``sequence``.
+        ids : integer Tensor, shape (B, L), token ids (:mod:`genezip.alphabet`)
+        valid : bool Tensor, shape (B, L), False at padding, which must be at the end
+        forced : bool masks that replace those of the routers, one per stage
+        state : state of one sequence (B = 1, no padding), which is updated to its new end
         """
         if valid is not None and (valid.dtype != torch.bool or valid.shape != ids.shape):
             raise GenezipError(

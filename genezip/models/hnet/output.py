@@ -16,10 +16,8 @@ class Output:
 
     Attributes
     ----------
-    logits : Tensor, shape (B, L, vocab)
-        Position t predicts the base at t + 1.
-    states : Tensor, shape (B, L, d_model[0])
-        Stage-0 decoder output, one vector per base.
+    logits : Tensor, shape (B, L, vocab), position t predicts the base at t + 1
+    states : Tensor, shape (B, L, d_model[0]), stage-0 decoder output, one vector per base
     valid : bool Tensor, shape (B, L)
     marks_end : whether a token is at the last position of its chunk, not at the first
     tokens : Tensor, shape (B, M, D)

@@ -5,7 +5,8 @@ whole sequence. A stream can be copied at any point, so that two continuations s
 their prefix.
 """
 
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -16,22 +17,21 @@ from torch.nn.functional import cross_entropy
 from genezip.alphabet import A_ID, T_ID, OneSequence, decode, encode
 from genezip.errors import GenezipError
 from genezip.models.compressed import Compressed, joined
-from genezip.models.hnet.network import GeneZipNetwork
-from genezip.models.hnet.state import plain, restored
+from genezip.models.hnet.network import GeneZipNetwork, NetworkState, StageState
+from genezip.models.layers.mamba2 import MixerState, StackState
 from genezip.models.layers.scan import full_precision
+from genezip.models.routing.bounds import CausalState
+from genezip.models.routing.learned import RouterState
 
 BLOCK_BP = {"cpu": 8192, "cuda": 65_536}  # bases that a stream reads at a time
 
 
 @dataclass(frozen=True, kw_only=True)
 class Block(Compressed):
-    """Result of a block of L bases of a stream.
+    """Result of a block of L bases of a stream, whose first base is ``start`` in the sequence.
 
-    Attributes
-    ----------
-    start : position of the block's first base in the sequence
-    token_positions : int64 array, shape (M,), base of each token in the sequence: the first of
-        its chunk, or the last in architectures whose tokens end their chunks
+    ``token_positions``, int64 (M,), is the base of each token in the sequence: the first of its
+    chunk, or the last in architectures whose tokens end their chunks.
     """
 
     start: int
@@ -41,15 +41,9 @@ class Block(Compressed):
 class Stream:
     """One sequence that is read by a network block by block.
 
-    Parameters
-    ----------
-    block_bp : bases per forward pass; None for as many as fit the caches of the device
-    half : bf16 autocast on a GPU
-
-    Raises
-    ------
-    GenezipError
-        Under the bound ``sequence``, which depends on the whole sequence.
+    It is refused under the bound ``sequence``, which depends on the whole sequence. A forward pass
+    reads ``block_bp`` bases, by default as many as fit the caches of the device; ``half`` is bf16
+    autocast on a GPU.
     """
 
     def __init__(
@@ -72,26 +66,17 @@ class Stream:
 
     def copy(self) -> Self:
         """A snapshot; both streams continue independently."""
-        other = type(self).__new__(type(self))
-        other.network, other.block_bp, other.half = self.network, self.block_bp, self.half
+        other = copy(self)
         other.state = self.state.copy()
-        other.position = self.position
-        other._logits = self._logits
-        other._tokenless = self._tokenless
         return other
 
     def feed(self, sequence: OneSequence, vectors: bool = False) -> Block:
         """Read the next bases, ``block_bp`` at a time.
 
-        Parameters
-        ----------
-        sequence : one sequence of any length, as for :func:`genezip.alphabet.encode`
-        vectors : whether the block has the vector of every base (stage-0 decoder output)
+        ``vectors`` adds the vector of every base (stage-0 decoder output) to the block.
         """
         ids = encode(sequence)
-        if len(ids) == 0:
-            return self._empty(vectors)
-        starts = range(0, len(ids), self.block_bp)
+        starts = range(0, max(len(ids), 1), self.block_bp)
         blocks = [self.feed_ids(ids[at : at + self.block_bp], vectors) for at in starts]
         if len(blocks) == 1:
             return blocks[0]
@@ -103,13 +88,9 @@ class Stream:
     def feed_ids(
         self, ids: np.ndarray, vectors: bool = False, forced: list[Tensor] | None = None
     ) -> Block:
-        """Read one block.
+        """Read one block of token ids, uint8 (L,); ``vectors`` as in :meth:`feed`.
 
-        Parameters
-        ----------
-        ids : uint8 array of token ids, shape (L,), L at least 1
-        vectors : see :meth:`feed`
-        forced : masks of this block, shape (1, length), that replace those of the routers
+        ``forced`` masks of this block, shape (1, length), replace those of the routers.
         """
         device = self.network.embedding.device
         batch = torch.from_numpy(np.ascontiguousarray(ids)).to(device).unsqueeze(0)
@@ -138,7 +119,8 @@ class Stream:
         )
         self.state, self._tokenless = state, tokenless
         self.position += len(ids)
-        self._logits = output.logits[0, -1:].clone()
+        if len(ids):
+            self._logits = output.logits[0, -1:].clone()
         return block
 
     def _chunks(
@@ -157,35 +139,13 @@ class Stream:
         tokenless = known[positions[-1] + back + 1 :] if len(positions) else known
         return starts - back, known[starts], tokenless
 
-    def _empty(self, vectors: bool) -> Block:
-        shape = self.network.shape
-        none = np.zeros(0, dtype=np.float32)
-        nowhere = np.zeros(0, dtype=np.int64)
-        return Block(
-            length=0,
-            start=self.position,
-            token_starts=nowhere,
-            token_positions=nowhere,
-            tokens=np.zeros((0, shape.d_model[-1]), dtype=np.float32),
-            boundary_prob=none if shape.n_stages else None,
-            inner_prob=(none,) * (shape.n_stages - 1),
-            start_prob=none if shape.n_stages else None,
-            kept_by=np.zeros(0, dtype=np.uint8),
-            stage_tokens=np.zeros(shape.n_stages, dtype=np.int64),
-            bound_active=np.zeros(shape.n_stages, dtype=bool),
-            log_prob=none,
-            likelihood="exact",
-            base_vectors=np.zeros((0, shape.d_model[0]), np.float32) if vectors else None,
-            mode="stream",
-        )
-
     def _log_prob(self, logits: Tensor, ids: Tensor) -> np.ndarray:
         first = torch.zeros_like(logits[:1]) if self._logits is None else self._logits
-        before = full_precision(torch.cat([first, logits[:-1]]))
+        before = full_precision(torch.cat([first, logits])[:-1])
         log_prob = -cross_entropy(before, ids.long(), reduction="none")
         unknown = (ids < A_ID) | (ids > T_ID)
         if self._logits is None:
-            unknown[0] = True
+            unknown[:1] = True
         return np.asarray(log_prob.masked_fill(unknown, torch.nan).cpu().numpy())
 
     def next_base(self) -> np.ndarray:
@@ -214,7 +174,7 @@ class Stream:
     def state_dict(self) -> dict[str, Any]:
         """The state as plain values and tensors (for a resumable file)."""
         return {
-            "state": plain(self.state),
+            "state": asdict(self.state),
             "position": self.position,
             "logits": self._logits,
             "tokenless": torch.from_numpy(self._tokenless.copy()),
@@ -224,7 +184,7 @@ class Stream:
         """Continue from a state of :meth:`state_dict` of the same network."""
         device = self.network.embedding.device
         logits = values["logits"]
-        self.state = restored(values["state"], device)
+        self.state = _restored(values["state"], device)
         self.position = values["position"]
         self._logits = None if logits is None else logits.to(device)
         self._tokenless = values["tokenless"].numpy()
@@ -242,3 +202,35 @@ def _draw(probabilities: np.ndarray, temperature: float, random: np.random.Gener
         return int(probabilities.argmax())
     weights = np.exp((np.log(probabilities) - np.log(probabilities.max())) / temperature)
     return int(random.choice(4, p=weights / weights.sum()))
+
+
+def _restored(values: dict[str, Any], device: torch.device) -> NetworkState:
+    """The state of a network from its plain values, on a device."""
+    values = _on(values, device)
+    stages = [
+        StageState(
+            _stack(stage["encoder"]),
+            _stack(stage["decoder"]),
+            _router(stage["router"]),
+            stage["before"],
+        )
+        for stage in values["stages"]
+    ]
+    return NetworkState(stages, _stack(values["trunk"]))
+
+
+def _stack(values: dict[str, Any]) -> StackState:
+    return StackState([MixerState(**mixer) for mixer in values["mixers"]])
+
+
+def _router(values: dict[str, Any]) -> RouterState:
+    causal = values["causal"]
+    return RouterState(**{**values, "causal": None if causal is None else CausalState(**causal)})
+
+
+def _on(values: Any, device: torch.device) -> Any:
+    if isinstance(values, Tensor):
+        return values.to(device)
+    if isinstance(values, dict):
+        return {key: _on(value, device) for key, value in values.items()}
+    return [_on(value, device) for value in values] if isinstance(values, list) else values

@@ -1,6 +1,7 @@
 """Windows in one padded batch through a network, with plain arrays as results."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 
 import numpy as np
 import torch
@@ -15,10 +16,7 @@ from genezip.models.hnet.network import GeneZipNetwork
 def padded(windows: Sequence[np.ndarray], device: torch.device) -> tuple[Tensor, Tensor]:
     """One batch of windows of any lengths, padded at their ends.
 
-    Returns
-    -------
-    ids : uint8 Tensor, shape (B, L)
-    valid : bool Tensor, shape (B, L), False at padding
+    The results are the ids, uint8 (B, L), and a bool mask (B, L), False at padding.
     """
     longest = max(len(window) for window in windows)
     ids = np.full((len(windows), longest), PAD_ID, dtype=np.uint8)
@@ -40,15 +38,9 @@ def base_states(network: GeneZipNetwork, windows: Sequence[np.ndarray]) -> list[
 
 @torch.inference_mode()
 def run_batch(network: GeneZipNetwork, windows: Sequence[np.ndarray]) -> list[Compressed]:
-    """Compress windows of any lengths in one forward pass.
+    """Compress windows of any lengths (uint8 token ids, at least one) in one forward pass, in fp32.
 
-    Parameters
-    ----------
-    windows : uint8 arrays of token ids, each at least one base long
-
-    Returns
-    -------
-    One result per window, in fp32. Under a U-Net a window shorter than a block has no token.
+    Under a U-Net a window shorter than a block has no token.
     """
     batch, valid = padded(windows, network.embedding.device)
     output = network(batch, valid)
@@ -93,11 +85,6 @@ def run_batch(network: GeneZipNetwork, windows: Sequence[np.ndarray]) -> list[Co
 
 def run(network: GeneZipNetwork, windows: Iterable[np.ndarray], batch: int) -> Iterator[Compressed]:
     """Compress windows in batches of ``batch``, in constant memory."""
-    waiting: list[np.ndarray] = []
-    for window in windows:
-        waiting.append(window)
-        if len(waiting) == batch:
-            yield from run_batch(network, waiting)
-            waiting = []
-    if waiting:
-        yield from run_batch(network, waiting)
+    waiting = iter(windows)
+    while together := list(islice(waiting, batch)):
+        yield from run_batch(network, together)

@@ -21,12 +21,8 @@ _PARTS = ("lora_a", "lora_b")
 class AdaptedLinear(nn.Linear):
     """A linear map with a low-rank addition; the original weight keeps its name.
 
-    Attributes
-    ----------
-    lora_a : Parameter, shape (rank, in_features)
-    lora_b : Parameter, shape (out_features, rank), zero at the start
-    scale : alpha / rank
-    dropout : share of the inputs of the addition that are zero in training
+    ``lora_a`` is (rank, in_features); ``lora_b``, (out_features, rank), is zero at the start.
+    ``scale`` is alpha / rank, and ``dropout`` the share of its inputs that are zero in training.
     """
 
     def __init__(self, plain: nn.Linear, rank: int, alpha: float, dropout: float) -> None:

@@ -26,12 +26,10 @@ NORM_EPS = 1e-5
 
 @dataclass
 class MixerState:
-    """State of a mixer between blocks.
+    """State of a mixer between blocks, None at the start.
 
-    Attributes
-    ----------
-    tail : Tensor, shape (B, d_conv - 1, C), last inputs of the convolution; None at the start
-    ssm : Tensor, shape (B, H, P, N), state of the scan; None at the start
+    ``tail``, (B, d_conv - 1, C), are the last inputs of the convolution, ``ssm``, (B, H, P, N), is
+    the state of the scan.
     """
 
     tail: Tensor | None = None
@@ -174,15 +172,10 @@ class Stack(nn.Module):
     ) -> Tensor:
         """(B, L, width) -> (B, L, width), fp32.
 
-        Parameters
-        ----------
-        state : StackState, optional
-            Continues a sequence; updated to the end of ``x``.
-        segment : int, optional
-            Positions that go through all blocks at a time (only without gradients), so that long
-            sequences fit the caches and need less memory. The result is the same.
-        packed : Packing, optional
-            Layout of several sequences in one row; not together with ``state``.
+        ``state`` continues a sequence and is updated to the end of ``x``. ``segment`` positions go
+        through all blocks at a time (only without gradients), so that long sequences fit the caches
+        and need less memory; the result is the same. ``packed``, the layout of several sequences in
+        one row, does not go together with ``state``.
         """
         whole = segment is None or x.shape[1] <= segment or torch.is_grad_enabled()
         if whole or packed is not None:
@@ -228,16 +221,8 @@ class _CausalConvolution(torch.autograd.Function):
 
 
 def causal_convolution(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """y_t = bias + sum_k weight_k x_{t - taps + 1 + k}, zeros before the sequence.
+    """y_t = bias + sum_k weight_k x_{t - taps + 1 + k}, zeros before the sequence: (B, L, C).
 
-    Parameters
-    ----------
-    x : Tensor, shape (B, L, C)
-    weight : Tensor, shape (C, taps)
-    bias : Tensor, shape (C,)
-
-    Returns
-    -------
-    Tensor, shape (B, L, C)
+    ``x`` is (B, L, C), ``weight`` (C, taps) and ``bias`` (C,).
     """
     return _CausalConvolution.apply(x, weight, bias)

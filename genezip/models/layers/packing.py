@@ -20,12 +20,10 @@ class Packing:
 
     Attributes
     ----------
-    positions : int64 Tensor, shape (B, M)
-        Position of each token in the row; the last gap position for padding.
-    gap : bool Tensor, shape (1, T)
-        Positions between sequences.
-    reset : bool Tensor, shape (1, T)
-        The last position of every gap, where the state decays to zero.
+    positions : int64 Tensor, shape (B, M), position of each token in the row; the last gap position
+        for padding
+    gap : bool Tensor, shape (1, T), positions between sequences
+    reset : bool Tensor, shape (1, T), last position of every gap, where the state decays to zero
     """
 
     positions: Tensor
@@ -46,10 +44,8 @@ class Packing:
 def packing(valid: Tensor, gap: int) -> Packing:
     """Layout of a batch; one number, the length of the row, is read from the device.
 
-    Parameters
-    ----------
-    valid : bool Tensor, shape (B, M), False at padding, which is at the end of rows
-    gap : positions between sequences, at least 1 and the history of the convolution
+    ``valid``, bool (B, M), is False at padding, which is at the end of rows. ``gap`` are the
+    positions between sequences, at least 1 and the history of the convolution.
     """
     counts = valid.sum(1)
     starts = (counts + gap).cumsum(0) - (counts + gap)

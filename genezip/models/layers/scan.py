@@ -33,20 +33,10 @@ def exact_log_decay(log_decay: Tensor) -> Tensor:
 
 
 def linear_scan_loop(log_decay: Tensor, values: Tensor, initial: Tensor | None = None) -> Tensor:
-    """The definition, one step at a time (slow).
+    """The definition, one step at a time (slow): the state after every step, (..., T, D).
 
-    Parameters
-    ----------
-    log_decay : Tensor, shape (..., T)
-        a_t <= 0, natural log of the share of the old state that is kept.
-    values : Tensor, shape (..., T, D)
-    initial : Tensor, shape (..., D), optional
-        State before the first step; zero when absent.
-
-    Returns
-    -------
-    Tensor, shape (..., T, D)
-        The state after every step.
+    ``log_decay``, (..., T), is a_t <= 0, the natural log of the share of the old state that is
+    kept; ``values`` are (..., T, D). ``initial``, (..., D), is the state before them, or zero.
     """
     state = torch.zeros_like(values[..., 0, :]) if initial is None else initial
     states = []
@@ -94,21 +84,11 @@ def _block(log_decay: Tensor, values: Tensor, initial: Tensor | None) -> Tensor:
 
 
 def pass_states(log_decay: Tensor, added: Tensor, initial: Tensor) -> tuple[Tensor, Tensor]:
-    """States s_{k+1} = exp(a_k) s_k + added_k before every step, and after the last.
+    """States s_{k+1} = exp(a_k) s_k + added_k: before every step, (B, K, N, H, P), and the last.
 
     On a CPU the steps are sequential, which moves each large state once; on a GPU, where a step
-    would be a kernel launch, :func:`linear_scan` computes them.
-
-    Parameters
-    ----------
-    log_decay : Tensor, shape (B, K, H), a_k <= 0
-    added : Tensor, shape (B, K, N, H, P)
-    initial : Tensor, shape (B, N, H, P)
-
-    Returns
-    -------
-    before : Tensor, shape (B, K, N, H, P)
-    last : Tensor, shape (B, N, H, P)
+    would be a kernel launch, :func:`linear_scan` computes them. ``log_decay``, (B, K, H), is
+    a_k <= 0; ``added`` is (B, K, N, H, P), ``initial`` (B, N, H, P).
     """
     if added.device.type == "cpu":
         return _StatesInTurn.apply(log_decay.exp().to(added.dtype), added, initial)

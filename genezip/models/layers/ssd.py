@@ -37,23 +37,15 @@ def ssd_loop(
 ) -> tuple[Tensor, Tensor]:
     """The recurrence, one position at a time (slow; the definition).
 
+    The results are y, (B, L, H, P), and the state after the last position, (B, H, P, N).
+
     Parameters
     ----------
-    x : Tensor, shape (B, L, H, P)
-        Inputs per head.
-    dt : Tensor, shape (B, L, H)
-        Positive step sizes.
-    a : Tensor, shape (H,)
-        Negative decay rates.
-    b, c : Tensor, shape (B, L, N)
-        Input and output maps, shared by the heads (one group).
-    state : Tensor, shape (B, H, P, N), optional
-        State before the first position; zero when absent.
-
-    Returns
-    -------
-    y : Tensor, shape (B, L, H, P)
-    state : Tensor, shape (B, H, P, N), after the last position
+    x : Tensor, shape (B, L, H, P), inputs per head
+    dt : Tensor, shape (B, L, H), positive step sizes
+    a : Tensor, shape (H,), negative decay rates
+    b, c : Tensor, shape (B, L, N), input and output maps, shared by the heads (one group)
+    state : Tensor, shape (B, H, P, N), state before the first position; zero when absent
     """
     batch, length, heads, width = x.shape
     if state is None:
@@ -171,13 +163,7 @@ def fused_scan() -> Any | None:
 
 
 def scan(
-    x: Tensor,
-    dt: Tensor,
-    a: Tensor,
-    b: Tensor,
-    c: Tensor,
-    chunk: int,
-    state: Tensor | None = None,
+    x: Tensor, dt: Tensor, a: Tensor, b: Tensor, c: Tensor, chunk: int, state: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
     """Outputs and last state of :func:`ssd` by the fastest kernel.
 

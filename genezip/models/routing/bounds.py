@@ -32,12 +32,10 @@ class CausalState:
 
     Attributes
     ----------
-    position : int64 Tensor, shape (B,)
-        t, the number of valid positions read.
-    credit : int64 Tensor, shape (B,)
-        x, from 0 to beta: number of positions that may be admitted at once.
-    last_admitted : int64 Tensor, shape (B,)
-        Last admitted position, counted from the start of the stream; -1 before any.
+    position : int64 Tensor, shape (B,), t, the number of valid positions read
+    credit : int64 Tensor, shape (B,), x, from 0 to beta: positions that may be admitted at once
+    last_admitted : int64 Tensor, shape (B,), last admitted position, counted from the start of the
+        stream; -1 before any
     """
 
     position: Tensor
@@ -49,14 +47,9 @@ class CausalState:
 class CausalBound:
     """The integers of the bound of one stage, in positions of that stage.
 
-    Attributes
-    ----------
-    max_chunk : int
-        G >= 1, the longest chunk.
-    burst : int
-        beta >= 1, number of positions that may be admitted in a row whatever the rate.
-    rate : (int, int)
-        a and b, 0 <= a <= b: in the long run at most a of b positions are admitted.
+    ``max_chunk`` is G >= 1, the longest chunk, and ``burst`` beta >= 1, the number of positions
+    that may be admitted in a row whatever the rate. ``rate`` is a and b, 0 <= a <= b: in the long
+    run at most a of b positions are admitted.
     """
 
     max_chunk: int
@@ -92,28 +85,18 @@ def admit(
 ) -> tuple[Tensor, Tensor, CausalState]:
     """Kept positions: the result of :func:`admit_loop`, computed in blocks.
 
-    Each step maps the credit x to min(high, max(low, x + shift)), and such maps compose to maps of
-    the same kind, so the credit is a scan over integer triples, without a loop over positions or
-    a transfer to the host.
+    The results are the kept positions (admitted or forced) and those of them that were forced, bool
+    (B, L), and the state after the last valid position; blocks of any lengths give the result of
+    the whole. Each step maps the credit x to min(high, max(low, x + shift)), and such maps compose
+    to maps of the same kind, so the credit is a scan over integer triples, without a loop over
+    positions or a transfer to the host.
 
     Parameters
     ----------
-    provisional : bool Tensor, shape (B, L)
-        Positions that the router selects (p > 1/2).
-    valid : bool Tensor, shape (B, L)
-        False at padding, which is at the end of rows; it is not kept and not counted.
-    bound : CausalBound
-    state : CausalState, optional
-        State of the stream; that at its start when absent.
-
-    Returns
-    -------
-    mask : bool Tensor, shape (B, L)
-        The kept positions, admitted or forced.
-    forced : bool Tensor, shape (B, L)
-        The kept positions that were not admitted.
-    state : CausalState
-        State after the last valid position; blocks of any lengths give the result of the whole.
+    provisional : bool Tensor, shape (B, L), positions that the router selects (p > 1/2)
+    valid : bool Tensor, shape (B, L), False at padding, which is at the end of rows; it is not kept
+        and not counted
+    state : state of the stream; that at its start when absent
     """
     batch, length = provisional.shape
     state = bound.start(batch, provisional.device) if state is None else state
@@ -150,20 +133,11 @@ def _allowance(position: Tensor, rate: tuple[int, int]) -> Tensor:
 
 
 def credit_scan(shift: Tensor, low: Tensor, high: Tensor, initial: Tensor) -> Tensor:
-    """x_t = min(high_t, max(low_t, x_{t-1} + shift_t)) from x_{-1} = ``initial``.
+    """x_t = min(high_t, max(low_t, x_{t-1} + shift_t)) from x_{-1} = ``initial``: int64 (B, L).
 
     Every block of 16 steps is composed to one step, all blocks at once; block ends are scanned by
-    the same function, and each block is then computed step by step from its true start.
-
-    Parameters
-    ----------
-    shift, low, high : int64 Tensor, shape (B, L), low <= high
-    initial : int64 Tensor, shape (B,)
-
-    Returns
-    -------
-    int64 Tensor, shape (B, L)
-        The value after every step.
+    the same function, and each block is then computed step by step from its true start. All but
+    ``initial``, (B,), are (B, L), int64, with low <= high.
     """
     length = shift.shape[1]
     if length <= BLOCK:
@@ -234,14 +208,6 @@ def token_limits(bound: CausalBound, length: int) -> tuple[int, int]:
     (a, b), gaps = bound.rate, length - 1
     most = bound.burst + gaps * a // b + gaps // bound.max_chunk
     return -(-length // bound.max_chunk), min(length, most)
-
-
-def stacked_limits(bounds: Sequence[CausalBound], length: int) -> tuple[int, int]:
-    """:func:`token_limits` after several stages, outermost first; limits grow with the length."""
-    low = high = length
-    for bound in bounds:
-        low, high = token_limits(bound, low)[0], token_limits(bound, high)[1]
-    return low, high
 
 
 def default_bound(targets: Sequence[float]) -> CausalBound:

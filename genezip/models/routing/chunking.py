@@ -22,11 +22,10 @@ class Chunks:
 
     Attributes
     ----------
-    positions : int64 Tensor, shape (B, M)
-        Position of each token in its sequence; 0 at padding.
+    positions : int64 Tensor, shape (B, M), position of each token in its sequence; 0 at padding
     valid : bool Tensor, shape (B, M)
-    token_index : int64 Tensor, shape (B, L)
-        Index of the last token at or before every position; -1 where there is none.
+    token_index : int64 Tensor, shape (B, L), index of the last token at or before every position;
+        -1 where there is none
     """
 
     positions: Tensor
@@ -59,14 +58,10 @@ def _rows(values: Tensor, index: Tensor) -> Tensor:
 
 
 def chunk(boundary_mask: Tensor, capacity: int | None = None) -> Chunks:
-    """Pack the kept positions of each sequence.
+    """Pack the kept positions of each sequence; ``boundary_mask`` is bool (B, L).
 
-    Parameters
-    ----------
-    boundary_mask : bool Tensor, shape (B, L)
-    capacity : int, optional
-        Number of token slots, at least that of any sequence (which a bound on the mask
-        guarantees). Without it the largest count is read from the device.
+    ``capacity`` is the number of token slots, at least that of any sequence (which a bound on the
+    mask guarantees). Without it the largest count is read from the device.
     """
     rank = boundary_mask.cumsum(1)  # 1-based number of the last token at or before t
     batch, length = boundary_mask.shape
@@ -83,19 +78,10 @@ def chunk(boundary_mask: Tensor, capacity: int | None = None) -> Chunks:
 
 
 def ema_dechunk(tokens: Tensor, prob: Tensor, initial: Tensor | None = None) -> Tensor:
-    """zbar_m = P_m z_m + (1 - P_m) zbar_{m-1}, in fp32.
+    """zbar_m = P_m z_m + (1 - P_m) zbar_{m-1}, in fp32 (or fp64): (B, M, D).
 
-    Parameters
-    ----------
-    tokens : Tensor, shape (B, M, D)
-    prob : Tensor, shape (B, M)
-        Boundary probability of each token; clipped to [1e-4, 1 - 1e-4].
-    initial : Tensor, shape (B, D), optional
-        zbar before the first of these tokens; zero when absent.
-
-    Returns
-    -------
-    float32 (or float64) Tensor, shape (B, M, D)
+    ``prob``, (B, M), is the boundary probability of each token, clipped to [1e-4, 1 - 1e-4];
+    ``initial``, (B, D), is zbar before the first of these tokens, or zero.
     """
     with torch.autocast(device_type=tokens.device.type, enabled=False):
         tokens = full_precision(tokens)
@@ -116,12 +102,9 @@ def ema_dechunk_loop(tokens: Tensor, prob: Tensor, initial: Tensor | None = None
 
 
 def straight_through(values: Tensor, confidence: Tensor) -> Tensor:
-    """The unchanged values, with the gradient of ``values * confidence`` at confidence 1.
+    """The values, (B, L, D), with the gradient of ``values * confidence`` at confidence 1.
 
-    Parameters
-    ----------
-    values : Tensor, shape (B, L, D)
-    confidence : Tensor, shape (B, L)
+    The values are unchanged; ``confidence`` is (B, L).
     """
     return _StraightThrough.apply(values, confidence)
 

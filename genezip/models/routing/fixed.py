@@ -26,17 +26,10 @@ class UnlearnedRouter(nn.Module, ABC):
 
     @abstractmethod
     def tokens(self, positions: Tensor, ids: Tensor | None, before: Tensor | None) -> Tensor:
-        """Mask of the positions that become tokens.
+        """Bool mask of the positions that become tokens, (L,) or (B, L).
 
-        Parameters
-        ----------
-        positions : int64 Tensor, shape (L,), positions in the sequence
-        ids : integer Tensor, shape (B, L), bases (at stage 0 only)
-        before : integer Tensor, shape (B, 1), the base before the first; None at the start
-
-        Returns
-        -------
-        bool Tensor, shape (L,) or (B, L)
+        ``positions``, int64 (L,), are those in the sequence. ``ids``, (B, L), are the bases (at
+        stage 0 only) and ``before``, (B, 1), the base before the first; None at the start.
         """
 
     def reset_parameters(self) -> None:

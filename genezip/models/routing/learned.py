@@ -24,16 +24,13 @@ class Routing:
 
     Attributes
     ----------
-    boundary_prob : float32 Tensor, shape (B, L)
-        p_t; 1 at the first position, 0 at padding.
-    provisional : bool Tensor, shape (B, L)
-        p_t > 1/2 (a tie is no boundary), before the bounds; True at the first position.
-    boundary_mask : bool Tensor, shape (B, L)
-        The positions that become tokens, after the bounds.
-    valid : bool Tensor, shape (B, L)
-        False at padding, which is at the end.
-    kept_by : uint8 Tensor, shape (B, L)
-        Reason for each token: index into :data:`genezip.models.compressed.KEPT_BY`.
+    boundary_prob : float32 Tensor, shape (B, L), p_t; 1 at the first position, 0 at padding
+    provisional : bool Tensor, shape (B, L), p_t > 1/2 (a tie is no boundary), before the bounds;
+        True at the first position
+    boundary_mask : bool Tensor, shape (B, L), the positions that become tokens, after the bounds
+    valid : bool Tensor, shape (B, L), False at padding, which is at the end
+    kept_by : uint8 Tensor, shape (B, L), reason for each token: index into
+        :data:`genezip.models.compressed.KEPT_BY`
     """
 
     boundary_prob: Tensor
@@ -60,13 +57,10 @@ Bound = SequenceBound | CausalBound | None
 
 @dataclass
 class RouterState:
-    """State of a router between blocks.
+    """State of a router between blocks, None at the start.
 
-    Attributes
-    ----------
-    previous : Tensor, shape (B, 1, D), state of the last position; None at the start
-    causal : state of the causal bound; None at the start
-    position : number of positions read
+    ``previous``, (B, 1, D), is the state of the last position, ``causal`` that of the causal bound;
+    ``position`` counts the positions read.
     """
 
     previous: Tensor | None = None
@@ -77,7 +71,7 @@ class RouterState:
 def bounded(
     boundary_prob: Tensor, active: Tensor, valid: Tensor, floor: int | None, ceiling: int | None
 ) -> Tensor:
-    """The mask nearest to ``active`` that keeps between floor and ceiling positions.
+    """The mask, bool (B, L), nearest to ``active`` that keeps between floor and ceiling positions.
 
     If there are too few, the most probable inactive positions are added; if there are too many,
     the least probable active ones are removed, never the first position. Of equal probabilities
@@ -87,14 +81,9 @@ def bounded(
     Parameters
     ----------
     boundary_prob : float32 or float64 Tensor, shape (B, L), values in [0, 1]
-    active, valid : bool Tensor, shape (B, L)
-        Provisional mask (True at the first position) and positions without padding.
-    floor, ceiling : int or None
-        Bounds per sequence; a floor above the length of a sequence keeps all of it.
-
-    Returns
-    -------
-    bool Tensor, shape (B, L)
+    active : bool Tensor, shape (B, L), provisional mask, True at the first position
+    valid : bool Tensor, shape (B, L), False at padding
+    floor, ceiling : bounds per sequence; a floor above the length of a sequence keeps all of it
     """
     if (floor is None and ceiling is None) or active.shape[1] == 0:
         return active
@@ -208,17 +197,10 @@ class Router(nn.Module):
         state: RouterState | None = None,
         ids: Tensor | None = None,
     ) -> Routing:
-        """Route a batch.
+        """Route a batch of ``states``, (B, L, D); ``ids`` are not used by this router.
 
-        Parameters
-        ----------
-        states : Tensor, shape (B, L, D)
-        valid : bool Tensor, shape (B, L)
-        forced : bool Tensor, shape (B, L), optional
-            Mask that replaces that of the router (tests and controls).
-        state : RouterState, optional
-            Continues a sequence; updated to the end of ``states``.
-        ids : not used by this router
+        A ``forced`` mask, bool (B, L), replaces that of the router (tests and controls); ``state``
+        continues a sequence and is updated to the end of ``states``.
         """
         previous = None if state is None else state.previous
         prob = self.boundary_prob(states, valid, previous)
