@@ -45,10 +45,10 @@ CORPUS = "corpus"  # model of rows that count the DNA itself
 EXAMPLES = "examples"  # model of rows that count the examples of a task
 LABELS = "labels"  # model of the row whose note gives why a part of the labels was not measured
 BASELINE = "baseline"  # mode of baselines: distance, composition, position or the mean alone
-ROWS_ZERO = ("nearest", "twin", "position_motif")
+TRIVIAL_BASELINES = ("nearest", "twin", "position_motif")
 """Baselines of labelled sequences: how well a set is solved without any model."""
 SOLVED = "solved by "
-"""Prefix of the note in rows of a set that one of ROWS_ZERO solves, before its name and why."""
+"""Prefix of the note in rows of a set that a trivial baseline solves, before its name and why."""
 FLOOR_SHARE = "floor_forced_share"
 """Metric of labelled sequences: share of the test rows in which the floor made any base a token."""
 MEASURED, PAPER = "measured", "paper"  # values of origin

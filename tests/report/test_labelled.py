@@ -7,13 +7,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from genezip.artifacts.scores import ROWS_ZERO, SOLVED, TASK_SCORES
+from genezip.artifacts.scores import SOLVED, TASK_SCORES, TRIVIAL_BASELINES
 from genezip.report import style
 from genezip.report.chapters import labels
 from genezip.report.chapters.labelled import classification, read_sets, section
 from genezip.report.results import Results
-from genezip.tasks.classification.rows_zero import RowZero, rows_zero, solved
 from genezip.tasks.classification.splits import Fold
+from genezip.tasks.classification.trivial_baselines import (
+    TrivialBaseline,
+    solved,
+    trivial_baselines,
+)
 
 REFERENCE, CONTROL = "genezip-tiny", "hnet-tiny"
 CELLS = {
@@ -154,7 +158,7 @@ def test_no_model_is_judged_on_a_solved_set(page, marked):
 def test_the_mark_is_read_as_the_task_writes_it(page):
     """A note of the task itself, for a trivial baseline that is always right."""
     truth = np.array([0, 1] * 20)
-    mark = solved(RowZero("twin", truth, np.ones(40, dtype=bool), ""), truth, 2)
+    mark = solved(TrivialBaseline("twin", truth, np.ones(40, dtype=bool), ""), truth, 2)
     rows = [row | {"note": f"{mark}; {row['note']}"} for row in one_set("tf_2")]
     assert mark.startswith(SOLVED)
     assert "dinucleotide match, official: MCC 1.000, and 1.000 on the 40 of 40 rows" in text_of(
@@ -162,10 +166,10 @@ def test_the_mark_is_read_as_the_task_writes_it(page):
     )
 
 
-def test_rows_zero_are_named_as_the_task_names_them():
+def test_trivial_baselines_are_named_as_the_task_names_them():
     ids, truth = [np.zeros(40, dtype=np.uint8)] * 4, np.array([0, 1, 0, 1])
     fold = Fold(-1, np.array([0, 1]), np.array([2, 3]))
-    assert tuple(one.name for one in rows_zero(ids, truth, fold, 2)) == ROWS_ZERO
+    assert tuple(one.name for one in trivial_baselines(ids, truth, fold, 2)) == TRIVIAL_BASELINES
 
 
 def test_an_unsolved_set_is_not_grey(page):
@@ -173,7 +177,7 @@ def test_an_unsolved_set_is_not_grey(page):
         assert "Grey" not in classification(page(one_set("tf_2"))).caption
 
 
-def test_the_table_has_rows_zero_first_then_baselines_then_models(page):
+def test_the_table_has_trivial_baselines_first_then_baselines_then_models(page):
     rows = one_set("tf_2", UP, UP)
     (table,) = section(page(rows[::-1])).tables  # whatever the order of the file
     methods = [row[1] for row in table.rows]

@@ -155,7 +155,7 @@ def test_the_file_is_whole_or_absent(tmp_path: Path) -> None:
     assert not (tmp_path / "other.tsv").exists()
 
 
-def test_a_mean_over_sets_names_those_that_a_row_zero_solves() -> None:
+def test_a_mean_over_sets_names_those_that_a_trivial_baseline_solves() -> None:
     rows = [
         scores("artery", any__authors__test=0.8).assign(note="solved by twin: MCC 0.9"),
         scores("blood", any__authors__test=0.6),

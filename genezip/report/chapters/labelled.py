@@ -6,7 +6,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from genezip.artifacts.scores import BASELINE, FLOOR_SHARE, LABELS, ROWS_ZERO, SOLVED, TASK_SCORES
+from genezip.artifacts.scores import (
+    BASELINE,
+    FLOOR_SHARE,
+    LABELS,
+    SOLVED,
+    TASK_SCORES,
+    TRIVIAL_BASELINES,
+)
 from genezip.report import style
 from genezip.report.baselines import (
     HEAD_IN,
@@ -47,7 +54,7 @@ def read_sets(results: Results) -> list[PartRows]:
     if TASK not in results.label_parts:
         return []
     frame = TASK_SCORES.read(results.folder / "labels" / f"{TASK}.tsv")
-    zero, baseline = frame["model"].isin(ROWS_ZERO), frame["mode"] == BASELINE
+    zero, baseline = frame["model"].isin(TRIVIAL_BASELINES), frame["mode"] == BASELINE
     frame = frame.iloc[np.argsort(np.select([zero, baseline], [0, 1], 2), kind="stable")]
     names = frame["subset"].fillna("").astype(str)
     found = []
@@ -126,7 +133,7 @@ def _sentence(results: Results, part: PartRows) -> str:
         return f"{named}, so no models are compared on it ({how})."
     text = verdict(results, part)
     headline = part.part.measures[0]
-    if best := part.best(headline, ROWS_ZERO):
+    if best := part.best(headline, TRIVIAL_BASELINES):
         name, number = label_of(results, best[0]), measured(best[1])
         text += f"; the best trivial baseline, {name}, has {headline.name} {number}"
     return f"{text}."

@@ -15,9 +15,9 @@ import pandas as pd
 from genezip.alphabet import encode
 from genezip.metrics.classification import confusion, mcc
 from genezip.metrics.ranking import auroc
-from genezip.tasks.classification.rows_zero import note_of, rows_zero, solved
 from genezip.tasks.classification.similarity import STRETCH, copies, stretches, twins
 from genezip.tasks.classification.splits import Fold
+from genezip.tasks.classification.trivial_baselines import note_of, solved, trivial_baselines
 
 SHUFFLED = 0.1
 """Share of test rows with a shuffle of another label above which classes are called shuffles."""
@@ -42,7 +42,7 @@ class Audit:
     # columns split, label, rows, share, median_bp, length_auroc (of length alone, the class
     # against the rest)
     classes: pd.DataFrame
-    # for each trivial baseline, on the test rows: row_zero, mcc, covered (rows), mcc_covered, note;
+    # for each trivial baseline, on the test rows: baseline, mcc, covered (rows), mcc_covered, note;
     # empty without training or test rows
     mcc: pd.DataFrame
     # a sentence for each finding; the last one is whether the set is fit to compare models
@@ -66,12 +66,14 @@ def audit(table: pd.DataFrame, k: int = STRETCH) -> Audit:
     seen = np.flatnonzero(np.isin(split, ("train", "valid")))
     fold = Fold(-1, seen, np.flatnonzero(split == "test"))
     number = int(truth.max()) + 1
-    found = rows_zero(ids, truth, fold, number) if len(fold.train) and len(fold.test) else []
+    found = (
+        trivial_baselines(ids, truth, fold, number) if len(fold.train) and len(fold.test) else []
+    )
     test = truth[fold.test]
     scores = pd.DataFrame(
         [
             {
-                "row_zero": row.name,
+                "baseline": row.name,
                 "mcc": float(mcc(confusion(test, row.predicted, number))),
                 "covered": int(row.covered.sum()),
                 "mcc_covered": float(

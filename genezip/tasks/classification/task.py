@@ -1,8 +1,8 @@
 """The task classification: a class for each sequence of any labelled set.
 
 A method is a probe on the mean vector of a sequence, a network that is fine-tuned with a head, or a
-one-hot CNN. Tables begin with trivial baselines (``rows_zero``) and baselines of composition; all
-methods use the split schemes of ``splits``. To add a set of sequences as another task, derive from
+one-hot CNN. Tables begin with ``trivial_baselines`` and baselines of composition; all methods use
+the split schemes of ``splits``. To add a set of sequences as another task, derive from
 :class:`LabelledSequences` and write :meth:`LabelledSequences.read`.
 """
 
@@ -19,7 +19,7 @@ import pandas as pd
 
 from genezip import config
 from genezip.alphabet import encode
-from genezip.artifacts.scores import BASELINE, FLOOR_SHARE, ROWS_ZERO, Row
+from genezip.artifacts.scores import BASELINE, FLOOR_SHARE, TRIVIAL_BASELINES, Row
 from genezip.config import Section
 from genezip.config.tasks import Input, Mode
 from genezip.errors import GenezipError
@@ -41,7 +41,6 @@ from genezip.tasks.base import (
 )
 from genezip.tasks.classification.baselines import PRIOR, class_shares, composition_features
 from genezip.tasks.classification.probe import linear_probe, mean_vectors, why_no_probe
-from genezip.tasks.classification.rows_zero import RowZero, note_of, rows_zero, solved
 from genezip.tasks.classification.sets import read_sequences, split_files
 from genezip.tasks.classification.splits import (
     Fold,
@@ -49,6 +48,12 @@ from genezip.tasks.classification.splits import (
     folds_in,
     resampling_units,
     split_folds,
+)
+from genezip.tasks.classification.trivial_baselines import (
+    TrivialBaseline,
+    note_of,
+    solved,
+    trivial_baselines,
 )
 from genezip.tasks.deposits import TaskFiles
 from genezip.tasks.examples import Prepared, preparing
@@ -293,7 +298,7 @@ class LabelledSequences(Task[Labelled]):
     def baselines(self, job: Job[Labelled], tss: pd.DataFrame | None) -> Iterator[Found]:
         """Predictions of trivial baselines, then of class shares and composition."""
         examples = job.examples
-        yield from self._rows_zero(examples)
+        yield from self._trivial_baselines(examples)
         yield from self._fitted(examples, self._prior(examples), PRIOR)
         for name, x in composition_features(examples.ids).items():
             yield from self._fitted(examples, self._probe(examples, x), name)
@@ -347,12 +352,12 @@ class LabelledSequences(Task[Labelled]):
         yield from self._left_out(examples, examples.dropped, model)
         logger.info(f"{self.name} {examples.prepared.subset}: {model} predicted")
 
-    def _rows_zero(self, examples: Labelled) -> Iterator[Found]:
+    def _trivial_baselines(self, examples: Labelled) -> Iterator[Found]:
         """Predictions of trivial baselines: their class, or class shares if not covered."""
-        known: dict[tuple[str, str], list[RowZero]] = {}
+        known: dict[tuple[str, str], list[TrivialBaseline]] = {}
 
-        def fit(fold: Fold) -> list[RowZero]:
-            return rows_zero(examples.ids, examples.truth, fold, examples.classes)
+        def fit(fold: Fold) -> list[TrivialBaseline]:
+            return trivial_baselines(examples.ids, examples.truth, fold, examples.classes)
 
         for scheme, fold, found, rows in _by_fold(examples, fit):
             shares = class_shares(examples.truth, fold, examples.classes)
@@ -364,7 +369,7 @@ class LabelledSequences(Task[Labelled]):
         for (scheme, name), folds in known.items():
             for metric in self.metrics:
                 yield Note(metric, note_of(folds), scheme, value_stands=True, model=name)
-        for name in ROWS_ZERO:
+        for name in TRIVIAL_BASELINES:
             yield from self._left_out(examples, examples.dropped, name)
 
     def _official(self, job: Job[Labelled], train: Callable[[], np.ndarray]) -> Iterator[Found]:
@@ -475,8 +480,8 @@ def _refuse_other_targets(part: Compared) -> None:
 
 def _mark(method: Method, examples: Examples | None) -> str:
     """Mark of a trivial baseline that solves the set; empty for other methods."""
-    if method.mode != BASELINE or method.model not in ROWS_ZERO or examples is None:
+    if method.mode != BASELINE or method.model not in TRIVIAL_BASELINES or examples is None:
         return ""
     truth, found = np.stack(examples.target).argmax(axis=1), np.stack(examples.prediction)
-    one = RowZero(method.model, found.argmax(axis=1), found.max(axis=1) == 1, "")
+    one = TrivialBaseline(method.model, found.argmax(axis=1), found.max(axis=1) == 1, "")
     return solved(one, truth, found.shape[1]) or ""

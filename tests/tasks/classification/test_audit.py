@@ -24,7 +24,7 @@ def test_unrelated_sequences_have_nothing(labelled):
     report = audit(labelled(clean()))
     assert report.verdict == ["verdict: nothing found"]
     assert report.alike["rows"].sum() == 0 and len(report.alike) == 5 * 5
-    assert report.mcc["row_zero"].tolist() == ["nearest", "twin", "position_motif"]
+    assert report.mcc["baseline"].tolist() == ["nearest", "twin", "position_motif"]
     assert "nearest" in report.text() and "shuffles" not in report.text()
 
 
@@ -74,7 +74,7 @@ def test_negatives_that_are_shuffles_are_not_fit(labelled):
             rows.append((split, text, label))
     report = audit(labelled(rows))
     assert found(report, "shuffles", "test", "train") == (30, 0, 30)
-    assert report.mcc.set_index("row_zero").loc["twin", "mcc"] == 1
+    assert report.mcc.set_index("baseline").loc["twin", "mcc"] == 1
     assert report.verdict[-1].startswith("verdict: not fit to compare models (solved by")
     assert "classes are shuffles of one another" in report.verdict[-1]
 
@@ -151,7 +151,7 @@ def test_test_rows_alone_are_told_to_lack_training_rows(labelled):
 def test_the_shuffled_mouse_sets_are_found(gue_set, name, rows):
     report = audit(gue_set(name))
     assert found(report, "shuffles", "test", "train+valid") == (rows, 0, rows)
-    twin = report.mcc.set_index("row_zero").loc["twin"]
+    twin = report.mcc.set_index("baseline").loc["twin"]
     assert twin["covered"] == rows and twin["mcc_covered"] == 1.0
     assert "classes are shuffles of one another" in report.verdict[-1]
 

@@ -25,13 +25,13 @@ from genezip.tasks import TASKS, run
 from genezip.tasks.base import CNN, Job, Method, Predictions, baseline_method
 from genezip.tasks.classification.baselines import class_shares
 from genezip.tasks.classification.probe import linear_probe
-from genezip.tasks.classification.rows_zero import rows_zero
+from genezip.tasks.classification.trivial_baselines import trivial_baselines
 from genezip.tasks.deposits import TaskFiles
 from genezip.tasks.measure import measure
 from genezip.tasks.predictions import PredictionFile
 
 
-def test_all_in_one_call_finds_a_motif_and_begins_with_rows_zero(tmp_path: Path) -> None:
+def test_all_in_one_call_finds_a_motif_and_begins_with_trivial_baselines(tmp_path: Path) -> None:
     files, out = write_set(tmp_path), tmp_path / "out.tsv"
     predictions = tmp_path / "predictions.parquet"
     models = ["fixed:3", "fixed:2"]
@@ -148,22 +148,22 @@ def test_notes_of_folds_are_one_sentence_of_all_of_them(tmp_path: Path) -> None:
     assert "of 220 rows share a k-mer with a training row" in nearest["note"]
 
 
-def test_rows_zero_of_equal_training_rows_are_computed_once(
+def test_trivial_baselines_of_equal_training_rows_are_computed_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     examples, calls = opened(tmp_path), []
 
     def counted(*given: Any) -> Any:
         calls.append(given)
-        return rows_zero(*given)
+        return trivial_baselines(*given)
 
-    monkeypatch.setattr("genezip.tasks.classification.task.rows_zero", counted)
+    monkeypatch.setattr("genezip.tasks.classification.task.trivial_baselines", counted)
     chosen = baseline_method("", "classification", "toy")
     job = Job(chosen, "toy", examples, settings(), 0)
     found = list(TASKS["classification"].baselines(job, None))
     assert len(calls) == 1
     (fold,) = examples.folds["unseen"]
-    for slow in rows_zero(examples.ids, examples.truth, fold, 2):
+    for slow in trivial_baselines(examples.ids, examples.truth, fold, 2):
         (one,) = (
             each
             for each in found

@@ -9,17 +9,17 @@ from toolkit.dna import random_dna, random_ids_and_n
 
 from genezip.alphabet import encode
 from genezip.metrics.classification import confusion, mcc
-from genezip.tasks.classification.rows_zero import (
-    RowZero,
+from genezip.tasks.classification.splits import Fold, split_folds
+from genezip.tasks.classification.trivial_baselines import (
+    TrivialBaseline,
     nearest_row,
     note_of,
     position_motif,
     position_probabilities,
-    rows_zero,
     solved,
+    trivial_baselines,
     twin_row,
 )
-from genezip.tasks.classification.splits import Fold, split_folds
 
 
 def shuffles(text: str, count: int) -> list[str]:
@@ -142,15 +142,17 @@ def test_labels_of_test_rows_decide_nothing():
     changed = truth.copy()
     changed[fold.test] = 1 - truth[fold.test]
     for one, other in zip(
-        rows_zero(ids, truth, fold, 2), rows_zero(ids, changed, fold, 2), strict=True
+        trivial_baselines(ids, truth, fold, 2),
+        trivial_baselines(ids, changed, fold, 2),
+        strict=True,
     ):
         assert one.name == other.name and one.predicted.tolist() == other.predicted.tolist()
 
 
 def test_the_note_of_folds_adds_up_their_rows_and_counts_the_inverted():
     how = "have a training row of equal counts"
-    one = RowZero("twin", np.zeros(3, int), np.array([True, True, False]), how, True)
-    other = RowZero("twin", np.zeros(2, int), np.array([False, True]), how)
+    one = TrivialBaseline("twin", np.zeros(3, int), np.array([True, True, False]), how, True)
+    other = TrivialBaseline("twin", np.zeros(2, int), np.array([False, True]), how)
     assert note_of([one]) == f"2 of 3 rows {how}, whose label is inverted"
     assert note_of([one, other]) == f"3 of 5 rows {how}, whose label is inverted in 1 of 2 folds"
     assert note_of([other]) == f"1 of 2 rows {how}"
@@ -159,7 +161,7 @@ def test_the_note_of_folds_adds_up_their_rows_and_counts_the_inverted():
 
 
 def row_of(predicted, covered):
-    return RowZero("twin", np.array(predicted), np.array(covered), "")
+    return TrivialBaseline("twin", np.array(predicted), np.array(covered), "")
 
 
 def test_a_set_is_solved_by_a_row_that_knows_the_labels_of_enough_rows():
@@ -196,7 +198,7 @@ def test_twins_of_the_mouse_sets_have_the_other_label(gue_set, name):
     table = gue_set(name)
     ids, truth = [encode(text) for text in table["sequence"]], table["class"].to_numpy()
     (fold,), _ = split_folds(table, ids, "official", 0)
-    _, twin, _ = rows_zero(ids, truth, fold, 2)
+    _, twin, _ = trivial_baselines(ids, truth, fold, 2)
     assert len(fold.test) == of and twin.covered.sum() == covered
     assert twin.inverted
     own = truth[fold.test]
@@ -204,7 +206,7 @@ def test_twins_of_the_mouse_sets_have_the_other_label(gue_set, name):
     every = float(mcc(confusion(own, twin.predicted, 2)))
     assert every > published
     assert solved(twin, own, 2)
-    _, twin, _ = rows_zero(ids, truth, Fold(-1, fold.train, fold.test), 2)
+    _, twin, _ = trivial_baselines(ids, truth, Fold(-1, fold.train, fold.test), 2)
     assert mcc(confusion(own, twin.predicted, 2)) == pytest.approx(train_only, abs=1e-4)
 
 
@@ -220,7 +222,7 @@ def test_other_real_sets_are_not_solved(gue_set, name):
     table = gue_set(name)
     ids, truth = [encode(text) for text in table["sequence"]], table["class"].to_numpy()
     (fold,), _ = split_folds(table, ids, "official", 0)
-    rows = rows_zero(ids, truth, fold, 2)
+    rows = trivial_baselines(ids, truth, fold, 2)
     assert [row.name for row in rows] == ["nearest", "twin", "position_motif"]
     assert not any(solved(row, truth[fold.test], 2) for row in rows)
     if "core" in name:  # the TATA box stands at one place

@@ -27,7 +27,7 @@ PSEUDOCOUNT = 1.0
 
 
 @dataclass(frozen=True)
-class RowZero:
+class TrivialBaseline:
     """Predictions of one trivial baseline for the test rows of a fold."""
 
     name: str  # ``nearest``, ``twin`` or ``position_motif``
@@ -37,12 +37,12 @@ class RowZero:
     how: str  # what covered rows have in common, in words
     inverted: bool = False  # whether another class than that of the found rows is predicted
 
-    def of(self, rows: np.ndarray) -> "RowZero":
+    def of(self, rows: np.ndarray) -> "TrivialBaseline":
         """The predictions for some of the rows."""
         return replace(self, predicted=self.predicted[rows], covered=self.covered[rows])
 
 
-def note_of(folds: Sequence[RowZero]) -> str:
+def note_of(folds: Sequence[TrivialBaseline]) -> str:
     """Note on the covered rows of all folds, their evidence, and inverted labels."""
     covered = np.concatenate([one.covered for one in folds])
     text = f"{covered.sum():,} of {len(covered):,} rows {folds[0].how}"
@@ -53,18 +53,18 @@ def note_of(folds: Sequence[RowZero]) -> str:
     return text
 
 
-def rows_zero(
+def trivial_baselines(
     ids: Sequence[np.ndarray], truth: np.ndarray, fold: Fold, classes: int
-) -> list[RowZero]:
+) -> list[TrivialBaseline]:
     """Predictions of every trivial baseline for a fold, without the classes of its test rows."""
-    rows: tuple[Callable[..., RowZero], ...] = (nearest_row, twin_row, position_motif)
+    rows: tuple[Callable[..., TrivialBaseline], ...] = (nearest_row, twin_row, position_motif)
     seen, test = ([ids[row] for row in rows] for rows in (fold.seen, fold.test))
     return [row(seen, truth[fold.seen], test, classes) for row in rows]
 
 
 def nearest_row(
     seen: Sequence[np.ndarray], labels: np.ndarray, test: Sequence[np.ndarray], classes: int
-) -> RowZero:
+) -> TrivialBaseline:
     """Class of the nearest training row (:func:`genezip.tasks.classification.similarity.nearest`).
 
     Parameters
@@ -75,12 +75,12 @@ def nearest_row(
     index, similarity = nearest(test, seen)
     covered = similarity > 0
     predicted = np.where(covered, labels[index], _largest(labels, classes))
-    return RowZero("nearest", predicted, covered, "share a k-mer with a training row")
+    return TrivialBaseline("nearest", predicted, covered, "share a k-mer with a training row")
 
 
 def twin_row(
     seen: Sequence[np.ndarray], labels: np.ndarray, test: Sequence[np.ndarray], classes: int
-) -> RowZero:
+) -> TrivialBaseline:
     """Most frequent class of the training rows with equal dinucleotide counts, or another class.
 
     The most frequent other class is predicted where that is right for more of the training rows,
@@ -97,17 +97,19 @@ def twin_row(
     inverted = bool((other[copied] == labels[has]).sum() > (copied == labels[has]).sum())
     covered, found = np.asarray(counts.any(axis=1)), counts.argmax(axis=1)
     predicted = np.where(covered, other[found] if inverted else found, _largest(labels, classes))
-    return RowZero("twin", predicted, covered, "have a training row of equal counts", inverted)
+    return TrivialBaseline(
+        "twin", predicted, covered, "have a training row of equal counts", inverted
+    )
 
 
 def position_motif(
     seen: Sequence[np.ndarray], labels: np.ndarray, test: Sequence[np.ndarray], classes: int
-) -> RowZero:
+) -> TrivialBaseline:
     """The most probable class of :func:`position_probabilities`, with its parameters."""
     found = position_probabilities(seen, labels, test, classes)
     where = "first" if len({len(one) for one in [*seen, *test]}) == 1 else "middle"
     every = np.ones(len(test), dtype=bool)
-    return RowZero(
+    return TrivialBaseline(
         "position_motif", found.argmax(axis=1), every, f"are aligned by the {where} base"
     )
 
@@ -154,7 +156,7 @@ def _other_class(labels: np.ndarray, classes: int) -> np.ndarray:
     return counts.argmax(axis=1)
 
 
-def solved(row: RowZero, truth: np.ndarray, classes: int) -> str | None:
+def solved(row: TrivialBaseline, truth: np.ndarray, classes: int) -> str | None:
     """Reason why a trivial baseline solves a set, which then cannot compare models; None otherwise.
 
     Such a baseline has an MCC of 0.7 over all test rows (classes ``truth``) and of 0.9 over at
