@@ -158,6 +158,7 @@ def test_real_heldout_windows_that_leak(demo: Assembly) -> None:
     assert round(worst["shared_fraction"], 3) == 0.354
 
 
+@pytest.mark.slow
 def test_real_report_agrees_with_the_filter(demo: Assembly) -> None:
     """The exact report counts the same k-mers as the windows, laid over whole segments."""
     report = homology_by_chrom(demo, Corpus(homology_sample=1))

@@ -126,7 +126,7 @@ def same(one: object, other: object) -> bool:
 
 @pytest.mark.parametrize(
     "packing",
-    [p if p in ("plain", "gzip") else pytest.param(p, marks=pytest.mark.slow) for p in PACKING],
+    [p if p == "plain" else pytest.param(p, marks=pytest.mark.slow) for p in PACKING],
 )
 @pytest.mark.parametrize("dirt", DIRT)
 @pytest.mark.parametrize("kind", READERS)

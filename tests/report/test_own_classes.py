@@ -13,8 +13,8 @@ from genezip.region_classes import GENE7, RegionClasses, UserClass
 from genezip.report import summary
 from genezip.report.chapters import FIGURES, corpus, tokens
 from genezip.report.chapters.training import wanted_bpt
-from genezip.report.drawing import NO_BASE
-from genezip.report.page import draw, write_report
+from genezip.report.drawing import NO_BASE, Drawing
+from genezip.report.page import draw, render
 from genezip.report.results import Results, load
 from genezip.report.style import end_label, key_lines, order_in_words, row_label, text_on
 
@@ -26,15 +26,14 @@ def eight(make_results: Callable[..., Path], eight_classes: RegionClasses) -> Re
     return load(make_results(region_classes=eight_classes), SETTINGS, "demo")
 
 
-def test_every_figure_and_text_shows_the_class(eight: Results, tmp_path: Path) -> None:
+def test_every_figure_and_text_shows_the_class(eight: Results) -> None:
     drawings = draw(eight)
     for name in ("corpus", "steering", "perplexity", "bpt", "locus", "repeats"):
         assert "enhancer" in set(drawings[name].data["region"]), name
         assert "distal enhancer" in drawings[name].svg or name == "repeats", name
         assert "#cc79a7" in drawings[name].svg.lower(), name
     assert "distal enhancer" in drawings["enrichment"].svg
-    write_report(eight, tmp_path / "page.html", tmp_path / "figures")
-    page = (tmp_path / "page.html").read_text()
+    page = render(eight, drawings)
     assert "non-coding exon > distal enhancer > intron" in page.replace("&gt;", ">")
     assert "the first of promoter, CDS, UTR, exon, distal enhancer, intron, near and" in page
     assert "Enrichment of each user class" in page.replace("&#39;", "'")
@@ -59,9 +58,10 @@ def test_the_verdicts_name_the_class(eight: Results) -> None:
     assert genic is not None and "(CDS, UTR, non-coding exons and distal enhancer; 1 is" in genic
 
 
-def test_a_run_of_the_seven_says_nothing_of_own_classes(results: Results, tmp_path: Path) -> None:
-    write_report(results, tmp_path / "page.html", tmp_path / "figures")
-    page = (tmp_path / "page.html").read_text()
+def test_a_run_of_the_seven_says_nothing_of_own_classes(
+    results: Results, drawings: dict[str, Drawing]
+) -> None:
+    page = render(results, drawings)
     assert "own region classes" not in page
     assert "In this run genic" not in page
 

@@ -220,6 +220,7 @@ def test_gencode_38_chr17_basic_rows(mirror):
     assert sum(counts.values()) + 3657 == 104_215
 
 
+@pytest.mark.slow  # of pyranges, not of ours
 def test_a_reader_with_one_tag_per_row_loses_most_basic_rows(mirror):
     """pyranges keeps the last `tag` of a row, so that filtering its column loses 83 %."""
     path = mirror / "annotation" / "gencode.v38.annotation.chr17.gtf.gz"
