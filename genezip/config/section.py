@@ -161,5 +161,8 @@ def reasons(error: ValidationError, prefix: str = "") -> str:
             parts.append(f"key '{key}' is missing")
         else:
             reason = item["msg"].removeprefix("Value error, ")
+            given = item["input"]
+            if item["type"] != "value_error" and isinstance(given, str | int | float | None):
+                reason += f", not {json.dumps(given)}"
             parts.append(f"'{key.strip('.')}': {reason}" if key else reason)
     return "; ".join(parts)

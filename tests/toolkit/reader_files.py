@@ -15,7 +15,7 @@ from toolkit.networks import published_weights, save_toy, small_network
 
 def write_all(folder: Path) -> None:
     """Everything below, where the texts expect it."""
-    (folder / "my.fa").write_text(">mine\n" + "ACGTTGCAGGCTANNNacgtRYK" * 2000 + "\n")
+    (folder / "my.fa").write_text(">mine\n" + "ACGTTGCAGGCTANNNacgtRYK" * 500 + "\n")
     own_genome(folder / "data")
     own_labels(folder)
     like_the_demo(folder / "runs" / "demo" / "results" / "pretrain" / "genezip-tiny.seed0")

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from toolkit.configurations import refusal
 
 STAGES = """
 scale: test
@@ -72,5 +73,6 @@ def test_weights_of_another_run_must_be_there(repo: Path, tmp_path: Path) -> Non
         (STAGES.replace("steps: 7", "stepz: 7"), "stepz"),
     ],
 )
-def test_wrong_models_stop_the_run(repo: Path, tmp_path: Path, overlay: str, sentence: str) -> None:
-    assert sentence in plan(repo, tmp_path, overlay, "second")
+def test_wrong_models_are_refused(repo: Path, tmp_path: Path, overlay: str, sentence: str) -> None:
+    (tmp_path / "wrong.yaml").write_text(overlay)
+    assert sentence in refusal(repo, tmp_path / "wrong.yaml")
