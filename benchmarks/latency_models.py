@@ -66,7 +66,7 @@ class Contender:
 
 
 def preset(name: str) -> Architecture:
-    """The layout ``config/models/genezip-<name>.yaml``."""
+    """The layout of the preset ``genezip-<name>``."""
     return load_architecture(f"genezip-{name}")
 
 
