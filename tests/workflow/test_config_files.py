@@ -161,6 +161,31 @@ def test_empty_sections_change_nothing(checkout: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("overlay", "sentence"),
+    [
+        ("benchmarks: {models: [nobody]}", "benchmarks.models names 'nobody'"),
+        ("benchmarks: {eqtl: {arms: [half.frozen]}}", "half.frozen"),
+        ("corpsu: {window_bp: 512}", "corpsu"),
+        ("corpus: {windwo_bp: 512}", "windwo_bp"),
+        ("report: {reference: nobody}", "report.reference names 'nobody'"),
+        ("models: {genezip-70m: {corpus: other}}", "models.genezip-70m.corpus names 'other'"),
+        ("models: {words: {compressor: bpe, stride: 6}}", "stride"),
+        ("models: {words: {compressor: zip}}", "zip"),
+        ("models: {words: {compressor: bpe}}\nreport: {control: words}", "a bpe; name a"),
+        ("corpora: {human-12.8k: null, human-128k: null}", "corpora"),
+        ("corpora: {human-12.8k: {windwo_bp: 5}}", "windwo_bp"),
+        (
+            "regions: {classes: [{name: loop, bed: x, before: nig}]}",
+            "models.genezip-70m: the region class 'loop' has no target",
+        ),
+    ],
+)
+def test_a_wrong_config_is_refused(repo: Path, tmp_path: Path, overlay: str, sentence: str) -> None:
+    (tmp_path / "wrong.yaml").write_text(overlay)
+    assert sentence in refusal(repo, tmp_path / "wrong.yaml")
+
+
+@pytest.mark.parametrize(
     ("text", "sentence"),
     [
         ("models: {a b: {architecture: x, uniform_bpt: 8}}", "becomes part of file names"),

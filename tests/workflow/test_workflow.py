@@ -174,31 +174,6 @@ def test_a_published_model_is_compared_with_frozen_heads_alone(
     assert '"source": "owner/name"' in done.stdout
 
 
-@pytest.mark.parametrize(
-    ("overlay", "sentence"),
-    [
-        ("benchmarks: {models: [nobody]}", "benchmarks.models names 'nobody'"),
-        ("benchmarks: {eqtl: {arms: [half.frozen]}}", "half.frozen"),
-        ("corpsu: {window_bp: 512}", "corpsu"),
-        ("corpus: {windwo_bp: 512}", "windwo_bp"),
-        ("report: {reference: nobody}", "report.reference names 'nobody'"),
-        ("models: {genezip-70m: {corpus: other}}", "models.genezip-70m.corpus names 'other'"),
-        ("models: {words: {compressor: bpe, stride: 6}}", "stride"),
-        ("models: {words: {compressor: zip}}", "zip"),
-        ("models: {words: {compressor: bpe}}\nreport: {control: words}", "a bpe; name a"),
-        ("corpora: {human-12.8k: null, human-128k: null}", "corpora"),
-        ("corpora: {human-12.8k: {windwo_bp: 5}}", "windwo_bp"),
-        (
-            "regions: {classes: [{name: loop, bed: x, before: nig}]}",
-            "models.genezip-70m: the region class 'loop' has no target",
-        ),
-    ],
-)
-def test_a_wrong_config_is_refused(repo: Path, tmp_path: Path, overlay: str, sentence: str) -> None:
-    (tmp_path / "wrong.yaml").write_text(overlay)
-    assert sentence in refusal(repo, tmp_path / "wrong.yaml")
-
-
 def test_a_wrong_config_stops_the_run(checkout: Path, tmp_path: Path) -> None:
     (tmp_path / "wrong.yaml").write_text("benchmarks: {models: [nobody]}")
     files = [checkout / "config" / "config.yaml", tmp_path / "wrong.yaml"]
