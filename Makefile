@@ -102,7 +102,7 @@ check-all: peers lint demo yeast ecoli
 	python benchmarks/features.py
 	python benchmarks/intervals.py
 	python benchmarks/gpu_check.py --dry-run
-	GENEZIP_REQUIRE_PEERS=1 pytest
+	GENEZIP_REQUIRE_PEERS=1 OMP_NUM_THREADS=1 pytest -n 2 --dist worksteal
 
 # Files made from genezip/config/; tests hold them equal.
 generated: venv

@@ -49,6 +49,7 @@ from genezip.tasks.deposits import TaskFiles
 from genezip.tasks.features import write_store
 from genezip.tasks.pairs.examples import PairExamples, prepare_pairs
 from genezip.tasks.pairs.features import bases_read, full_features, pair_features
+from genezip.tasks.pairs.task import EQTL
 
 sys.path.insert(0, str(ROOT / "tests"))
 from toolkit.deposits import pairs as deposit
@@ -144,7 +145,7 @@ def pair_examples(folder: Path, more: int) -> PairExamples:
     manifest = folder / "data" / "manifest.json"
     files = TaskFiles.load(listing)
     reference = ReferenceGenome(genome)
-    prepare_pairs("eqtl", deposit.TISSUE, files, reference, manifest, 5, 0)
+    prepare_pairs(EQTL.kind, deposit.TISSUE, files, reference, manifest, 5, 0)
     return PairExamples.load(manifest, genome)
 
 
