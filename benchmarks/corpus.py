@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -112,7 +113,7 @@ def write_corpus(genome: Genome, folder: Path, count: int) -> list[float]:
     settings = Corpus(window_bp=WINDOW_BP, heldout_window_bp=WINDOW_BP, train_windows=count)
     head = {"source": "random", "build": "random", "provenance": {}, "tables": [], "dropped": {}}
     plan = write_plan(folder / PLAN, draw(count), settings, head)
-    source = SimpleNamespace(assembly=lambda: genome.assembly)
+    source: Any = SimpleNamespace(assembly=lambda: genome.assembly)
     parts = min(PAIRS, len(plan.counts()))
     entries, rates = [], []
     for part in range(1, parts + 1):

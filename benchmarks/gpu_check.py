@@ -129,7 +129,8 @@ def driver(seconds: float = 60.0) -> str | None:
         done = subprocess.run(command, capture_output=True, text=True, timeout=seconds)
     except (OSError, subprocess.TimeoutExpired):  # a version is not worth the check
         return None
-    return (done.stdout.splitlines() or [None])[0] if done.returncode == 0 else None
+    lines = done.stdout.splitlines()
+    return lines[0] if done.returncode == 0 and lines else None
 
 
 def main(argv: list[str] | None = None, spent: float = 0.0) -> int:

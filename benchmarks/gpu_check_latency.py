@@ -196,11 +196,12 @@ class LlamaShape:
         """The model with random weights, bf16 on a GPU."""
         from transformers import LlamaConfig, LlamaModel
 
+        attention: dict[str, Any] = {"attn_implementation": "sdpa"}
         config = LlamaConfig(
             vocab_size=VOCABULARY, hidden_size=self.width, intermediate_size=self.inner,
             num_hidden_layers=self.layers, num_attention_heads=self.heads,
             num_key_value_heads=self.heads, max_position_embeddings=positions, use_cache=False,
-            attn_implementation="sdpa",
+            **attention,
         )  # fmt: skip
         with torch.device(device):
             model = LlamaModel(config).eval()

@@ -101,7 +101,7 @@ def run_training(
     rows: list[dict[str, Any]] = []
     found["rows"] = rows
     for window, windows in runs.cases:
-        row = {"window_bp": window, "micro_batch": windows, "steps": 0, "note": ""}
+        row: dict[str, Any] = {"window_bp": window, "micro_batch": windows, "steps": 0, "note": ""}
         rows.append(row)
         title = f"training at {window:,} bp, micro-batch {windows}"
         if not report.budget.left():

@@ -10,6 +10,7 @@ figure has a goal (:func:`goal`); exit codes are those of :mod:`peers`.
 
 import sys
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from peers import Outcome
@@ -79,7 +80,7 @@ def ranking(
     for _ in range(replicates):
         moved = np.repeat(effects(random, (blocks,)), 2 * PER_BLOCK)
         scores = random.normal(size=len(labels)) + labels * (1 + moved)
-        values.append(boot.of_weights(lambda weights, s=scores: auroc(labels, s, weights)))
+        values.append(boot.of_weights(partial(auroc, labels, scores)))
     true = ndtr((1 + effects(np.random.default_rng(0), (2_000_000,))) / np.sqrt(2)).mean()
     return boot.summarise(np.stack(values, axis=1), scale="share"), float(true)
 

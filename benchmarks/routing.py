@@ -125,7 +125,7 @@ def against_h_net(table: Table, name: str, keep: float) -> None:
         f"one stage, keep {name}",
         "forward+backward",
         training(lambda: ours(router, x, labels), [x, *router.parameters()], grads),
-        training(theirs, [x, chunker.to_queries_keys.weight], grads),
+        training(theirs, [x, chunker.get_parameter("to_queries_keys.weight")], grads),
         "h-net-dynamic-chunking",
         1.3,
         least(LENGTH),

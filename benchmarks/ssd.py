@@ -12,6 +12,7 @@ the fastest at a shorter length is not tried again).
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 import pairs
 import peers
@@ -121,7 +122,9 @@ def main(
             for length in lengths:
                 arguments = inputs(length, heads, width, size)
                 grad = torch.randn(1, length, heads, width)
-                runs = {name: partial(scan, *arguments) for name, scan in tried.items()}
+                runs: dict[str, Callable[[], Any]] = {
+                    name: partial(scan, *arguments) for name, scan in tried.items()
+                }
                 runs["ours"] = partial(ours, *arguments)
                 if training:
                     runs = {n: pairs.training(run, arguments, [grad]) for n, run in runs.items()}
