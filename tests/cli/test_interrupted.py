@@ -56,7 +56,7 @@ def full_disk() -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 
 
-@pytest.mark.parametrize("command", ["compress", "pretrain"])
+@pytest.mark.parametrize("command", ["compress", pytest.param("pretrain", marks=pytest.mark.slow)])
 def test_disk_full(
     command: str, own: Path, model: Path, corpus: Path, repo: Path, tmp_path: Path
 ) -> None:

@@ -59,6 +59,7 @@ for checkpoint in (True, False):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     not Path("/proc/self/status").exists(),
     reason="the system does not say what this process alone once held",

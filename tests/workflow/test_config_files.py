@@ -87,6 +87,7 @@ def own_config(folder: str, name: str) -> str:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_any_character_but_braces_in_paths(checkout: Path) -> None:
     """Quotes, blanks, dollars and backticks: in the checkout's folder, the files', the run's."""
     own_files(checkout / NASTY, NASTY)

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pandas as pd
+import pytest
 from toolkit.networks import save_toy, small_network
 
 from genezip.config import Genome
@@ -45,6 +46,7 @@ def snakemake(
     )
 
 
+@pytest.mark.slow
 def test_without_the_folder_the_rules_end_well_and_say_why(repo: Path, tmp_path: Path) -> None:
     """A folder that is named later is then asked for."""
     (tmp_path / "own.yaml").write_text("labels: {tasks: [enhancer_gene]}\n")
