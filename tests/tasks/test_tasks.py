@@ -107,3 +107,9 @@ def test_every_task_says_what_it_is(name: str) -> None:
     assert issubclass(task.settings, Section)
     if task.deposit is not None:
         assert task.deposit.doi.startswith("doi:10.7910/DVN/")
+
+
+def test_a_task_whose_deposit_has_a_fasta_knows_its_name() -> None:
+    """The rule that unpacks it asks for these four (workflow/rules/benchmarks.smk)."""
+    assert {name for name, task in TASKS.items() if task.fasta} == {"eqtl", "etgp", "rsap", "tisp"}
+    assert tisp.FASTA.endswith(TASKS["tisp"].fasta)

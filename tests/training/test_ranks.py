@@ -28,13 +28,14 @@ ENVIRONMENT = {
 PATIENCE = 300  # seconds; a machine may be busy
 
 
-def start(rank: int, port: int, *command: str | Path) -> subprocess.Popen[str]:
+def start(rank: int, port: int, log: Path, *command: str | Path) -> subprocess.Popen[bytes]:
     """One of two processes, as torchrun starts them."""
     given = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": 2, "LOCAL_WORLD_SIZE": 2}
     given |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
     environment = ENVIRONMENT | {name: str(value) for name, value in given.items()}
     call = [sys.executable, *map(str, command)]
-    return subprocess.Popen(call, env=environment, stderr=subprocess.PIPE, text=True)
+    with log.open("wb") as errors:  # a pipe that nobody reads yet could stop one, and so the other
+        return subprocess.Popen(call, env=environment, stderr=errors)
 
 
 @pytest.fixture(scope="module")
@@ -44,12 +45,15 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    processes = [start(rank, port, program, out) for rank in (0, 1)]
+    logs = [out / f"errors{rank}.txt" for rank in (0, 1)]
+    processes = [start(rank, port, logs[rank], program, out) for rank in (0, 1)]
     try:
-        errors = [process.communicate(timeout=PATIENCE)[1] for process in processes]
+        for process in processes:
+            process.wait(timeout=PATIENCE)
     finally:
         for process in processes:
             process.kill()
+    errors = [log.read_text() for log in logs]
     assert [process.returncode for process in processes] == [0, 0], errors
     return out
 
@@ -78,6 +82,7 @@ def outcomes(two: Path) -> list[dict[str, str]]:
     return [json.loads((two / f"rank{rank}.json").read_text()) for rank in (0, 1)]
 
 
+@pytest.mark.slow
 def test_one_two_or_four_parts_of_a_batch_train_the_same_weights(one: Path, two: Path) -> None:
     """1 x 4, 2 x 2 and 4 micro-batches of 1, float64, 5 steps; windows with unequal N."""
     drawn = Batches(windows=4, unknown=True).next_batch()
@@ -99,6 +104,7 @@ def test_one_two_or_four_parts_of_a_batch_train_the_same_weights(one: Path, two:
                 assert other[key] == value, key
 
 
+@pytest.mark.slow
 def test_all_stop_at_the_step_where_one_was_asked_and_another_number_goes_on(
     one: Path,
     two: Path,
@@ -117,6 +123,7 @@ def test_all_stop_at_the_step_where_one_was_asked_and_another_number_goes_on(
     assert_same_weights(one / "whole", two / "stopped")
 
 
+@pytest.mark.slow
 def test_the_clock_of_the_first_decides_on_a_checkpoint_for_all(
     one: Path, two: Path, monkeypatch: pytest.MonkeyPatch, messages: Callable[[], list[str]]
 ) -> None:
@@ -130,6 +137,7 @@ def test_the_clock_of_the_first_decides_on_a_checkpoint_for_all(
     assert_same_weights(one / "whole", two / "clock")
 
 
+@pytest.mark.slow
 def test_an_error_of_one_ends_all_and_is_said_once(two: Path) -> None:
     first, second = outcomes(two)
     assert first["one fails"] == "the second cannot read"
@@ -139,6 +147,7 @@ def test_an_error_of_one_ends_all_and_is_said_once(two: Path) -> None:
     assert "stopped at step 3" in first["said"] and second["said"] == ""
 
 
+@pytest.mark.slow
 def test_wrong_input_of_the_command_is_one_sentence(two: Path) -> None:
     first, second = (one["command"] for one in outcomes(two))
     assert first.startswith("1 genezip: ") and first.count("genezip: ") == 1

@@ -34,6 +34,7 @@ class TISP(Task[InitiationExamples]):
     deposit = Deposit("doi:10.7910/DVN/VXQKWO")
     modes: frozenset[Mode] = frozenset({"head_only", "release", "lora", "full"})
     published = Published(missing="pcc_mean", mode="full")
+    fasta = (".primary_assembly.fa", ".primary_assembly.fa.gz")
     one_folder = True
 
     def prepare(
