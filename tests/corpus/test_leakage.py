@@ -1,8 +1,6 @@
 """Leaks of a written corpus, by hand and base by base."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +10,7 @@ import pyarrow as pa
 import pytest
 from toolkit.command_line import call
 from toolkit.genomes import simulate
+from toolkit.snakemake_runs import snakemake
 
 from genezip.artifacts.files import sha256_file
 from genezip.artifacts.tables import write_parquet
@@ -226,12 +225,10 @@ def test_the_table_of_a_leak_outlives_the_failed_rule(repo: Path, tmp_path: Path
     kept = tmp_path / "logs" / "leakage" / "sim.tsv"
 
     def prove_by_rule() -> int:
-        command = [
-            sys.executable, "-m", "snakemake", "--snakefile", repo / "workflow" / "Snakefile",
-            "--directory", tmp_path, "--configfile", *layers, "--cores", "1",
-            "--allowed-rules", "leakage", "--", target,
-        ]  # fmt: skip
-        return subprocess.run(command, capture_output=True, timeout=60).returncode
+        return snakemake(
+            tmp_path, "--snakefile", repo / "workflow" / "Snakefile", "--cores", "1",
+            "--configfile", *layers, "--allowed-rules", "leakage", "--", target,
+        ).returncode  # fmt: skip
 
     write_exclusions(corpus / "exclusions.bed.gz", excluded(("b", 9, 12, "bed")))
     assert prove_by_rule() == 1

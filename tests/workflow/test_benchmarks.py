@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from toolkit.deposits import cmp, pairs, rsap, tisp
+from toolkit.snakemake_runs import snakemake
 
 OWN = """
 benchmarks:
@@ -33,16 +34,10 @@ benchmarks:
 def run(repo: Path, folder: Path, *targets: str, timeout: int, dry: bool = False) -> str:
     """Snakemake in a folder that holds ``own.yaml`` and the deposits; its output."""
     layers = [repo / "config" / "config.yaml", repo / "tests" / "workflow" / "config.yaml"]
-    environment = {name: value for name, value in os.environ.items() if name != "GENEZIP_MIRROR"}
-    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
-    done = subprocess.run(
-        [
-            sys.executable, "-m", "snakemake", "--snakefile", repo / "workflow" / "Snakefile",
-            "--directory", folder, "--cores", "2", "--configfile", *layers, folder / "own.yaml",
-            *(["-n"] if dry else []), "--", *targets,
-        ],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment,
-        timeout=timeout, check=False,
+    done = snakemake(
+        folder, "--snakefile", repo / "workflow" / "Snakefile", "--cores", "2",
+        "--configfile", *layers, folder / "own.yaml", *(["-n"] if dry else []), "--", *targets,
+        timeout=timeout,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-6000:]
     return done.stdout

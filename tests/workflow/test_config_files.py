@@ -1,11 +1,8 @@
 """What Snakemake does with users' configuration: empty sections, names, and paths of files."""
 
-import os
 import random
 import re
 import shutil
-import subprocess
-import sys
 from functools import partial
 from pathlib import Path
 
@@ -13,26 +10,11 @@ import pytest
 import yaml
 from toolkit.configurations import refusal
 from toolkit.dna import fasta
+from toolkit.snakemake_runs import snakemake
 
 slow = partial(pytest.param, marks=pytest.mark.slow)  # further cases of what others show
 TAKEN = "the workflow has results of this name"
 NASTY = 'it\'s "a" $HOME `id` b;c & (d) é'
-
-
-def snakemake(cwd: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    left_out = ("GENEZIP_MIRROR", "PYTHONPATH")
-    environment = {name: value for name, value in os.environ.items() if name not in left_out}
-    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
-    return subprocess.run(
-        [sys.executable, "-m", "snakemake", "--cores", "1", *map(str, arguments)],
-        cwd=cwd,
-        env=environment,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        timeout=300,
-        check=False,
-    )
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +76,7 @@ def test_any_character_but_braces_in_paths(checkout: Path) -> None:
     files = overlay(checkout, own_config(NASTY, NASTY))
     targets = ("results/regions/gene7.bed.gz", "results/corpus/exclusions.bed.gz")
     run = checkout / "runs" / f"{NASTY} {{curly}}"
-    done = snakemake(checkout, "--directory", run, *files, *targets)
+    done = snakemake(checkout, "--cores", "1", "--directory", run, *files, *targets)
     assert done.returncode == 0, done.stdout
     assert all((run / target).is_file() for target in targets)
 
@@ -111,7 +93,7 @@ def test_braces_are_refused_at_the_start(checkout: Path, key: str) -> None:
         first = rf"(?<={key}: data/)" if key != "beds" else r"(?<=- data/)"
         text, count = re.subn(first + re.escape(end), f"{{wildcards}}{end}", text, count=1)
         assert count == 1, text
-    done = snakemake(checkout, "-n", *overlay(checkout, text), "all")
+    done = snakemake(checkout, "--cores", "1", "-n", *overlay(checkout, text), "all")
     assert done.returncode == 1
     assert "Snakemake reads braces as wildcards; rename it" in done.stdout, done.stdout
     assert "Building DAG" not in done.stdout
@@ -119,7 +101,7 @@ def test_braces_are_refused_at_the_start(checkout: Path, key: str) -> None:
 
 def test_braces_in_the_folder_of_the_workflow(checkout: Path, tmp_path: Path) -> None:
     shutil.copytree(checkout, tmp_path / "c{d}", symlinks=True)
-    done = snakemake(tmp_path / "c{d}", "-n", "all")
+    done = snakemake(tmp_path / "c{d}", "--cores", "1", "-n", "all")
     assert done.returncode == 1
     assert "the folder of the workflow is" in done.stdout and "braces" in done.stdout
 
@@ -151,8 +133,8 @@ report:
 def test_empty_sections_change_nothing(checkout: Path) -> None:
     """The plan, and every command in it, is that of the file below."""
     targets = ("-p", "all", "results/eqtl/artery.tsv")
-    plain = snakemake(checkout, "-n", *targets)
-    empty = snakemake(checkout, "-n", "-p", *overlay(checkout, EMPTY), *targets[1:])
+    plain = snakemake(checkout, "--cores", "1", "-n", *targets)
+    empty = snakemake(checkout, "--cores", "1", "-n", "-p", *overlay(checkout, EMPTY), *targets[1:])
     assert plain.returncode == empty.returncode == 0, empty.stdout
 
     def commands(text: str) -> list[str]:
@@ -220,7 +202,7 @@ def test_names_are_refused_with_the_reason(
 
 def test_a_dot_in_a_name_is_a_dot(checkout: Path) -> None:
     target = "results/corpus/human-12x8k/manifest.json"
-    done = snakemake(checkout, "-n", target)
+    done = snakemake(checkout, "--cores", "1", "-n", target)
     assert done.returncode == 1 and "Missing" in done.stdout, done.stdout
 
 
@@ -229,7 +211,9 @@ def test_tokens_of_no_network_are_measured_by_their_counts(checkout: Path) -> No
     text = "benchmarks: {models: [genezip-70m, bpe-4096, fixed-6]}\n"
     (checkout / "own.yaml").write_text(text, encoding="utf-8")
     files = ["config/config.yaml", "config/tokens.yaml", "own.yaml"]
-    plan = snakemake(checkout, "-n", "--configfile", *files, "--", "results/eqtl/artery.tsv")
+    plan = snakemake(
+        checkout, "--cores", "1", "-n", "--configfile", *files, "--", "results/eqtl/artery.tsv"
+    )
     assert plan.returncode == 0, plan.stdout[-3000:]
     made = set(re.findall(r"results/eqtl/predictions/[^\s,]+\.parquet", plan.stdout))
     for name in ("bpe-4096", "fixed-6"):

@@ -1,12 +1,12 @@
 """The workflow as a module of another one, which needs the installed package and nothing else."""
 
-import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from toolkit.snakemake_runs import snakemake
 
 SNAKEFILE = """module genezip:
     snakefile: gitfile("{repository}", path="workflow/Snakefile", tag="v1")
@@ -15,20 +15,6 @@ SNAKEFILE = """module genezip:
 use rule * from genezip
 """
 DEPLOYED = 'configfile: "config/config.yaml"\n' + SNAKEFILE  # as snakedeploy writes it
-
-
-def snakemake(cwd: Path, *arguments: str | Path, path: Path) -> subprocess.CompletedProcess[str]:
-    environment = {name: value for name, value in os.environ.items() if name != "GENEZIP_MIRROR"}
-    return subprocess.run(
-        [sys.executable, "-m", "snakemake", "--cores", "2", *map(str, arguments)],
-        cwd=cwd,
-        env={**environment, "PYTHONPATH": str(path)},
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        timeout=600,
-        check=False,
-    )
 
 
 @pytest.fixture(scope="module")
@@ -61,11 +47,11 @@ def test_a_module_in_an_empty_folder_runs(
     (tmp_path / "Snakefile").write_text(SNAKEFILE.format(repository=repository))
     layers = [repo / "config" / "config.yaml", repo / "tests" / "workflow" / "config.yaml"]
     call = ("--configfile", *layers, "--", *targets)
-    done = snakemake(tmp_path, *call, path=repo)
+    done = snakemake(tmp_path, "--cores", "2", *call, PYTHONPATH=str(repo))
     assert done.returncode == 0, done.stdout[-4000:]
     assert all((tmp_path / target).is_file() for target in targets if target != "all")
     assert (tmp_path / "results" / "report.html").is_file() == (targets == ("all",))
-    again = snakemake(tmp_path, *call, path=repo)
+    again = snakemake(tmp_path, "--cores", "2", *call, PYTHONPATH=str(repo))
     assert "Nothing to be done" in again.stdout, again.stdout[-4000:]
 
 
@@ -73,7 +59,7 @@ def test_what_snakedeploy_writes_is_planned(repo: Path, repository: Path, tmp_pa
     (tmp_path / "workflow").mkdir()
     (tmp_path / "workflow" / "Snakefile").write_text(DEPLOYED.format(repository=repository))
     shutil.copytree(repository / "config", tmp_path / "config")
-    done = snakemake(tmp_path, "-n", "-p", "fetch", path=repo)
+    done = snakemake(tmp_path, "--cores", "2", "-n", "-p", "fetch", PYTHONPATH=str(repo))
     assert done.returncode == 0, done.stdout[-4000:]
     assert "genezip fetch" in done.stdout and "--root ." in done.stdout
 
@@ -84,7 +70,7 @@ def test_without_the_package_one_sentence_names_the_command(
     (tmp_path / "Snakefile").write_text(SNAKEFILE.format(repository=repository))
     (tmp_path / "genezip").mkdir()
     (tmp_path / "genezip" / "__init__.py").write_text("raise ImportError('it is not there')")
-    done = snakemake(tmp_path, "-n", path=tmp_path)
+    done = snakemake(tmp_path, "--cores", "2", "-n", PYTHONPATH=str(tmp_path))
     assert done.returncode == 1
     told = "cannot import genezip (it is not there); install it there: "
     assert told + f"{sys.executable} -m pip install FOLDER" in done.stdout

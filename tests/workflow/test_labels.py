@@ -1,14 +1,13 @@
 """Rules of real labels on a machine without the folder GENEZIP_MIRROR, and without network."""
 
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from toolkit.networks import save_toy, small_network
+from toolkit.snakemake_runs import snakemake
 
 from genezip.config import Genome
 from genezip.genome.sources.fetch import fetch
@@ -20,30 +19,20 @@ SIMULATED = Genome.model_validate(
 )
 
 
-def snakemake(
+def run(
     repo: Path, cwd: Path, *arguments: str | Path, mirror: Path | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Run the two rules; what they read of other rules is there already."""
-    environment = {name: value for name, value in os.environ.items() if name != "GENEZIP_MIRROR"}
-    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
-    environment["GENEZIP_FETCHED"] = str(cwd / "fetched")  # so that no server is asked
+    environment = {"GENEZIP_FETCHED": str(cwd / "fetched")}  # so that no server is asked
     if mirror is not None:
         environment["GENEZIP_MIRROR"] = str(mirror)
     layers = [repo / "config" / "config.yaml", repo / "tests" / "workflow" / "config.yaml"]
     layers.append(cwd / "own.yaml")
-    call = [sys.executable, "-m", "snakemake", "--snakefile", repo / "workflow" / "Snakefile"]
-    call += ["--directory", cwd, "--cores", "1", "--configfile", *layers]
-    call += [*arguments, "--allowed-rules", *RULES, "--", TARGET]
-    return subprocess.run(
-        list(map(str, call)),
-        cwd=cwd,
-        env=environment,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        timeout=120,
-        check=False,
-    )
+    return snakemake(
+        cwd, "--snakefile", repo / "workflow" / "Snakefile", "--cores", "1",
+        "--configfile", *layers, *arguments, "--allowed-rules", *RULES, "--", TARGET,
+        **environment,
+    )  # fmt: skip
 
 
 @pytest.mark.slow
@@ -58,7 +47,7 @@ def test_without_the_folder_the_rules_end_well_and_say_why(repo: Path, tmp_path:
     source = fetch(SIMULATED, tmp_path / "resources").folder / "source.json"
     raw = json.loads(source.read_text())
     source.write_text(json.dumps(raw | {"source": "download", "build": "hg38"}))
-    done = snakemake(repo, tmp_path)
+    done = run(repo, tmp_path)
     assert done.returncode == 0, done.stdout[-6000:]
     (row,) = pd.read_csv(tmp_path / TARGET, sep="\t").to_dict("records")
     assert row["model"] == "labels"
@@ -68,8 +57,8 @@ def test_without_the_folder_the_rules_end_well_and_say_why(repo: Path, tmp_path:
     predictions = tmp_path / "results/labels/predictions/enhancer_gene.parquet"
     assert len(pd.read_parquet(predictions)) == 0
 
-    again = snakemake(repo, tmp_path, "-n")
+    again = run(repo, tmp_path, "-n")
     assert "Nothing to be done" in again.stdout, again.stdout[-3000:]
-    later = snakemake(repo, tmp_path, "-n", mirror=tmp_path / "mirror")
+    later = run(repo, tmp_path, "-n", mirror=tmp_path / "mirror")
     assert "Fetch real labels" in later.stdout, later.stdout[-3000:]
     assert "Params have changed" in later.stdout

@@ -2,12 +2,11 @@
 
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from toolkit.configurations import refusal
+from toolkit.snakemake_runs import snakemake
 
 STAGES = """
 scale: test
@@ -22,14 +21,10 @@ def plan(repo: Path, folder: Path, overlay: str, target: str, *options: str) -> 
     """Shell commands of a dry run in an empty folder."""
     (folder / "overlay.yaml").write_text(overlay)
     files = [repo / "config" / "config.yaml", folder / "overlay.yaml"]
-    done = subprocess.run(
-        [
-            sys.executable, "-m", "snakemake", "-n", "-p", "--cores", "16",
-            "--directory", folder, "--snakefile", repo / "workflow" / "Snakefile", *options,
-            "--configfile", *files,
-            "--", f"results/pretrain/{target}.seed0/model.safetensors",
-        ],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120, check=False,
+    done = snakemake(
+        folder, "-n", "-p", "--cores", "16", "--snakefile", repo / "workflow" / "Snakefile",
+        *options, "--configfile", *files,
+        "--", f"results/pretrain/{target}.seed0/model.safetensors",
     )  # fmt: skip
     return done.stdout
 

@@ -4,7 +4,6 @@ Snakemake needs over a second to start, so each test asks one call several quest
 """
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -15,29 +14,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from toolkit.configurations import refusal
+from toolkit.snakemake_runs import snakemake
 
 slow = partial(pytest.param, marks=pytest.mark.slow)  # further cases of what others show
 
-SNAKEMAKE = [sys.executable, "-m", "snakemake"]
 STAGES = ["fetch", "regions", "corpus", "pretrain", "compress", "repeats", "report"]
-
-
-def snakemake(
-    cwd: Path, *arguments: str | Path, timeout: int = 120
-) -> subprocess.CompletedProcess[str]:
-    """Run Snakemake without any real data in reach; both streams come back as one text."""
-    environment = {name: value for name, value in os.environ.items() if name != "GENEZIP_MIRROR"}
-    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
-    return subprocess.run(
-        [*SNAKEMAKE, *map(str, arguments)],
-        cwd=cwd,
-        env=environment,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        timeout=timeout,
-        check=False,
-    )
 
 
 def planned(output: str) -> dict[str, int]:
