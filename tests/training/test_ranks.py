@@ -2,10 +2,13 @@
 
 import json
 import os
+import random
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -38,18 +41,28 @@ def start(rank: int, port: int, log: Path, *command: str | Path) -> subprocess.P
         return subprocess.Popen(call, env=environment, stderr=errors)
 
 
+def free_port() -> int:
+    """A port below those that the system gives to anyone while the processes still start."""
+    for port in random.sample(range(20_000, 30_000), 100):
+        with socket.socket() as free, suppress(OSError):
+            free.bind(("127.0.0.1", port))
+            return port
+    raise OSError("no free port between 20000 and 30000")
+
+
 @pytest.fixture(scope="module")
 def two(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two real processes went through the scenarios of ``ranks_program.py``."""
     out, program = tmp_path_factory.mktemp("two"), Path(__file__).with_name("ranks_program.py")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     logs = [out / f"errors{rank}.txt" for rank in (0, 1)]
     processes = [start(rank, port, logs[rank], program, out) for rank in (0, 1)]
     try:
-        for process in processes:
-            process.wait(timeout=PATIENCE)
+        patience = time.monotonic() + PATIENCE
+        while any(process.poll() is None for process in processes):
+            if any(process.poll() for process in processes) or time.monotonic() > patience:
+                break  # one alone would wait for the other
+            time.sleep(0.05)
     finally:
         for process in processes:
             process.kill()
