@@ -82,7 +82,7 @@ def write_eqtl(
     Path, ``eqtl.json`` in the folder
     """
     genome = _genome(seed)
-    rows = []
+    rows: list[list[object]] = []
     for number, case in enumerate(CASES if cases else ()):
         name, chrom, gene_start, gene_end, strand, start, length, other, target, subset = case
         own = genome[chrom][start : start + length].upper()
@@ -93,14 +93,14 @@ def write_eqtl(
         new = new.replace("?", _other(own[-1]))
         gene = f"ENSG{gene_start:08d}.{chrom.removeprefix('chr')}"
         ids = f"{where}_{start + 1}_{own}_{new}_b38"
-        row = [chrom, gene_start, gene_end, strand, gene, where, start, start + length, ids]
-        rows.append([*row, own, new, target, subset, number * 7])
-    for row in _planted(genome, more, seed, reach, 12):
-        *place, chrom, start, end, target, subset = row
+        place = (chrom, gene_start, gene_end, strand, gene, where, start, start + length, ids)
+        rows.append([*place, own, new, target, subset, number * 7])
+    for random_row in _planted(genome, more, seed, reach, 12):
+        *own_gene, chrom, start, end, target, subset = random_row
         own = genome[chrom][start:end].upper()
         new = ("G" if target == "positive" else "A") * 12
         ids = f"{chrom}_{start + 1}_{own}_{new}_b38"
-        rows.append([*place, chrom, start, end, ids, own, new, target, subset, 0])
+        rows.append([*own_gene, chrom, start, end, ids, own, new, target, subset, 0])
     head = f"{HEAD} region_id allele1 allele2 target subset distance_to_tss".split()
     config = (
         "organism\thuman  string\ngenome_fa seqs/hg38.fa string\nunknown_key  x,y list\n"
@@ -195,7 +195,8 @@ def _planted(
     """Random rows: gene and place of the other side, target and subset."""
     rng = np.random.RandomState(seed + 1)
     chroms = list(genome)
-    rows, taken = [], {chrom: [(26_000, 26_050)] for chrom in chroms}
+    rows: list[tuple[str, int, int, str, str, str, int, int, str, str]] = []
+    taken = {chrom: [(26_000, 26_050)] for chrom in chroms}
     while len(rows) < more:
         number = len(rows) // 3
         chrom = chroms[number % len(chroms)]
