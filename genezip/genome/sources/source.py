@@ -14,6 +14,7 @@ from genezip.artifacts.files import sha256_file
 from genezip.artifacts.manifest import Kind
 from genezip.errors import GenezipError
 from genezip.formats.chrom_sizes import read_chrom_sizes
+from genezip.genome.organisms import Organism
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -85,6 +86,11 @@ class Source:
             self.folder / self.raw["chrom_sizes"],
             self.build,
         )
+
+    @property
+    def organisms(self) -> tuple[Organism, ...]:
+        """The organisms of a source of several genomes; empty for all other sources."""
+        return tuple(Organism.from_dict(one) for one in self.raw.get("organisms", ()))
 
     def chrom_sizes(self) -> dict[str, int]:
         """True length of every chromosome (bp)."""
