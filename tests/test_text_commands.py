@@ -28,7 +28,8 @@ from genezip.inference.tracks import TrackWriter
 
 REPO = Path(__file__).resolve().parents[1]
 
-slow = partial(pytest.param, marks=pytest.mark.slow)  # test_workflow plans much the same
+# test_workflow plans much the same, and test_contributing measures a task
+slow = partial(pytest.param, marks=pytest.mark.slow)
 RUN = "run"  # as written, in a clone that has the files of which the text speaks
 SLOW = "slow"  # the same; minutes
 PLAN = "plan"  # a command of the workflow, with -n and without conda
@@ -235,7 +236,10 @@ def test_what_is_found_in_a_text(tmp_path: Path) -> None:
 # --- everything is tried
 
 
-@pytest.mark.parametrize("command", tried(RUN))
+@pytest.mark.parametrize(
+    "command",
+    [slow(text) if text.startswith("genezip tasks run") else text for text in tried(RUN)],
+)
 def test_a_command_runs_as_written(clone: Path, command: str) -> None:
     before = (clone / "config" / "README.md").read_text()
     done = run(command, clone)

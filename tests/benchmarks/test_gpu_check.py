@@ -38,6 +38,7 @@ def test_a_dry_run_has_all_parts_and_counts(dry: dict[str, Any]) -> None:
     assert {"torch", "cuda", "driver", "mamba-ssm", "causal-conv1d"} <= set(dry["versions"])
 
 
+@pytest.mark.slow
 def test_every_cuda_test_of_the_suite_is_counted(dry: dict[str, Any]) -> None:
     tests = dry["parts"]["tests"]
     assert (tests["passed"], tests["failed"]) == (0, 0)

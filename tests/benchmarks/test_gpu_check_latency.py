@@ -80,6 +80,7 @@ def no_room_for_the_llama(error: Exception) -> Callable[[Case], dict[str, Any]]:
     return timer
 
 
+@pytest.mark.slow
 def test_memory_that_runs_out_is_a_row_and_a_defect_a_miss(report: Report) -> None:
     found: dict[str, Any] = {}
     run_latency(report, found, GRID, no_room_for_the_llama(torch.OutOfMemoryError(NO_ROOM)))

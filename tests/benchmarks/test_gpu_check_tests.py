@@ -68,6 +68,7 @@ def test_tests_that_take_too_long_are_interrupted(
         assert (found["passed"], found["failed"]) == (1, 1)
 
 
+@pytest.mark.slow
 def test_sigterm_ends_the_tests_too(tmp_path: Path) -> None:
     """The check itself writes its report; of its tests no process is left."""
     (tmp_path / "test_slow.py").write_text(

@@ -59,6 +59,7 @@ def counted(each_step: Callable[[int], None]) -> type[NextBase]:
     return Counted
 
 
+@pytest.mark.slow
 def test_memory_that_runs_out_in_training_is_a_row(report: Report) -> None:
     found: dict[str, Any] = {}
     run_training(report, found, DRY_RUNS, NoRoom)
@@ -80,6 +81,7 @@ def test_training_stops_where_the_time_ends(report: Report) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_a_slow_first_step_does_not_end_a_run_early(tmp_path: Path) -> None:
     """It compiles, and takes ten times as long as the others."""
     report = report_of(tmp_path, "training", minutes=36 / 60 / sum(SHARES.values()))

@@ -53,6 +53,7 @@ def test_an_axis_has_numbers_whatever_its_range(values: tuple[float, float]) -> 
     assert len(ticks) > 1
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("in_this_process")
 def test_table_and_figure_are_written(tmp_path: Path) -> None:
     fasta = tmp_path / "genome.fa"
@@ -87,6 +88,7 @@ def test_table_and_figure_are_written(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_case_runs_in_a_process_of_its_own() -> None:
     row = latency.in_own_process(case("unet"))
     assert row["tokens_per_stage"] == "64,4"

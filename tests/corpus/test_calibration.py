@@ -121,6 +121,7 @@ def test_the_table_of_published_numbers(repo, tmp_path):
         read_table5(tmp_path / "c.csv")
 
 
+@pytest.mark.slow
 def test_refseq_on_the_held_out_chromosomes(mirror, repo):
     """Wider promoters take more bases; every half-width adds up to the three chromosomes."""
     table5 = read_table5(repo / "genezip" / "artifacts" / "paper" / "table5_corpora.csv")

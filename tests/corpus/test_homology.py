@@ -143,6 +143,7 @@ def demo(mirror: Path, tmp_path_factory: pytest.TempPathFactory) -> Assembly:
     return Source.load(folder / "source.json").assembly()
 
 
+@pytest.mark.slow
 def test_real_heldout_windows_that_leak(demo: Assembly) -> None:
     """13 of 157 held-out windows share more than 10 % of their 31-mers with training DNA.
 

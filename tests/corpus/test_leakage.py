@@ -216,6 +216,7 @@ def test_the_homology_command_reads_settings_from_the_corpus(
     assert "source.json does not exist; run `genezip fetch` first" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_table_of_a_leak_outlives_the_failed_rule(repo: Path, tmp_path: Path) -> None:
     """Snakemake deletes the outputs of a job that fails."""
     corpus = tmp_path / "results" / "corpus"

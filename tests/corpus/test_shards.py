@@ -161,6 +161,7 @@ def test_row_groups_of_another_size(tmp_path: Path, stored: int) -> None:
         read_shard(write(tmp_path / "s.parquet", stored=stored))
 
 
+@pytest.mark.slow
 def test_a_bit_turned_over_in_any_page_is_found(tmp_path: Path) -> None:
     path = write(tmp_path / "s.parquet")
     whole = path.read_bytes()

@@ -114,7 +114,7 @@ def test_an_epoch_holds_every_window_once(reader: CorpusReader) -> None:
     buffer=st.integers(1, 200),
     seed=st.integers(0, 2**40),
 )
-@hypothesis(deadline=None, max_examples=60)
+@hypothesis(deadline=None, max_examples=30)
 def test_buffers_part_an_epoch(rows: list[int], group: int, buffer: int, seed: int) -> None:
     """Any corpus: buffers follow each other without a gap and hold every row of every file once."""
     with pytest.MonkeyPatch.context() as patch:
@@ -143,7 +143,7 @@ def test_buffers_part_an_epoch(rows: list[int], group: int, buffer: int, seed: i
     seed=st.integers(0, 3),
     flip=st.booleans(),
 )
-@hypothesis(deadline=None, max_examples=60)
+@hypothesis(deadline=None, max_examples=25)
 def test_ranks_threads_and_interruptions_change_nothing(
     reader: CorpusReader,
     ranks: int,

@@ -38,7 +38,7 @@ def walked(path: Path, fasta: bool, fast: int | None) -> Seen:
 
 
 @settings(
-    max_examples=600, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(data=DIRTY, size=st.integers(1, 40), fasta=st.booleans(), packed=st.booleans())
 def test_blocks_hold_the_rows_of_the_walker(

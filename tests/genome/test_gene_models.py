@@ -140,6 +140,7 @@ def test_canonical_without_tags_is_one_sentence_in_every_format(tmp_path, write_
         assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_one_canonical_transcript_per_gene_of_gencode_38(mirror):
     path = mirror / "annotation" / "gencode.v38.annotation.chr17.gtf.gz"
     table = read_gene_models(path, "gtf", "canonical").transcripts

@@ -42,7 +42,7 @@ promoter_shapes = st.one_of(
     st.sampled_from(["promoter", "cds", "utr", "exon", "intron", "nig", "dig"]),
 )
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_map_equals_painting(make_assembly, models, shape, nig_distance, own, before):
     """The built map equals the layers painted base by base, whatever the genes."""

@@ -77,6 +77,7 @@ def test_standard_input(
     assert packed or found == whole
 
 
+@pytest.mark.slow
 def test_process_substitution_with_tracks(model: Path, whole: bytes, tmp_path: Path) -> None:
     (tmp_path / "my.fa.gz").write_bytes(gzip.compress(FASTA))
     text = " ".join(command(model, "<(gzip -dc my.fa.gz)", "--out", "t.parquet", "--tracks", "t"))

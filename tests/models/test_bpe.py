@@ -126,6 +126,7 @@ sys.stdout.write(fit_tokenizer(sequences, 300, 512).to_str())
 """
 
 
+@pytest.mark.slow
 def test_the_same_dna_gives_the_same_bytes() -> None:
     """A process of seven threads makes what this one makes, which has as many as there are cores.
 

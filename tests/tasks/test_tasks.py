@@ -64,7 +64,7 @@ def test_regulatory_activity_asks_for_a_species(tmp_path: Path) -> None:
         prepare("rsap", "all", listing, rsap.genome_of(listing))
 
 
-@pytest.mark.parametrize("name", ["fixed-3", "bpe"])
+@pytest.mark.parametrize("name", ["fixed-3", pytest.param("bpe", marks=pytest.mark.slow)])
 def test_a_probe_on_token_counts_finds_a_planted_effect(tmp_path: Path, name: str) -> None:
     """Twelve G or twelve A in the alternative; from a system without vectors to a score."""
     model = "fixed:3"

@@ -130,6 +130,7 @@ report:
 """
 
 
+@pytest.mark.slow
 def test_empty_sections_change_nothing(checkout: Path) -> None:
     """The plan, and every command in it, is that of the file below."""
     targets = ("-p", "all", "results/eqtl/artery.tsv")

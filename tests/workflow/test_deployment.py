@@ -37,7 +37,7 @@ def repository(repo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     "targets",
     [
-        ("results/regions/gene7.summary.tsv", "results/corpus/sim/leakage.tsv"),
+        ("results/regions/gene7.summary.tsv",),
         pytest.param(("all",), marks=pytest.mark.slow),
     ],
 )

@@ -59,6 +59,7 @@ def test_the_demo_is_the_same_rules_with_another_config(checkout: Path) -> None:
     assert planned(more.stdout)["pretrain"] == 6, more.stdout
 
 
+@pytest.mark.slow
 def test_tokens_of_no_network_are_compared_like_models(checkout: Path) -> None:
     """They are compressed and compared; there is no curve, causal bound or track of probability."""
     layers = [checkout / "config" / f"{name}.yaml" for name in ("config", "tokens")]
@@ -182,6 +183,7 @@ def test_a_failing_stage_stops_the_run_with_its_sentence(checkout: Path, tmp_pat
     assert not (tmp_path / "resources" / "source.json").exists()
 
 
+@pytest.mark.slow
 def test_lint_and_format(repo: Path, checkout: Path) -> None:
     lint = snakemake(checkout, "--lint")
     assert lint.returncode == 0, lint.stdout
@@ -243,6 +245,7 @@ def own_checkout(repo: Path, folder: Path) -> list[str]:
     return ["config/config.yaml", "test.yaml", "own.yaml"]
 
 
+@pytest.mark.slow
 def test_a_finished_run_is_renamed_with_its_checkout(repo: Path, tmp_path: Path) -> None:
     """Nothing reruns, and a new setting reruns only what reads it."""
     first, home = tmp_path / "first", tmp_path / "second"

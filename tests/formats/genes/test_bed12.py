@@ -64,6 +64,7 @@ def test_all_noncoding(tmp_path):
     assert len(annotation.cds) == len(annotation.utr) == 0
 
 
+@pytest.mark.slow
 def test_refseq_of_the_whole_genome(mirror):
     annotation = read_gene_models(mirror / "annotation" / "refseq_refGene.hg38.bed12.gz", "bed12")
     assert len(annotation.transcripts) == 67_706

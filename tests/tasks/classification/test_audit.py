@@ -173,6 +173,7 @@ def test_in_the_other_real_sets_every_twin_is_a_copy(gue_set, name, twins):
     assert report.verdict[-1] == "verdict: the split leaks; report the split `unseen` beside it"
 
 
+@pytest.mark.slow
 def test_homologous_rows_of_a_promoter_set_by_label(gue_set):
     """Of 48 rows that share 64 bases with training, 20 do so with rows of their label alone."""
     table = gue_set("prom_prom_300_tata")

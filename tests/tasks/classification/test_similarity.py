@@ -42,14 +42,14 @@ def encoded(texts: list[str]) -> list[np.ndarray]:
 
 
 @given(TEXTS, TEXTS, st.integers(2, 6))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_shared_stretches_are_those_of_a_loop(ours, theirs, k):
     found = shares_stretch(encoded(ours), encoded(theirs), k)
     assert found.tolist() == [any(slow_shares(a, b, k) for b in theirs) for a in ours]
 
 
 @given(TEXTS, st.integers(2, 6), st.integers(0, 2**16))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_partners_are_those_of_a_loop(texts, k, seed):
     random = np.random.default_rng(seed)
     truth = random.integers(0, 3, len(texts))
@@ -74,7 +74,7 @@ def test_partners_are_those_of_a_loop(texts, k, seed):
 
 
 @given(TEXTS)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_twins_have_equal_counts_of_neighbours(texts):
     def counts(text):
         """Dinucleotides of bases; those that hold N count as one."""

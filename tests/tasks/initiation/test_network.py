@@ -214,6 +214,7 @@ def test_every_mode_learns(tmp_path: Path, mode: str) -> None:
     assert bool(learned) == (mode != "head_only")
 
 
+@pytest.mark.slow
 def test_full_training_finds_a_planted_signal(tmp_path: Path) -> None:
     windows = ToyWindows()
     before = initiation_score(windows, live("full").predict)

@@ -83,6 +83,7 @@ def stacked(table: pd.DataFrame, name: str = "prediction") -> np.ndarray:
     return np.stack(table[name].tolist())
 
 
+@pytest.mark.slow
 def test_a_planted_map_is_learned(tmp_path: Path) -> None:
     features, windows = planted_maps()
     keys = {"learning_rate": 2e-3, "batch": 6}
