@@ -1,5 +1,5 @@
 # make demo   real DNA in, report out, about nine minutes on two cores
-# make test   all quick tests, five to eight minutes
+# make test   all quick tests, about five minutes
 # Other targets: venv, peers, lint, yeast, ecoli, gue, check-all, generated, clean.
 
 SHELL := /bin/bash
