@@ -253,7 +253,11 @@ class Architecture:
             return [CausalBound(*column) for column in columns]
         if not target_bpt:
             return []
-        return [default_bound([bpt**share for bpt in target_bpt]) for share in self.stage_shares]
+        return [
+            # rounded, because 6 ** (log 3 / log 6) is a little more than 3
+            default_bound([round(bpt**share, 9) for bpt in target_bpt])
+            for share in self.stage_shares
+        ]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for ``config.json``."""
