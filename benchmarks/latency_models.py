@@ -110,7 +110,7 @@ def flat(shape: Architecture, layers: int) -> Architecture:
 
 def depth(shape: Architecture) -> int:
     """Mamba-2 layers from input to output."""
-    return sum((*shape.encoder_layers, shape.trunk_layers, *shape.decoder_layers))
+    return sum(len(shape.letters(level)) for level in range(shape.n_stages + 1))
 
 
 def parameters(shape: Architecture) -> int:
@@ -175,9 +175,9 @@ def operations(shape: Architecture, length: int, tokens: Sequence[int]) -> float
 
     for s in range(shape.n_stages):
         width = shape.d_model[s]
-        total += layers(shape.encoder_layers[s] + shape.decoder_layers[s], s)
+        total += layers(len(shape.letters(s)), s)
         total += positions[s] * (6 if shape.router[s] == "learned" else 2) * width**2
-    return total + layers(shape.trunk_layers, shape.n_stages)
+    return total + layers(len(shape.letters(shape.n_stages)), shape.n_stages)
 
 
 def expected_tokens(contender: Contender, length: int) -> list[int]:

@@ -35,6 +35,7 @@ from genezip.models.routing.learned import Router, Routing, SequenceBound, bound
 BATCH, LENGTH, WIDTH, FLOOR = 2, 4096, 64, 8  # genezip-tiny in training
 KEEP = {"1/12": 1 / 12, "1/2": 1 / 2}
 TARGETS = torch.tensor([32.0, 32, 64, 64, 128, 256, 256])  # bp per token
+SHARES = (0.5, 0.5)  # of both stages in the target
 PRESET = Path(__file__).resolve().parents[1] / "genezip" / "config" / "models" / "genezip-tiny.yaml"
 
 
@@ -68,20 +69,22 @@ def through(router: Router, x: Tensor, fast: bool = True) -> tuple[Tensor, Routi
 def ours(router: Router, x: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     """One stage: states and RAR loss."""
     out, routing, _ = through(router, x)
-    return out, losses.rar_stage(routing, labels, losses.stage_targets(TARGETS, 2), "post")[0]
+    targets = losses.stage_targets(TARGETS, SHARES)[0]
+    return out, losses.rar_stage(routing, labels, targets, "post")[0]
 
 
 def loops(router: Router, x: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     """The same with the loop forms (chunking has none)."""
     out, routing, _ = through(router, x, fast=False)
-    return out, losses.rar_stage_loop(routing, labels, losses.stage_targets(TARGETS, 2), "post")
+    targets = losses.stage_targets(TARGETS, SHARES)[0]
+    return out, losses.rar_stage_loop(routing, labels, targets, "post")
 
 
 def two_stages(routers: list[Router], xs: list[Tensor], labels: Tensor) -> tuple[Tensor, ...]:
     """Both stages and the whole RAR loss, as in a training step of the network."""
     parts = [through(router, x) for router, x in zip(routers, xs, strict=True)]
     _, routings, chunks = zip(*parts, strict=True)
-    output = Output(parts[0][0], parts[0][0], routings[0].valid)
+    output = Output(parts[0][0], parts[0][0], routings[0].valid, stage_shares=SHARES)
     output.routings, output.chunks = list(routings), list(chunks)
     return *(part[0] for part in parts), losses.rar_loss(output, labels, TARGETS)[0]
 

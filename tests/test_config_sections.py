@@ -215,6 +215,28 @@ def test_an_entry_is_of_its_compressor(load) -> None:  # type: ignore[no-untyped
     assert again == loaded
 
 
+def test_every_kind_of_network_has_the_keys_of_one(load) -> None:  # type: ignore[no-untyped-def]
+    """A second kind is trained, compared and checked by the schema as the first is."""
+    from jsonschema import Draft202012Validator
+
+    entry = {"compressor": "dnahnet", "architecture": "dnahnet-tiny", "uniform_bpt": 4}
+    layer = {"models": {"x": {**entry, "stage_bpt": [2, 2]}}, "report": {"control": "x"}}
+    loaded = load(LEAST, layer)
+    assert loaded.networks()["x"].stage_bpt == [2, 2]
+    assert loaded.runs("x") == ["x.seed0"]
+    checker, tree = Draft202012Validator(config.schema()), loaded.model_dump(mode="json")
+    assert checker.is_valid(tree)
+    tree["models"]["x"]["stride"] = 3
+    assert not checker.is_valid(tree)
+    for wrong, sentence in (
+        ({"stage_bpt": [3, 0.5]}, r"'models\.x\.stage_bpt\.1': Input should be greater"),
+        ({"stage_bpt": []}, r"'models\.x\.stage_bpt': .* at least 1 item"),
+        ({"stride": 3}, r"unknown key 'models\.x\.stride'"),
+    ):
+        with pytest.raises(GenezipError, match=sentence):
+            load(LEAST, {"models": {"x": {**entry, **wrong}}})
+
+
 @pytest.mark.parametrize(
     ("entry", "sentence"),
     [
@@ -226,7 +248,10 @@ def test_an_entry_is_of_its_compressor(load) -> None:  # type: ignore[no-untyped
             {"compressor": "bpe", "block_bp": 200_000},
             r"'models\.x\.block_bp': Input should be less",
         ),
-        ({"compressor": "zip"}, r"'models\.x': compressor must be one of genezip, fixed, bpe"),
+        (
+            {"compressor": "zip"},
+            r"'models\.x': compressor must be one of genezip, dnahnet, fixed, bpe",
+        ),
         ({"stride": 6}, r"key 'models\.x\.architecture' is missing"),
         ({"compressor": "bpe", "corpus": "other"}, r"models\.x\.corpus names 'other'"),
     ],

@@ -1,7 +1,7 @@
 """``genezip pretrain``."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -28,6 +28,17 @@ def pretrain(
     ] = None,
     init_from: Annotated[
         Path | None, typer.Option(help="Model folder with the initial weights.")
+    ] = None,
+    compressor: Annotated[
+        Literal["genezip", "dnahnet"],
+        typer.Option(help="Kind of network, which is written to config.json."),
+    ] = "genezip",
+    stage_bpt: Annotated[
+        list[float] | None,
+        typer.Option(
+            help="Positions per token of a stage, one option per stage: how the stages share the "
+            "target. By default those of the architecture, or an even split."
+        ),
     ] = None,
 ) -> None:
     """Train a model on a corpus; after Ctrl-C the same command resumes.
@@ -61,5 +72,7 @@ def pretrain(
                 name=name,
                 scale=scale,
                 init_from=init_from,
+                compressor=compressor,
+                stage_bpt=stage_bpt or (),
             )
         prepared.train(out, checkpoints or out.parent / "checkpoints" / out.name, ranks)

@@ -8,7 +8,15 @@ and region budgets are the YAML files in ``models`` and ``regions``.
 
 from genezip.config.corpus import Corpus, Leakage, Sampling
 from genezip.config.genome import ExtraClass, Genome, Regions, Simulation
-from genezip.config.model import BPEEntry, FixedEntry, ModelEntry, Pretrain, RegionPreset
+from genezip.config.model import (
+    NETWORKS,
+    BPEEntry,
+    FixedEntry,
+    ModelEntry,
+    NetworkKind,
+    Pretrain,
+    RegionPreset,
+)
 from genezip.config.needs import Needs, needs
 from genezip.config.presets import (
     check_presets,
@@ -47,6 +55,7 @@ __all__ = [
     "EQTL",
     "ETGP",
     "LABEL_PARTS",
+    "NETWORKS",
     "TASK_TABLES",
     "Activity",
     "BPEEntry",
@@ -70,6 +79,7 @@ __all__ = [
     "Leakage",
     "ModelEntry",
     "Needs",
+    "NetworkKind",
     "Pairs",
     "Pretrain",
     "RegionPreset",

@@ -1,6 +1,6 @@
 """Sections of the models: training settings, entries to compare, region budgets."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import (
     Discriminator,
@@ -43,7 +43,16 @@ class Pretrain(Section):
         description="region class of a token at the next stage: first base or majority",
     )
     learning_rate: float = Field(1e-3, gt=0, description="peak learning rate of the trunk")
+    level_rates: Literal["width", "width_and_length"] = Field(
+        "width",
+        description="learning rate of a stage over that of the trunk: `width` is sqrt(d_trunk / "
+        "d_stage), as in the GeneZip release; `width_and_length` is sqrt(n) d_trunk / d_stage with "
+        "n positions of the stage per token of the trunk by the targets, as in H-Net",
+    )
     warmup_steps: int = Field(500, ge=0, description="linear warm-up (steps)")
+    decay: Literal["linear", "cosine"] = Field(
+        "linear", description="shape of the fall of the learning rate after the warm-up"
+    )
     final_lr_fraction: Fraction = Field(0.0, description="share of the peak rate at the last step")
     betas: tuple[float, float] = Field((0.9, 0.95), description="AdamW betas")
     weight_decay: float = Field(0.1, ge=0, description="AdamW weight decay")
@@ -77,10 +86,18 @@ class Pretrain(Section):
         return self
 
 
+NetworkKind = Literal["genezip", "dnahnet"]
+NETWORKS: tuple[NetworkKind, ...] = get_args(NetworkKind)
+"""Kinds of networks, the default first; all have the keys of :class:`ModelEntry`."""
+
+
 class ModelEntry(Section):
     """One network to train and compare."""
 
-    compressor: Literal["genezip"] = Field("genezip", description="kind of model: a network")
+    compressor: NetworkKind = Field(
+        NETWORKS[0],
+        description="kind of model, a network; `dnahnet` differs from `genezip` in its name only",
+    )
     architecture: str = Field(
         description="an architecture preset (`genezip models`), or a YAML file of yours, relative "
         "to the repository"
@@ -103,6 +120,12 @@ class ModelEntry(Section):
         None,
         description="uniform control: equal to the expected BPT of this region preset on "
         "the validation windows",
+    )
+    stage_bpt: list[Annotated[float, Field(ge=1)]] | None = Field(
+        None,
+        min_length=1,
+        description="how the stages share the target: the positions per token of each if the "
+        "target is their product; null takes those of the architecture, or an even split",
     )
     seeds: list[Annotated[int, Field(ge=0)]] = Field(
         [0], min_length=1, description="one training run per seed"
@@ -168,13 +191,15 @@ class BPEEntry(Section):
         return [self.seed]
 
 
-COMPRESSORS = ("genezip", "fixed", "bpe")
+COMPRESSORS = (*NETWORKS, "fixed", "bpe")
 
 
 def _tag(entry: Any) -> str:
     """Tag of the section of an entry, given as a section or as a mapping."""
-    given = entry.get("compressor", "genezip") if isinstance(entry, dict) else None
-    return TAG + str(given or getattr(entry, "compressor", "genezip"))
+    default = NETWORKS[0]
+    given = entry.get("compressor", default) if isinstance(entry, dict) else None
+    kind = given or getattr(entry, "compressor", default)
+    return TAG + ("network" if kind in NETWORKS else str(kind))
 
 
 class _SchemaByCompressor:
@@ -187,10 +212,12 @@ class _SchemaByCompressor:
         self, core_schema: Any, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
         sections = handler(core_schema)["oneOf"]
+        kinds: list[dict[str, Any]] = [{"enum": list(NETWORKS)}]
+        kinds += [{"const": name} for name in COMPRESSORS[len(NETWORKS) :]]
         branches = []
-        for name, section in zip(COMPRESSORS, sections, strict=True):
-            condition: dict[str, Any] = {"properties": {"compressor": {"const": name}}}
-            if name != "genezip":  # the default of the key
+        for kind, section in zip(kinds, sections, strict=True):
+            condition: dict[str, Any] = {"properties": {"compressor": kind}}
+            if "const" in kind:  # without the key an entry is a network
                 condition["required"] = ["compressor"]
             branches.append({"if": condition, "then": section})
         return {
@@ -200,7 +227,7 @@ class _SchemaByCompressor:
 
 
 AnyEntry = Annotated[
-    Annotated[ModelEntry, Tag(f"{TAG}genezip")]
+    Annotated[ModelEntry, Tag(f"{TAG}network")]
     | Annotated[FixedEntry, Tag(f"{TAG}fixed")]
     | Annotated[BPEEntry, Tag(f"{TAG}bpe")],
     Discriminator(

@@ -22,13 +22,15 @@ if TYPE_CHECKING:
 
 REGISTRY = {
     "genezip": "genezip.models.genezip.compressor:GeneZip",
+    "dnahnet": "genezip.models.dnahnet.compressor:DnaHNet",
     "fixed": "genezip.models.fixed.compressor:Fixed",
     "bpe": "genezip.models.bpe.compressor:BPE",
 }
 """Class of every system, as ``module:Class``, which is imported only when it is used.
 
 Its ``from_pretrained(folder, **options)`` opens a model folder whose ``config.json`` names the
-system under ``compressor`` (``genezip``, a network, without that key). A system outside this
+system under ``compressor`` (``genezip`` without that key); those of ``genezip.config.NETWORKS`` are
+trained by ``genezip pretrain``. A system outside this
 package is named by its ``module:Class`` instead. ``device`` and ``streams`` of :func:`load` are
 passed only to constructors that have these parameters.
 """

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from genezip.config import RegionPreset, preset_files, region_preset
-from genezip.models.hnet.architecture import Architecture, load_architecture
+from genezip.models.hnet.architecture import Architecture, layers_text, load_architecture
 from genezip.models.hnet.network import GeneZipNetwork
 
 
@@ -33,9 +33,10 @@ def count_parameters(shape: Architecture) -> int:
 
 
 def layout(shape: Architecture) -> str:
-    """Stacks in the order bases pass them, as Mamba-2 layers and width.
+    """Stacks in the order bases pass them, as layers and width.
 
-    ``m2 512 | m2 512 | m15 768 | m2 512 | m2 512``: two encoders, trunk, two decoders.
+    ``m2 512 | m2 512 | m15 768 | m2 512 | m2 512``: two encoders, trunk, two decoders; the letters
+    are those of :mod:`genezip.models.layers.stack`.
     """
     outer = shape.d_model[:-1]
     stacks = [
@@ -43,7 +44,7 @@ def layout(shape: Architecture) -> str:
         (shape.trunk_layers, shape.d_model[-1]),
         *zip(shape.decoder_layers[::-1], outer[::-1], strict=True),
     ]
-    return " | ".join(f"m{layers} {width}" for layers, width in stacks)
+    return " | ".join(f"{layers_text(layers)} {width}" for layers, width in stacks)
 
 
 def routers(shape: Architecture) -> str:

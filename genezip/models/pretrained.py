@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save
 
 from genezip import models
 from genezip.artifacts.files import atomic_path, sha256_file, write_json
+from genezip.config import NETWORKS
 from genezip.errors import GenezipError
 from genezip.models import CONFIG
 from genezip.models.hnet.architecture import Architecture, architecture
@@ -33,7 +34,8 @@ class ModelCard:
 
     ``seed`` is that of the training, ``architecture`` the resolved layout and ``target_bpt`` the
     target of every region class, bp per token. ``training`` has settings and results of the
-    training, and the hashes of the weights.
+    training, and the hashes of the weights. ``compressor`` is the kind of network; it chooses the
+    class that opens the folder.
     """
 
     name: str
@@ -41,6 +43,7 @@ class ModelCard:
     architecture: Architecture
     target_bpt: dict[str, float]
     training: dict[str, Any]
+    compressor: str = NETWORKS[0]
 
 
 def save_weights(path: str | Path, network: GeneZipNetwork) -> None:
@@ -58,6 +61,8 @@ def save_pretrained(folder: str | Path, network: GeneZipNetwork, card: ModelCard
     folder = Path(folder)
     save_weights(folder / WEIGHTS, network)
     weights = [name for name in (WEIGHTS, BEST) if (folder / name).exists()]
+    # a folder without the key is of the first kind
+    kind = {} if card.compressor == NETWORKS[0] else {"compressor": card.compressor}
     write_json(
         folder / CONFIG,
         KIND.head(
@@ -68,6 +73,7 @@ def save_pretrained(folder: str | Path, network: GeneZipNetwork, card: ModelCard
             target_bpt=card.target_bpt,
             sha256={name: sha256_file(folder / name) for name in weights},
             training=card.training,
+            **kind,
         ),
     )
 
@@ -76,7 +82,7 @@ def load_card(folder: str | Path) -> ModelCard:
     """Read ``config.json`` of the model folder of a network."""
     path = Path(folder) / CONFIG
     config = models.KIND.read(path)
-    if (system := config.get("compressor", "genezip")) != "genezip":
+    if (system := config.get("compressor", NETWORKS[0])) not in NETWORKS:
         raise GenezipError(
             f"{path} is of the compressor {system}, which is no network; open it with "
             "genezip.load, or name a network"
@@ -90,6 +96,7 @@ def load_card(folder: str | Path) -> ModelCard:
         architecture(config["architecture"], str(path)),
         config["target_bpt"],
         {**config["training"], "sha256": config["sha256"]},
+        system,
     )
 
 

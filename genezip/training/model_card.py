@@ -5,6 +5,16 @@ from typing import Any
 from genezip.models.pretrained import ModelCard
 from genezip.region_classes import RegionClasses
 
+# Kind of network -> its method, and the lines that open a folder.
+METHODS = {
+    "genezip": (
+        "the GeneZip method (arXiv 2602.17739)",
+        "from genezip import GeneZip",
+        "GeneZip.from_pretrained",
+    ),
+    "dnahnet": ("dnaHNet (arXiv 2602.10603)", "import genezip as gz", "gz.load"),
+}
+
 METRICS = {
     "ppl": "perplexity",
     "bpt": "bp per token",
@@ -20,6 +30,7 @@ def model_card(card: ModelCard, parameters: int) -> str:
     """Markdown model card; ``card`` is read from the model folder, so it has the weight hashes."""
     training = card.training
     settings = training["settings"]
+    method, first, opened = METHODS[card.compressor]
     labels = RegionClasses.from_json(training.get("classes", [])).labels
     targets = "\n".join(
         f"| {labels[name]} | {value:.1f} |" for name, value in card.target_bpt.items()
@@ -27,13 +38,13 @@ def model_card(card: ModelCard, parameters: int) -> str:
     hashes = "\n".join(f"| `{name}` | `{value}` |" for name, value in training["sha256"].items())
     return f"""# {card.name}, seed {card.seed}
 
-DNA compressor of the GeneZip method (arXiv 2602.17739): {parameters:,} parameters,
+DNA compressor of {method}: {parameters:,} parameters,
 trained for {settings["steps"]:,} steps of {settings["batch"]} windows{_begun(training)}.
 
 ```python
-from genezip import GeneZip
+{first}
 
-model = GeneZip.from_pretrained("path/to/this/folder")
+model = {opened}("path/to/this/folder")
 z = model.compress("ACGT" * 3000)
 z.tokens, z.chunk_bp, z.boundary_prob
 ```
@@ -47,7 +58,7 @@ Annotation was used in training only; compression needs raw DNA alone.
 | region | target bp per token |
 |---|---|
 {targets}
-
+{_stages(card)}
 ## Metrics
 
 {_metrics(training)}
@@ -61,6 +72,14 @@ validation perplexity. `config.json` holds architecture, targets, settings and v
 |---|---|
 {hashes}
 """
+
+
+def _stages(card: ModelCard) -> str:
+    """Sentence on the shares of the stages in the target, if they are not even."""
+    if not card.architecture.stage_bpt:
+        return ""
+    given = " x ".join(f"{bpt:g}" for bpt in card.architecture.stage_bpt)
+    return f"\nThe stages share a target in the proportions of {given} positions per token.\n"
 
 
 def _begun(training: dict[str, Any]) -> str:

@@ -1,6 +1,8 @@
 """Optimiser groups and learning rates: of pretraining (GeneZip Table 4) and of tasks."""
 
 import math
+from collections.abc import Sequence
+from statistics import harmonic_mean
 
 import torch
 from torch import nn
@@ -8,24 +10,44 @@ from torch import nn
 from genezip.config import Pretrain
 from genezip.config.tasks import HeadTraining
 from genezip.errors import GenezipError
+from genezip.models.hnet.architecture import Architecture
 from genezip.models.hnet.network import GeneZipNetwork
 
 FINE_TUNING_BETAS = (0.9, 0.95)  # GeneZip Appendix D
 STAGE_PARTS = ("encoders", "decoders", "routers", "residuals", "starts")
 
 
-def stage_multipliers(network: GeneZipNetwork) -> list[tuple[float, list[str]]]:
+def level_rates(
+    shape: Architecture, settings: Pretrain, target_bpt: Sequence[float]
+) -> list[float]:
+    """Learning rate of every stage over that of the trunk.
+
+    It is sqrt(d_trunk / d_stage), compression factors counted as 1 as in the release; or by
+    ``width_and_length`` sqrt(n) d_trunk / d_stage as in H-Net, with n positions of the stage for a
+    token of the trunk by ``target_bpt``, the targets of the region classes. Of unequal targets the
+    harmonic mean is taken, that of a sequence with as many bases of every class.
+    """
+    ratios = [shape.d_model[-1] / width for width in shape.d_model[:-1]]
+    if settings.level_rates == "width":
+        return [math.sqrt(ratio) for ratio in ratios]
+    bpt = harmonic_mean(target_bpt)
+    inner = [sum(shape.stage_shares[s:]) for s in range(shape.n_stages)]
+    return [math.sqrt(bpt**share) * ratio for share, ratio in zip(inner, ratios, strict=True)]
+
+
+def stage_multipliers(
+    network: GeneZipNetwork, settings: Pretrain, target_bpt: Sequence[float]
+) -> list[tuple[float, list[str]]]:
     """Learning-rate multiplier of every level and the prefixes of its parameters.
 
-    The multiplier is sqrt(d_trunk / d_stage) for a stage (stage 0 includes the embedding) and 1
-    for the trunk; compression factors count as 1, as in the release. The vector that widens tokens
-    belongs to the level that reads them. In a flat model the trunk is stage 0.
+    The multiplier is that of :func:`level_rates` for a stage (stage 0 includes the embedding) and 1
+    for the trunk. The vector that widens tokens belongs to the level that reads them. In a flat
+    model the trunk is stage 0.
     """
-    widths, stages = network.shape.d_model, network.shape.n_stages
+    stages = network.shape.n_stages
     levels = []
-    for s in range(stages):
-        names = [f"{part}.{s}" for part in STAGE_PARTS]
-        levels.append((math.sqrt(widths[-1] / widths[s]), names))
+    for s, rate in enumerate(level_rates(network.shape, settings, target_bpt)):
+        levels.append((rate, [f"{part}.{s}" for part in STAGE_PARTS]))
     levels.append((1.0, ["trunk"]))
     levels[0][1].append("embedding")
     for s in range(stages):
@@ -33,15 +55,18 @@ def stage_multipliers(network: GeneZipNetwork) -> list[tuple[float, list[str]]]:
     return levels
 
 
-def parameter_groups(network: GeneZipNetwork, settings: Pretrain) -> list[dict]:
+def parameter_groups(
+    network: GeneZipNetwork, settings: Pretrain, target_bpt: Sequence[float] = (1.0,)
+) -> list[dict]:
     """AdamW groups: one per level and weight decay, each with its ``multiplier``.
 
+    ``target_bpt`` are the targets of the region classes, for :func:`level_rates`.
     1-D parameters have no decay; with ``decay_vectors`` only biases and the gated norms have none,
     as in the release. Every parameter is in one group.
     """
     named = dict(network.named_parameters())
     groups, held = [], 0
-    for multiplier, prefixes in stage_multipliers(network):
+    for multiplier, prefixes in stage_multipliers(network, settings, target_bpt):
         mine = {
             name: parameter
             for name, parameter in named.items()
@@ -68,18 +93,22 @@ def _decays(name: str, parameter: torch.Tensor, decay_vectors: bool) -> bool:
 
 
 def pretraining_rate(step: int, settings: Pretrain) -> float:
-    """Share of the peak learning rate at a step (0-based): warm-up, then linear decay."""
+    """Share of the peak learning rate at a step (0-based): warm-up, then linear or cosine decay."""
     if step < settings.warmup_steps:
         return (step + 1) / settings.warmup_steps
     left = settings.steps - settings.warmup_steps
     done = (step - settings.warmup_steps) / max(1, left)
+    if settings.decay == "cosine":
+        done = (1 - math.cos(math.pi * done)) / 2
     return 1 - (1 - settings.final_lr_fraction) * done
 
 
-def build_optimizer(network: GeneZipNetwork, settings: Pretrain) -> torch.optim.AdamW:
+def build_optimizer(
+    network: GeneZipNetwork, settings: Pretrain, target_bpt: Sequence[float] = (1.0,)
+) -> torch.optim.AdamW:
     """AdamW with :func:`parameter_groups`; rates are set by :func:`set_rate`."""
     return torch.optim.AdamW(
-        parameter_groups(network, settings),
+        parameter_groups(network, settings, target_bpt),
         lr=settings.learning_rate,
         betas=settings.betas,
         eps=1e-8,

@@ -6,6 +6,7 @@ job; the finished model is written at the end, all files together.
 
 import math
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,11 +19,12 @@ from genezip.artifacts.files import sha256_file, write_text
 from genezip.artifacts.folder import replaced_folder
 from genezip.artifacts.manifest import first_difference
 from genezip.artifacts.provenance import versions
-from genezip.config import Pretrain, region_preset
+from genezip.config import NETWORKS, NetworkKind, Pretrain, region_preset
 from genezip.corpus.corpus import CorpusReader
 from genezip.corpus.stream import Batches, WindowStream, prefetched
 from genezip.errors import GenezipError
 from genezip.models.hnet.architecture import Architecture, load_architecture
+from genezip.models.hnet.architecture import architecture as parse_architecture
 from genezip.models.hnet.network import GeneZipNetwork, build
 from genezip.models.pretrained import (
     BEST,
@@ -48,8 +50,10 @@ FILES = (WEIGHTS, BEST, "config.json", CURVE, "README.md")
 # Settings that may change when a run is resumed: the trained weights do not depend on them.
 FREE = tuple(f"pretrain.{key}" for key in Pretrain.FREE)
 
-# Keys of an architecture that do not affect weights: bounds, and the chunk of an exact scan.
-FREE_IN_SHAPE = ("k_min", "k_max", "bound", "max_chunk", "burst", "rate", "ssd_chunk")
+# Keys of an architecture that do not affect weights: bounds, the chunk of an exact scan, targets.
+FREE_IN_SHAPE = (
+    "k_min", "k_max", "bound", "max_chunk", "burst", "rate", "ssd_chunk", "stage_bpt",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -101,6 +105,7 @@ class Run:
     facts : further provenance for ``config.json`` (scale, source, origin of the target)
     initial : initial weights; None draws them from the seed
     region_classes : region classes of the corpus; ``target_bpt`` has one value for each
+    compressor : kind of network, written to ``config.json``
     """
 
     name: str
@@ -115,6 +120,7 @@ class Run:
     facts: dict[str, Any]
     initial: InitialWeights | None = None
     region_classes: RegionClasses = GENE7
+    compressor: NetworkKind = NETWORKS[0]
 
     def identity(self) -> dict[str, Any]:
         """Everything that must be equal to resume from a checkpoint, as plain values."""
@@ -203,12 +209,19 @@ def prepare(
     name: str,
     scale: str,
     init_from: Path | None = None,
+    compressor: NetworkKind = NETWORKS[0],
+    stage_bpt: Sequence[float] = (),
 ) -> Prepared:
     """Load and check all inputs of a run before training starts.
 
-    ``init_from`` is a model folder of the same layout with the initial weights.
+    ``init_from`` is a model folder of the same layout with the initial weights. ``stage_bpt``
+    replaces that of the architecture, which shares the target among the stages.
     """
-    shape = load_architecture(architecture).resolved(list(targets.bpt.values()))
+    shape = load_architecture(architecture)
+    if stage_bpt:
+        values = {**shape.to_dict(), "stage_bpt": tuple(stage_bpt)}
+        shape = parse_architecture(values, "--stage-bpt")
+    shape = shape.resolved(list(targets.bpt.values()))
     reader = CorpusReader(corpus)
     batches = WindowStream(
         reader, settings.batch, seed, reverse_complement=settings.reverse_complement
@@ -238,6 +251,7 @@ def prepare(
         },
         initial=None if init_from is None else initial_weights(init_from, shape),
         region_classes=reader.region_classes,
+        compressor=compressor,
     )
     return Prepared(run, batches)
 
@@ -286,7 +300,7 @@ def pretrain(
         validate_every=settings.validate_every if len(run.valid_ids) else None,
         checkpoint_every=settings.checkpoint_every,
     )
-    optimizer = build_optimizer(network, settings)
+    optimizer = build_optimizer(network, settings, list(run.target_bpt.values()))
     curve = partial(open_curve, checkpoints, classes=run.region_classes.names)
     state = fit(objective, batches, optimizer, schedule, checkpoint, ranks, curve)
     with ranks.together():
@@ -342,7 +356,8 @@ def _finish(
         "versions": versions(),
         **run.facts,
     }
-    card = ModelCard(run.name, run.seed, run.architecture, run.target_bpt, training)
+    identity = run.name, run.seed, run.architecture, run.target_bpt
+    card = ModelCard(*identity, training, run.compressor)
     with replaced_folder(out, FILES) as folder:
         shutil.copy(checkpoints / BEST, folder / BEST)
         shutil.copy(checkpoints / CURVE, folder / CURVE)

@@ -1,7 +1,7 @@
 """Every model of the family behind the one interface: what must hold for all of them.
 
-GeneZip under each bound (with a uniform target it is H-Net), the autoregressive U-Net, fixed
-stride, random and CpG tokens, and flat Mamba-2, all small and in fp64.
+GeneZip under each bound (with a uniform target it is H-Net), the autoregressive U-Net, dnaHNet and
+its fixed grid, fixed stride, random and CpG tokens, and flat models, all small and in fp64.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,15 @@ import numpy as np
 import pytest
 import torch
 from toolkit.dna import random_batch
-from toolkit.networks import CAUSAL, FLAT, FREE, speaking_network
+from toolkit.networks import (
+    CAUSAL,
+    DNAHNET,
+    FLAT,
+    FLAT_ATTENTION,
+    FREE,
+    GRID,
+    speaking_network,
+)
 from torch import Tensor
 from torch.nn.functional import rms_norm
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -31,6 +39,9 @@ FAMILY: dict[str, dict] = {
     "cpg": {"router": ("cpg", "stride"), "stride": (None, 1)},
     "mixed": {"router": ("stride", "learned"), "stride": (4, None), "bound": "none"},
     "flat": {**FLAT, "trunk_layers": 2},
+    "dnahnet": DNAHNET,
+    "grid": GRID,
+    "attention": FLAT_ATTENTION,
 }
 STREAMED = sorted(set(FAMILY) - {"floor"})
 

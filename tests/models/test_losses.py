@@ -169,9 +169,14 @@ def test_regions_equal_loop_over_two_stages(
 
 
 def test_targets_split_geometrically() -> None:
-    assert stage_targets(torch.tensor([32.0, 256.0]), 2).tolist() == pytest.approx(
-        [math.sqrt(32), 16.0]
-    )
+    """Evenly, or by shares; the product of all stages is the target of the class."""
+    target = torch.tensor([32.0, 256.0])
+    even = stage_targets(target, (0.5, 0.5))
+    assert even.tolist() == [pytest.approx([math.sqrt(32), 16.0])] * 2
+    uneven = stage_targets(target, (0.2, 0.8))
+    assert uneven.tolist() == [pytest.approx([2, 256**0.2]), pytest.approx([16, 256**0.8])]
+    assert uneven.prod(0).tolist() == pytest.approx([32, 256])
+    assert stage_targets(target, ()).shape == (0, 2)
 
 
 def test_rar_sums_over_stages() -> None:
@@ -185,6 +190,7 @@ def test_rar_sums_over_stages() -> None:
         logits=torch.zeros(1, 16, 12),
         states=torch.zeros(1),
         valid=routings[0].valid,
+        stage_shares=(0.5, 0.5),
         routings=routings,
         chunks=chunks,
     )

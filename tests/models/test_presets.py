@@ -3,6 +3,7 @@
 import csv
 import math
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,13 @@ SIZES = {
     "stride-tiny": 241_748,
     "random-tiny": 241_748,
     "cpg-tiny": 241_748,
+    "dnahnet-tiny": 1_079_196,
+    "dnahnet-tiny-fixed": 1_052_572,
+    "dnahnet-tiny-flat": 251_788,
+    "dnahnet-small": 30_258_560,
+    "dnahnet-small-fixed": 29_996_416,
+    "dnahnet-small-flat": 8_211_784,
+    "dnahnet-base": 449_083_904,
 }
 # Names of the paper's budgets, as the published table writes them.
 BUDGETS = {
@@ -58,14 +66,23 @@ def layer_size(d: int, shape: Architecture) -> int:
     return in_proj + conv + 3 * h + di + di * d + d
 
 
+def stack_size(layers: int | str, d: int, shape: Architecture) -> int:
+    """A stack: Mamba-2 by :func:`layer_size`, attention 4 d^2 + d, SwiGLU 3 d f + d, one norm."""
+    letters = "m" * layers if isinstance(layers, int) else layers
+    text = re.sub(r"(\D)(\d+)", lambda found: found[1] * int(found[2]), letters)
+    gated = math.ceil(8 * d / 3 / 128) * 128
+    sizes = {"m": layer_size(d, shape), "t": 4 * d * d + d}
+    return d + sum(sizes[one.lower()] + (3 * d * gated + d if one.isupper() else 0) for one in text)
+
+
 def size_by_formula(shape: Architecture) -> int:
     """Embedding, stacks, routers, residual maps, paddings, start vectors."""
     total = shape.vocab_size * shape.d_model[0]
-    total += shape.trunk_layers * layer_size(shape.d_model[-1], shape) + shape.d_model[-1]
+    total += stack_size(shape.trunk_layers, shape.d_model[-1], shape)
     for stage in range(shape.n_stages):
         d, inner = shape.d_model[stage : stage + 2]
         for layers in (shape.encoder_layers[stage], shape.decoder_layers[stage]):
-            total += layers * layer_size(d, shape) + d
+            total += stack_size(layers, d, shape)
         total += {"learned": 2 * d * d, "block": d}.get(shape.router[stage], 0)
         total += d * d + d + (inner - d)
     return total
@@ -183,6 +200,9 @@ def test_one_line_of_a_preset(repo: Path) -> None:
     assert found["unet-70m"] == ("block 8, block 16", "none")
     assert found["cpg-tiny"] == ("cpg, stride 1", "none")
     assert found["mamba2-tiny"] == ("none", "none")
+    assert presets["dnahnet-tiny"].layout == "m1 64 | T1m1 96 | T3 128 | m1T1 96 | m1 64"
+    assert found["dnahnet-tiny"] == ("learned, learned", "none")
+    assert found["dnahnet-tiny-fixed"] == ("stride 3, stride 2", "none")
 
 
 def test_lines_of_other_architectures() -> None:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from toolkit.compressors import check_protocol
 from toolkit.dna import random_ids
-from toolkit.networks import CAUSAL, FLAT, FREE, speaking_network, toy_card
+from toolkit.networks import CAUSAL, DNAHNET, FLAT, FREE, speaking_network, toy_card
 
 from genezip.alphabet import A_ID, OneSequence, encode, is_base
 from genezip.models.base import Compressor, Level, PlainCompressor, Sequences, ids_of, lacks
@@ -30,6 +30,7 @@ NETWORKS: dict[str, dict[str, Any]] = {
     "sequence": {},
     "unet": {"router": ("block", "block"), "stride": (4, 3)},
     "flat": {**FLAT, "trunk_layers": 2},
+    "dnahnet": DNAHNET,
 }
 
 

@@ -23,6 +23,16 @@ FLAT = {
     "d_model": (16,), "encoder_layers": (), "decoder_layers": (), "router": (), "stride": (),
     "k_min": (), "k_max": (),
 }  # fmt: skip
+# dnaHNet, its fixed grid, and attention without stages.
+DNAHNET = {
+    "encoder_layers": ("m1", "T1m1"), "trunk_layers": "T2", "decoder_layers": ("m1", "m1T1"),
+    "attention_heads": (None, 2, 3), "attention_window": (None, 5, None), "bound": "none",
+    "stage_bpt": (3.0, 2.0),
+}  # fmt: skip
+GRID = {**DNAHNET, "router": ("stride", "stride"), "stride": (3, 2)}
+FLAT_ATTENTION = {
+    **FLAT, "trunk_layers": "t1M1T1", "attention_heads": (2,), "attention_window": (20,),
+}  # fmt: skip
 
 
 def small_shape(**changes: object) -> Architecture:

@@ -74,7 +74,7 @@ def run_of(**changes: object) -> Run:
         "target_bpt": dict.fromkeys(CLASSES, 16.0), "corpus_sha256": "hash",
         "window_bp": WINDOW_BP, "valid_ids": drawn["ids"], "valid_regions": drawn["regions"],
         "facts": {"scale": "test", "source": "simulated"}, "initial": None,
-        "region_classes": GENE7,
+        "region_classes": GENE7, "compressor": "genezip",
     }  # fmt: skip
     fields |= {key: changes.pop(key) for key in list(changes) if key in fields}
     return Run(settings=Pretrain(**{**values, **changes}), **fields)  # type: ignore[arg-type]

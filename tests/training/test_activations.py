@@ -7,7 +7,7 @@ import torch
 from toolkit.networks import small_network
 from toolkit.training import Batches, next_base, run_of
 
-from genezip.models.layers.mamba2 import Block
+from genezip.models.layers.stack import Block
 from genezip.models.routing.learned import Router
 from genezip.training.setup import initial_network
 

@@ -9,7 +9,9 @@ from toolkit.networks import small_network
 
 from genezip.models.hnet.architecture import load_architecture
 from genezip.models.hnet.network import GeneZipNetwork, build
+from genezip.models.layers.attention import Attention
 from genezip.models.layers.mamba2 import Mamba2
+from genezip.models.layers.stack import SwiGLU
 
 
 @pytest.fixture(scope="module")
@@ -96,3 +98,30 @@ def test_a_seed_gives_the_same_values() -> None:
     one, again, other = (small_network(seed).state_dict() for seed in (1, 1, 2))
     assert all(torch.equal(one[name], again[name]) for name in one)
     assert not torch.equal(one["embedding"], other["embedding"])
+
+
+def test_attention_and_gated_layers_are_residual_additions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """m1 | T1m1 | T3 | m1T1 | m1: 2 additions outside, then 2 (2 + 1), then 3 x 2."""
+    with torch.device("meta"):
+        network = GeneZipNetwork(load_architecture("dnahnet-tiny"))
+    names = {module: name for name, module in network.named_modules()}
+    asked: dict[str, float] = {}
+    for kind in (Attention, Mamba2, SwiGLU):
+        monkeypatch.setattr(
+            kind, "reset_parameters", lambda self, out_std: asked.update({names[self]: out_std})
+        )
+    network.reset_parameters(0)
+    depth = {"encoders.0": 2, "decoders.0": 2, "encoders.1": 8, "decoders.1": 8, "trunk": 14}
+    assert len(asked) == 2 + 2 * 3 + 3 * 2
+    for name, out_std in asked.items():
+        level = next(key for key in depth if name.startswith(f"{key}."))
+        assert out_std == pytest.approx(0.02 / math.sqrt(depth[level])), name
+
+
+def test_values_of_attention_and_gated_layers() -> None:
+    network = build(load_architecture("dnahnet-tiny"), 0)
+    for block in network.trunk.blocks:
+        for layer in (block.mixer, block.mlp):
+            assert std(layer.in_proj.weight) == pytest.approx(0.02, rel=0.02)
+            assert std(layer.out_proj.weight) == pytest.approx(0.02 / math.sqrt(14), rel=0.02)
+        assert torch.equal(block.mlp_norm_weight, torch.ones(128))

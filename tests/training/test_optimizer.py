@@ -1,5 +1,6 @@
 """Optimiser groups and schedule (GeneZip Table 4)."""
 
+import math
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,13 @@ import torch
 from genezip.config import Pretrain
 from genezip.models.hnet.architecture import Architecture, load_architecture
 from genezip.models.hnet.network import GeneZipNetwork
-from genezip.training.optimizer import build_optimizer, parameter_groups, pretraining_rate, set_rate
+from genezip.training.optimizer import (
+    build_optimizer,
+    level_rates,
+    parameter_groups,
+    pretraining_rate,
+    set_rate,
+)
 
 
 @pytest.fixture(scope="module")
@@ -131,3 +138,27 @@ def test_rate_is_set_per_group(network: GeneZipNetwork) -> None:
     set_rate(optimizer, settings.learning_rate * pretraining_rate(0, settings))
     rates = {round(group["lr"], 6) for group in optimizer.param_groups}
     assert rates == {0.01, 0.012247}
+
+
+def test_stages_learn_faster_by_width_and_length() -> None:
+    """H-Net's rule by hand: sqrt(6) 128 / 64 and sqrt(2) 128 / 96; one class, or equal ones."""
+    shape = load_architecture("dnahnet-tiny")
+    settings = Pretrain(level_rates="width_and_length")
+    wanted = pytest.approx([4.8990, 1.8856], abs=1e-4)
+    assert level_rates(shape, settings, [6.0]) == wanted
+    assert level_rates(shape, settings, [6.0] * 7) == wanted
+    assert level_rates(shape, settings, [4.0, 12.0]) == wanted  # harmonic mean 6
+    assert level_rates(shape, Pretrain(), [6.0]) == pytest.approx([2**0.5, (4 / 3) ** 0.5])
+    assert level_rates(load_architecture("dnahnet-tiny-flat"), settings, [1.0]) == []
+    assert level_rates(load_architecture("dnahnet-tiny-fixed"), settings, [6.0]) == wanted
+    with torch.device("meta"):
+        found = parameter_groups(GeneZipNetwork(shape), settings, [6.0])
+    assert {round(group["multiplier"], 4) for group in found} == {4.8990, 1.8856, 1.0}
+
+
+def test_a_cosine_falls_to_the_final_share() -> None:
+    settings = Pretrain(steps=110, warmup_steps=10, final_lr_fraction=0.1, decay="cosine")
+    rates = [pretraining_rate(step, settings) for step in (4, 9, 10, 35, 60, 85, 110)]
+    cosine = [0.1 + 0.9 * (1 + math.cos(math.pi * share)) / 2 for share in (0, 0.25, 0.5, 0.75, 1)]
+    assert rates == pytest.approx([0.5, 1.0, *cosine])
+    assert cosine[2] == pytest.approx(0.55)

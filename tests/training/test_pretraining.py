@@ -5,15 +5,18 @@ from pathlib import Path
 
 import pytest
 import torch
-from toolkit.networks import SMALL, small_network
+from toolkit.networks import DNAHNET, SMALL, small_network, small_shape
 from toolkit.training import Batches, curve_of, next_base, run_of
 from torch.optim.optimizer import Optimizer, register_optimizer_step_pre_hook
 
+import genezip as gz
 from genezip.config import Pretrain
 from genezip.errors import GenezipError
 from genezip.models.device import choose_device
+from genezip.models.dnahnet.compressor import DnaHNet
 from genezip.models.hnet.architecture import Architecture, architecture
 from genezip.models.pretrained import load_network
+from genezip.region_classes import CLASSES
 from genezip.training import objectives
 from genezip.training.checkpoint import STATE
 from genezip.training.fit import read_step
@@ -74,6 +77,23 @@ def test_a_causal_bound_without_integers_takes_those_of_the_targets(tmp_path: Pa
     assert [router.bound.max_chunk for router in network.routers] == [16, 16]
     pretrain(run, Batches(), tmp_path / "model", tmp_path / "c")
     assert [line["step"] for line in curve_of(tmp_path / "model")] == [1, 2, 3]
+
+
+def test_a_dnahnet_trains_and_its_folder_says_so(tmp_path: Path) -> None:
+    """Its own kind in ``config.json`` and in the card, and targets of 3 and 2 in the loss."""
+    run = run_of(
+        architecture=small_shape(**DNAHNET), compressor="dnahnet", steps=12, learning_rate=2e-3,
+        level_rates="width_and_length", decay="cosine", target_bpt=dict.fromkeys(CLASSES, 6.0),
+    )  # fmt: skip
+    pretrain(run, Batches(), tmp_path / "model", tmp_path / "c")
+    steps = [line for line in curve_of(tmp_path / "model") if "lm_loss" in line]
+    assert steps[-1]["lm_loss"] < 0.8 * steps[0]["lm_loss"]
+    model = gz.load(tmp_path / "model")
+    assert type(model) is DnaHNet
+    assert model.card.architecture.stage_bpt == (3, 2)
+    text = (tmp_path / "model" / "README.md").read_text()
+    assert "of dnaHNet (arXiv 2602.10603)" in text and "model = gz.load(" in text
+    assert "proportions of 3 x 2 positions per token" in text
 
 
 def test_nan_stops_with_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,16 +16,15 @@ def corpus_of(wildcards):
     return f"results/corpus/{MODELS[wildcards.model].corpus or next(iter(CORPORA))}/manifest.json"
 
 
-MODEL_FILES = {
-    "genezip": ("model.safetensors", "config.json"),
-    "fixed": ("config.json",),
-    "bpe": ("config.json", "tokenizer.json"),
-}
+NETWORK_FILES = ("model.safetensors", "config.json")
+TOKENIZER_FILES = {"fixed": ("config.json",), "bpe": ("config.json", "tokenizer.json")}
 
 
 def files_of(model, seed):
     """Files of a model folder; none for a published model."""
-    names = MODEL_FILES[MODELS[model].compressor] if model in MODELS else ()
+    names = ()
+    if model in MODELS:
+        names = TOKENIZER_FILES.get(MODELS[model].compressor, NETWORK_FILES)
     return [f"results/pretrain/{model}.seed{seed}/{name}" for name in names]
 
 
@@ -63,12 +62,13 @@ def budget_of(wildcards):
 
 
 def target(wildcards):
-    """Params function: the option of a model's target bases per token."""
+    """Params function: the options of a model's target bases per token, and of its stages."""
     entry = model_of(wildcards)
+    stages = "".join(f" --stage-bpt {bpt}" for bpt in entry.stage_bpt or ())
     if entry.uniform_bpt:
-        return f"--uniform-bpt {entry.uniform_bpt}"
+        return f"--uniform-bpt {entry.uniform_bpt}{stages}"
     option = "--region-preset" if entry.regions else "--match-bpt"
-    return f"{option} {quote(preset('regions', budget_of(wildcards))[0])}"
+    return f"{option} {quote(preset('regions', budget_of(wildcards))[0])}{stages}"
 
 
 def launcher(wildcards, resources):

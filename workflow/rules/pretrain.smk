@@ -38,6 +38,7 @@ rule pretrain:
             "models", model_of(wildcards).architecture
         )[0],
         target=target,
+        compressor=lambda wildcards: model_of(wildcards).compressor,
         # content of the presets: a change trains again
         presets=lambda wildcards: [
             preset("models", model_of(wildcards).architecture)[1],
@@ -55,6 +56,7 @@ rule pretrain:
     shell:
         "logged {log} {params.launcher} pretrain --corpus {input.corpus} "
         "--architecture {params.architecture:q} {params.target} {params.initial} "
+        "--compressor {params.compressor} "
         "--settings {params.settings:q} --seed {wildcards.seed} "
         "--name {wildcards.model} --scale {params.scale} --threads {threads} --out {params.out}"
 

@@ -12,7 +12,7 @@ from typing import Any
 from genezip.artifacts.files import sha256_file
 from genezip.config import read_yaml
 from genezip.errors import GenezipError
-from genezip.models.hnet.architecture import Architecture
+from genezip.models.hnet.architecture import Architecture, layers_text
 from genezip.region_classes import CLASSES
 
 NAME = "hydra_cfg.yaml"
@@ -128,9 +128,10 @@ class ReleaseConfig:
 
 def described(shape: Architecture) -> dict[str, Any]:
     """A layout in the keys and values of the release."""
-    arch: list[Any] = [f"m{shape.trunk_layers}"]
+    arch: list[Any] = [layers_text(shape.trunk_layers)]
     for s in reversed(range(shape.n_stages)):
-        arch = [f"m{shape.encoder_layers[s]}", arch, f"m{shape.decoder_layers[s]}"]
+        encoder, decoder = shape.encoder_layers[s], shape.decoder_layers[s]
+        arch = [layers_text(encoder), arch, layers_text(decoder)]
     return {
         "arch_layout": arch,
         "d_model": list(shape.d_model),

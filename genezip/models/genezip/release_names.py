@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from genezip.errors import GenezipError
-from genezip.models.hnet.architecture import Architecture
+from genezip.models.hnet.architecture import Architecture, block_letters
 from genezip.models.hnet.network import GeneZipNetwork
 
 Shapes = dict[str, tuple[int, ...]]
@@ -46,8 +46,8 @@ def _path(stage: int) -> str:
 def pairs(shape: Architecture) -> Iterator[tuple[str, str]]:
     """(name in the release, name here) of every tensor, in the order of the release."""
 
-    def stack(theirs: str, ours: str, layers: int) -> Iterator[tuple[str, str]]:
-        for layer in range(layers):
+    def stack(theirs: str, ours: str, layers: int | str) -> Iterator[tuple[str, str]]:
+        for layer in range(len(block_letters(layers))):
             for name, here in _LAYER.items():
                 yield f"{theirs}.layers.{layer}.{name}", f"{ours}.blocks.{layer}.{here}"
         yield f"{theirs}.rmsnorm.weight", f"{ours}.norm_weight"

@@ -1,5 +1,8 @@
 """The architecture of a model as plain data, as in the presets (``genezip/config/models``)."""
 
+import json
+import math
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -16,16 +19,50 @@ from genezip.models.routing.bounds import CausalBound, default_bound
 RouterKind = Literal["learned", "stride", "random", "cpg", "block"]
 BoundKind = Literal["none", "sequence", "causal"]
 
+_BLOCKS = re.compile(r"([mMtT])([1-9]\d*)?")
+_MULTIPLE = 128  # the inner width of a SwiGLU is rounded up to a multiple, as in H-Net
+
+# Keys that are absent from config.json where they are empty, as in models of earlier versions.
+_OMITTED = ("d_intermediate", "attention_heads", "rotary_dims", "attention_window", "stage_bpt")
+
+
+def block_letters(layers: int | str) -> str:
+    """Letter of every block of a stack: ``mmm`` for 3 and for ``m3``, ``Tmm`` for ``T1m2``."""
+    if isinstance(layers, int):
+        return "m" * layers
+    parts = _BLOCKS.findall(layers)
+    if not parts or "".join(letter + count for letter, count in parts) != layers:
+        raise ValueError(
+            f"{layers!r} is no layout of layers; write a number of Mamba-2 layers, or letters m, "
+            "M, t, T with counts, such as T1m4"
+        )
+    return "".join(letter * int(count or 1) for letter, count in parts)
+
+
+def layers_text(layers: int | str) -> str:
+    """The layout of a stack as text: ``m3`` for 3."""
+    return f"m{layers}" if isinstance(layers, int) else layers
+
 
 @checked(frozen=True, config=ConfigDict(extra="forbid"))
 class Architecture:
-    """Layout of a hierarchical Mamba-2 model.
+    """Layout of a hierarchical model of Mamba-2 layers and attention.
+
+    Levels are the stages, outermost first, and the trunk.
 
     Attributes
     ----------
     d_model : widths of stage 0, 1, ..., S - 1 and of the trunk; a single width is a flat model
-    encoder_layers, decoder_layers : Mamba-2 layers per stage, length S
-    trunk_layers : Mamba-2 layers of the innermost trunk
+    encoder_layers, decoder_layers : layers per stage, length S: a number of Mamba-2 layers, or a
+        layout such as ``T1m4`` (``m`` Mamba-2, ``t`` attention, a capital with a SwiGLU after it)
+    trunk_layers : layers of the innermost trunk
+    d_intermediate : inner width of the SwiGLU per level, rounded up to a multiple of 128; null, or
+        no value at all, is 8/3 of the width
+    attention_heads : heads of the attention per level; null where a level has none
+    rotary_dims : dimensions of a head that are rotated by position, per level; null, or no value
+        at all, is half of them
+    attention_window : earlier positions that attention sees, per level; null, or no value at all,
+        is all of them
     d_state, headdim, expand, d_conv : sizes of a Mamba-2 layer
     ssd_chunk : positions per chunk of the state-space scan; any value gives the same result
     router : router of each stage (:mod:`genezip.models.routing.fixed`); empty is ``learned``
@@ -38,14 +75,21 @@ class Architecture:
     max_chunk, burst, rate : integers G, beta and (a, b) per stage (``causal``); null for
         defaults computed from the target BPT
     logit_scale : ``none`` as published, or ``inverse_sqrt_width`` for the tied head
+    stage_bpt : positions per token of each stage, which say how the stages share a target: stage s
+        gets the target to the power log(stage_bpt[s]) / log(product). So a target of their product
+        gives these numbers; empty splits evenly (Eq. 6)
     """
 
     d_model: tuple[int, ...]
-    trunk_layers: int
+    trunk_layers: int | str
     d_state: int
     headdim: int
-    encoder_layers: tuple[int, ...] = ()
-    decoder_layers: tuple[int, ...] = ()
+    encoder_layers: tuple[int | str, ...] = ()
+    decoder_layers: tuple[int | str, ...] = ()
+    d_intermediate: tuple[int | None, ...] = ()
+    attention_heads: tuple[int | None, ...] = ()
+    rotary_dims: tuple[int | None, ...] = ()
+    attention_window: tuple[int | None, ...] = ()
     expand: int = 2
     d_conv: int = 4
     ssd_chunk: int = 256
@@ -59,6 +103,7 @@ class Architecture:
     rate: tuple[tuple[int, int], ...] | None = None
     logit_scale: Literal["none", "inverse_sqrt_width"] = "none"
     vocab_size: int = VOCAB_SIZE
+    stage_bpt: tuple[float, ...] = ()
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -81,8 +126,11 @@ class Architecture:
             raise ValueError("d_model must not shrink from stage to stage")
         sizes = (self.d_state, self.headdim, self.expand, self.d_conv, self.ssd_chunk)
         layers = (*self.encoder_layers, self.trunk_layers, *self.decoder_layers)
-        if min(*sizes, *self.d_model) < 1 or min(layers) < 0:
+        counts = [count for count in layers if isinstance(count, int)]
+        if min(*sizes, *self.d_model) < 1 or min(counts, default=0) < 0:
             raise ValueError("sizes must be at least 1 and layer counts at least 0")
+        self._check_attention()
+        self._check_stage_bpt()
         for low, high in zip(self.k_min, self.k_max, strict=True):
             if low is not None and low < 1:
                 raise ValueError(f"k_min {low} is below 1; give at least 1, or null for no floor")
@@ -103,6 +151,70 @@ class Architecture:
         if any(width * self.expand % self.headdim for width in self.d_model):
             raise ValueError("headdim must divide expand x d_model of every stage")
         return self
+
+    def _check_attention(self) -> None:
+        """Refuse sizes of attention and SwiGLU that are no sizes, or do not fit the width."""
+        levels = len(self.d_model)
+        for name in ("d_intermediate", "attention_heads", "rotary_dims", "attention_window"):
+            value = getattr(self, name)
+            if value and len(value) != levels:
+                raise ValueError(f"{name} must have {levels} values, one per level")
+            least = 0 if name == "rotary_dims" else 1
+            if any(number is not None and number < least for number in value):
+                raise ValueError(f"{name} must be at least {least}, or null")
+        for level, width in enumerate(self.d_model):
+            if "t" not in self.letters(level).lower():
+                continue
+            heads = self.attention_heads[level] if self.attention_heads else None
+            if heads is None or width % heads:
+                raise ValueError(
+                    f"level {level} has attention of width {width}, but attention_heads is "
+                    f"{json.dumps(heads)} there; give a divisor of the width"
+                )
+            rotary = self.attention(level)[1]
+            if rotary % 2 or rotary > width // heads:
+                raise ValueError(
+                    f"rotary_dims {rotary} is no even number up to the {width // heads} "
+                    f"dimensions of a head of level {level}"
+                )
+
+    def _check_stage_bpt(self) -> None:
+        if not self.stage_bpt:
+            return
+        if len(self.stage_bpt) != self.n_stages:
+            raise ValueError(f"stage_bpt must have {self.n_stages} values, one per stage")
+        if not all(1 <= bpt < math.inf for bpt in self.stage_bpt) or max(self.stage_bpt) == 1:
+            raise ValueError(
+                f"stage_bpt {list(self.stage_bpt)} must have numbers from 1 up, one of them above 1"
+            )
+
+    def letters(self, level: int) -> str:
+        """Letters of all blocks of a level: those of encoder and decoder, or of the trunk."""
+        if level == self.n_stages:
+            return block_letters(self.trunk_layers)
+        return block_letters(self.encoder_layers[level]) + block_letters(self.decoder_layers[level])
+
+    def attention(self, level: int) -> tuple[int, int, int | None]:
+        """Heads, rotated dimensions of a head, and window of the attention of a level."""
+        heads = self.attention_heads[level]
+        assert heads is not None, "checked"
+        rotary = self.rotary_dims[level] if self.rotary_dims else None
+        window = self.attention_window[level] if self.attention_window else None
+        return heads, self.d_model[level] // heads // 4 * 2 if rotary is None else rotary, window
+
+    def mlp_width(self, level: int) -> int:
+        """Inner width of the SwiGLU of a level."""
+        given = self.d_intermediate[level] if self.d_intermediate else None
+        width = 8 * self.d_model[level] // 3 if given is None else given
+        return -(-width // _MULTIPLE) * _MULTIPLE
+
+    @property
+    def stage_shares(self) -> tuple[float, ...]:
+        """Exponents of the target at every stage, which sum to 1: N_s = target ** share."""
+        if not self.stage_bpt:
+            return (1 / max(1, self.n_stages),) * self.n_stages
+        logs = [math.log(bpt) for bpt in self.stage_bpt]
+        return tuple(log / sum(logs) for log in logs)
 
     @property
     def n_stages(self) -> int:
@@ -141,12 +253,16 @@ class Architecture:
             return [CausalBound(*column) for column in columns]
         if not target_bpt:
             return []
-        per_stage = [bpt ** (1 / max(1, self.n_stages)) for bpt in target_bpt]
-        return [default_bound(per_stage)] * self.n_stages
+        return [
+            # rounded, because 6 ** (log 3 / log 6) is a little more than 3
+            default_bound([round(bpt**share, 9) for bpt in target_bpt])
+            for share in self.stage_shares
+        ]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for ``config.json``."""
-        return asdict(self)
+        values = asdict(self)
+        return {key: value for key, value in values.items() if value or key not in _OMITTED}
 
 
 def bound_kind(name: str | None) -> BoundKind | None:

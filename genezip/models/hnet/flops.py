@@ -1,16 +1,17 @@
 """Floating-point operations of one pass through a hierarchical network, in closed form.
 
 Matrix products are counted, a multiply-add as two operations, as ``torch.utils.flop_counter``
-counts them in the plain network: projections of the Mamba-2 layers and of routers, the state-space
-scan in chunks, the moving average of de-chunking, residual maps and the head. Element-wise work
-(convolutions of four taps, norms, gates) is left out by both. Tokens are the realised ones, so a
-sequence with more tokens costs more.
+counts them in the plain network: projections of layers and of routers, the state-space scan in
+chunks, attention in blocks of queries, the moving average of de-chunking, residual maps and the
+head. Element-wise work (convolutions of four taps, norms, gates, softmax) is left out by both.
+Tokens are the realised ones, so a sequence with more tokens costs more.
 """
 
 import numpy as np
 
 from genezip.errors import GenezipError
 from genezip.models.hnet.architecture import Architecture
+from genezip.models.layers.attention import spans
 from genezip.models.layers.scan import BLOCK
 
 
@@ -32,13 +33,36 @@ def flops(shape: Architecture, lengths: np.ndarray, tokens: np.ndarray) -> np.nd
     total = 2.0 * lengths * shape.d_model[0] * shape.vocab_size  # the tied head
     for s in range(shape.n_stages):
         width, here, inner = shape.d_model[s], positions[s], positions[s + 1]
-        layers = shape.encoder_layers[s] + shape.decoder_layers[s]
-        total += layers * mamba2_flops(shape, width, here)
+        total += level_flops(shape, s, here)
         total += 2.0 * here * width**2  # the residual map
         if shape.router[s] == "learned":
             total += 4.0 * here * width**2  # query and key
             total += np.array([scan_flops(count, width) for count in inner.tolist()])
-    return total + shape.trunk_layers * mamba2_flops(shape, shape.d_model[-1], positions[-1])
+    return total + level_flops(shape, shape.n_stages, positions[-1])
+
+
+def level_flops(shape: Architecture, level: int, positions: np.ndarray) -> np.ndarray:
+    """Operations of all blocks of a level over sequences of ``positions``: float64 (n,)."""
+    letters, width = shape.letters(level), shape.d_model[level]
+    mamba2, attention = (letters.lower().count(kind) for kind in "mt")
+    total = mamba2 * mamba2_flops(shape, width, positions)
+    if attention:
+        window = shape.attention(level)[2]
+        total = total + attention * attention_flops(width, window, positions)
+    gated = sum(letter.isupper() for letter in letters)
+    return total + 6.0 * gated * positions * width * shape.mlp_width(level)
+
+
+def attention_flops(width: int, window: int | None, positions: np.ndarray) -> np.ndarray:
+    """Operations of one attention layer over sequences of ``positions``: float64 (n,).
+
+    Every block of queries is multiplied with all keys of its span, masked ones included.
+    """
+    products = [
+        sum((stop - start) * (high - low) for start, stop, low, high in spans(n, n, window))
+        for n in positions.tolist()
+    ]
+    return 8.0 * positions * width**2 + 4.0 * width * np.array(products, dtype=np.float64)
 
 
 def mamba2_flops(shape: Architecture, width: int, positions: np.ndarray) -> np.ndarray:

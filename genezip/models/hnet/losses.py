@@ -5,6 +5,7 @@ towards 1 / N, with N the target of one stage: L = N / (N - 1) [(N - 1) F G + (1
 F is a count, so only G has a gradient.
 """
 
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -45,9 +46,14 @@ def count_targets(ids: Tensor) -> Tensor:
     return ((ids[:, 1:] >= A_ID) & (ids[:, 1:] <= T_ID)).sum()
 
 
-def stage_targets(target_bpt: Tensor, stages: int) -> Tensor:
-    """Geometric split of the target over the stages: N_r = B_r^(1/S) (Eq. 6)."""
-    return target_bpt ** (1 / stages)
+def stage_targets(target_bpt: Tensor, shares: Sequence[float]) -> Tensor:
+    """Geometric split of the target over the stages: N_rs = B_r^share_s, float Tensor (S, R).
+
+    Shares sum to 1; with equal ones every stage has the same target (Eq. 6).
+    """
+    if not shares:
+        return target_bpt.new_zeros(0, *target_bpt.shape)
+    return torch.stack([target_bpt**share for share in shares])
 
 
 def rar_stage(
@@ -139,20 +145,22 @@ def rar_loss(
 ) -> tuple[Tensor, Tensor]:
     """RAR summed over the stages (Eq. 9, scalar), and the sums of :func:`rar_stage`, (S, R, 3).
 
-    ``regions``, (B, L), is the region class of every base; ``target_bpt``, (R,), is bp per token.
+    ``regions``, (B, L), is the region class of every base; ``target_bpt``, (R,), is bp per token,
+    which the stages split by the shares of the output.
     """
-    targets = stage_targets(target_bpt, max(1, len(output.routings)))
+    targets = stage_targets(target_bpt, output.stage_shares)
     valid = output.valid
-    counts = torch.nn.functional.one_hot(regions.long(), targets.shape[0]).float()
+    counts = torch.nn.functional.one_hot(regions.long(), len(target_bpt)).float()
     counts = counts * valid.unsqueeze(-1)
     classes = regions.long()
     loss = output.logits.new_zeros(())
     sums: list[Tensor] = []
-    for routing, chunks in zip(output.routings, output.chunks, strict=True):
-        stage, stage_sums = rar_stage(routing, classes, targets, mask)
+    stages = zip(output.routings, output.chunks, targets, strict=True)
+    for routing, chunks, target in stages:
+        stage, stage_sums = rar_stage(routing, classes, target, mask)
         loss = loss + stage
         sums.append(stage_sums)
         classes, counts = propagate_regions(counts, chunks, label)
     if not sums:  # a flat model has no routing stage
-        return loss, loss.new_zeros(0, targets.shape[0], 3)
+        return loss, loss.new_zeros(0, len(target_bpt), 3)
     return loss, torch.stack(sums)

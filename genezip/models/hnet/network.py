@@ -2,10 +2,11 @@
 
 The input are bases, the output next-base logits; the network is strictly causal unless the bound
 ``sequence`` is active. Region classes are no input: they belong to the loss. GeneZip, H-Net, the
-autoregressive U-Net, routers that learn nothing and flat Mamba-2 are architectures of this network.
+autoregressive U-Net, dnaHNet, routers that learn nothing and flat Mamba-2 are architectures of this
+network.
 
 With a :class:`NetworkState` a sequence can be given in blocks of any length: convolutions,
-state-space scans, routers, de-chunking and bounds continue where the last block ended.
+state-space scans, attention, routers, de-chunking and bounds continue where the last block ended.
 """
 
 import math
@@ -21,9 +22,11 @@ from torch.nn.functional import linear
 from genezip.errors import GenezipError
 from genezip.models.hnet.architecture import Architecture, BoundKind, bound_kind
 from genezip.models.hnet.output import Output
-from genezip.models.layers.mamba2 import Mamba2, Stack, StackState
+from genezip.models.layers.attention import Attention
+from genezip.models.layers.mamba2 import Mamba2
 from genezip.models.layers.packing import packing
 from genezip.models.layers.scan import full_precision
+from genezip.models.layers.stack import Stack, StackState, SwiGLU
 from genezip.models.routing.chunking import Chunks, chunk, ema_dechunk, straight_through
 from genezip.models.routing.fixed import UnlearnedRouter, make_router
 from genezip.models.routing.learned import Bound, Router, RouterState, Routing, SequenceBound
@@ -81,9 +84,7 @@ class GeneZipNetwork(nn.Module):
         widths = shape.d_model
         stages = range(shape.n_stages)
         self.embedding = nn.Parameter(torch.empty(shape.vocab_size, widths[0]))
-        self.encoders = nn.ModuleList(
-            Stack(widths[s], shape.encoder_layers[s], shape) for s in stages
-        )
+        self.encoders = nn.ModuleList(Stack(shape.encoder_layers[s], s, shape) for s in stages)
         self.routers = nn.ModuleList(
             make_router(shape.router[s], widths[s], shape.stride[s]) for s in stages
         )
@@ -96,10 +97,8 @@ class GeneZipNetwork(nn.Module):
         self.starts = nn.ParameterDict(
             {str(s): nn.Parameter(torch.empty(widths[s])) for s in stages if self._ends(s)}
         )
-        self.trunk = Stack(widths[-1], shape.trunk_layers, shape)
-        self.decoders = nn.ModuleList(
-            Stack(widths[s], shape.decoder_layers[s], shape) for s in stages
-        )
+        self.trunk = Stack(shape.trunk_layers, shape.n_stages, shape)
+        self.decoders = nn.ModuleList(Stack(shape.decoder_layers[s], s, shape) for s in stages)
         scale = 1 / math.sqrt(widths[0]) if shape.logit_scale == "inverse_sqrt_width" else 1.0
         self.logit_scale = scale
         self.bound: BoundKind = "none"
@@ -154,20 +153,21 @@ class GeneZipNetwork(nn.Module):
         """Set the initial values of the release, which are equal for a seed on any machine.
 
         Output projections are N(0, 0.02 / sqrt(n)), n = residual additions counted from the outside
-        in; the tied embedding is N(0, 1); routers are the identity and the residual maps are zero.
+        in, two in a block with a SwiGLU; the tied embedding is N(0, 1); routers are the identity
+        and the residual maps are zero.
         """
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             nn.init.normal_(self.embedding)
             depth = 0
             for s in range(self.shape.n_stages):
-                depth += self.shape.encoder_layers[s] + self.shape.decoder_layers[s]
+                depth += _additions(self.shape.letters(s))
                 _reset(self.encoders[s], depth)
                 _reset(self.decoders[s], depth)
                 _reset_stage(self.routers[s], self.residuals[s], self.paddings[s])
                 if self._ends(s):
                     nn.init.zeros_(self.starts[str(s)])
-            _reset(self.trunk, depth + self.shape.trunk_layers)
+            _reset(self.trunk, depth + _additions(self.shape.letters(self.shape.n_stages)))
 
     def forward(
         self,
@@ -195,7 +195,8 @@ class GeneZipNetwork(nn.Module):
             raise ValueError("a state continues one sequence: give ids of shape (1, L), no valid")
         if valid is None:
             valid = torch.ones(ids.shape, dtype=torch.bool, device=ids.device)
-        output = Output(self.embedding, self.embedding, valid, self.shape.marks_end)
+        shares = self.shape.stage_shares
+        output = Output(self.embedding, self.embedding, valid, self.shape.marks_end, shares)
         embedded = self.embedding[ids.long()]
         output.states = self._level(0, embedded, valid, ids, forced, state, output)
         with torch.autocast(device_type=ids.device.type, enabled=False):
@@ -295,9 +296,14 @@ def _reset_stage(router: nn.Module, residual: nn.Module, padding: Tensor) -> Non
     nn.init.zeros_(padding)
 
 
+def _additions(letters: str) -> int:
+    """Residual additions of blocks: one for the mixer, one for the SwiGLU of a capital."""
+    return sum(1 + letter.isupper() for letter in letters)
+
+
 def _reset(stack: nn.Module, depth: int) -> None:
     for module in stack.modules():
-        if isinstance(module, Mamba2):
+        if isinstance(module, Mamba2 | Attention | SwiGLU):
             module.reset_parameters(0.02 / math.sqrt(depth))
 
 

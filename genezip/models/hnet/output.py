@@ -20,6 +20,7 @@ class Output:
     states : Tensor, shape (B, L, d_model[0]), stage-0 decoder output, one vector per base
     valid : bool Tensor, shape (B, L)
     marks_end : whether a token is at the last position of its chunk, not at the first
+    stage_shares : exponents of the target BPT at every stage (``Architecture.stage_shares``)
     tokens : Tensor, shape (B, M, D)
         Trunk output, one vector per final-stage token (padded; see :meth:`token_positions`).
     routings, chunks : one per stage, outermost first; none for a flat model
@@ -29,6 +30,7 @@ class Output:
     states: Tensor
     valid: Tensor
     marks_end: bool = False
+    stage_shares: tuple[float, ...] = ()
     tokens: Tensor = field(default_factory=lambda: torch.empty(0))
     routings: list[Routing] = field(default_factory=list)
     chunks: list[Chunks] = field(default_factory=list)

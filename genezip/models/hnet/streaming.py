@@ -6,7 +6,7 @@ their prefix.
 """
 
 from copy import copy
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -18,8 +18,8 @@ from genezip.alphabet import A_ID, T_ID, OneSequence, decode, encode
 from genezip.errors import GenezipError
 from genezip.models.compressed import Compressed, joined
 from genezip.models.hnet.network import GeneZipNetwork, NetworkState, StageState
-from genezip.models.layers.mamba2 import MixerState, StackState
 from genezip.models.layers.scan import full_precision
+from genezip.models.layers.stack import StackState
 from genezip.models.routing.bounds import CausalState
 from genezip.models.routing.learned import RouterState
 
@@ -184,7 +184,7 @@ class Stream:
         """Continue from a state of :meth:`state_dict` of the same network."""
         device = self.network.embedding.device
         logits = values["logits"]
-        self.state = _restored(values["state"], device)
+        self.state = _restored(self.network.start(), _on(values["state"], device))
         self.position = values["position"]
         self._logits = None if logits is None else logits.to(device)
         self._tokenless = values["tokenless"].numpy()
@@ -204,23 +204,23 @@ def _draw(probabilities: np.ndarray, temperature: float, random: np.random.Gener
     return int(random.choice(4, p=weights / weights.sum()))
 
 
-def _restored(values: dict[str, Any], device: torch.device) -> NetworkState:
-    """The state of a network from its plain values, on a device."""
-    values = _on(values, device)
+def _restored(start: NetworkState, values: dict[str, Any]) -> NetworkState:
+    """The state of a network from its plain values; ``start`` is any state of the same network."""
     stages = [
         StageState(
-            _stack(stage["encoder"]),
-            _stack(stage["decoder"]),
+            _stack(like.encoder, stage["encoder"]),
+            _stack(like.decoder, stage["decoder"]),
             _router(stage["router"]),
             stage["before"],
         )
-        for stage in values["stages"]
+        for like, stage in zip(start.stages, values["stages"], strict=True)
     ]
-    return NetworkState(stages, _stack(values["trunk"]))
+    return NetworkState(stages, _stack(start.trunk, values["trunk"]))
 
 
-def _stack(values: dict[str, Any]) -> StackState:
-    return StackState([MixerState(**mixer) for mixer in values["mixers"]])
+def _stack(start: StackState, values: dict[str, Any]) -> StackState:
+    pairs = zip(start.mixers, values["mixers"], strict=True)
+    return StackState([replace(mixer, **fields) for mixer, fields in pairs])
 
 
 def _router(values: dict[str, Any]) -> RouterState:

@@ -1,8 +1,9 @@
-"""Low-rank adapters (LoRA, arXiv 2106.09685) on the projections of every Mamba-2 layer.
+"""Low-rank adapters (LoRA, arXiv 2106.09685) on the projections of every mixer.
 
 A projection W becomes W + (alpha / rank) B A, with A (rank, in) and B (out, rank). B starts at
 zero, so an adapted network initially equals the original one. Mixers call their projections as
-modules and the scan uses no weight of them, so input and output projections can have adapters.
+modules and the scan uses no weight of them, so input and output projections can have adapters. A
+mixer is a Mamba-2 layer or attention.
 """
 
 import math
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import dropout, linear
 
 from genezip.errors import GenezipError
+from genezip.models.layers.attention import Attention
 from genezip.models.layers.mamba2 import Mamba2
 
 PROJECTIONS = ("in_proj", "out_proj")
@@ -54,10 +56,10 @@ def is_adapter(name: str) -> bool:
 
 
 def add_adapters(network: nn.Module, rank: int, alpha: float, dropout: float, seed: int) -> None:
-    """Add an adapter to the input and output projection of every Mamba-2 layer, in place."""
-    mixers = [module for module in network.modules() if isinstance(module, Mamba2)]
+    """Add an adapter to the input and output projection of every mixer, in place."""
+    mixers = [module for module in network.modules() if isinstance(module, Mamba2 | Attention)]
     if not mixers:
-        raise GenezipError("this network has no Mamba-2 layer, so there is nothing to adapt")
+        raise GenezipError("this network has no mixer, so there is nothing to adapt")
     if any(isinstance(module, AdaptedLinear) for module in network.modules()):
         raise GenezipError("this network has adapters already; load it again")
     with torch.random.fork_rng(devices=[]):

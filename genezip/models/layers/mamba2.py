@@ -1,20 +1,19 @@
-"""Mamba-2 layers: mixer, pre-norm residual block, stack.
+"""The Mamba-2 mixer.
 
-Every layer can continue a sequence from a state, which it updates for the next block of positions.
-States are replaced, never changed in place, so a shallow copy is a snapshot.
+It can continue a sequence from a state, which it updates for the next block of positions. Tensors
+of a state are replaced, never changed in place, so a shallow copy is a snapshot.
 
 The convolution is written as shifted multiply-adds with their gradient: on a CPU this is about
 twice as fast in training as torch's grouped convolution; a test checks that both are equal.
 """
 
 import math
-from dataclasses import dataclass, field
-from typing import Any, Self
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import rms_norm, silu, softplus
-from torch.utils.checkpoint import checkpoint
 
 from genezip.models.hnet.architecture import Architecture
 from genezip.models.layers.packing import FORGET, Packing
@@ -34,17 +33,6 @@ class MixerState:
 
     tail: Tensor | None = None
     ssm: Tensor | None = None
-
-
-@dataclass
-class StackState:
-    """States of the mixers of a stack."""
-
-    mixers: list[MixerState] = field(default_factory=list)
-
-    def copy(self) -> Self:
-        """A snapshot that later blocks do not change."""
-        return type(self)([MixerState(m.tail, m.ssm) for m in self.mixers])
 
 
 class Mamba2(nn.Module):
@@ -126,74 +114,6 @@ class Mamba2(nn.Module):
         joined = torch.cat([tail, x], dim=1)
         state.tail = joined[:, joined.shape[1] - back :].clone()
         return causal_convolution(joined, self.conv_weight, self.conv_bias)[:, back:]
-
-
-class Block(nn.Module):
-    """Pre-norm residual block; the residual stream is fp32."""
-
-    def __init__(self, width: int, shape: Architecture) -> None:
-        super().__init__()
-        self.width = width
-        self.norm_weight = nn.Parameter(torch.ones(width))
-        self.mixer = Mamba2(width, shape)
-
-    def forward(
-        self, residual: Tensor, state: MixerState | None = None, packed: Packing | None = None
-    ) -> Tensor:
-        """(B, L, width) -> (B, L, width)."""
-        normed = rms_norm(residual, (self.width,), self.norm_weight, NORM_EPS)
-        return residual + full_precision(self.mixer(normed, state, packed))
-
-
-class Stack(nn.Module):
-    """Blocks, then one RMS norm.
-
-    ``recompute`` trades time for memory in training: the activations of a block are computed again
-    in the backward pass. Routers and chunking are outside, so a mask is computed only once.
-    """
-
-    def __init__(self, width: int, layers: int, shape: Architecture) -> None:
-        super().__init__()
-        self.width = width
-        self.recompute = False
-        self.blocks = nn.ModuleList(Block(width, shape) for _ in range(layers))
-        self.norm_weight = nn.Parameter(torch.ones(width))
-
-    def start(self) -> StackState:
-        """The state before the first position."""
-        return StackState([MixerState() for _ in self.blocks])
-
-    def forward(
-        self,
-        x: Tensor,
-        state: StackState | None = None,
-        segment: int | None = None,
-        packed: Packing | None = None,
-    ) -> Tensor:
-        """(B, L, width) -> (B, L, width), fp32.
-
-        ``state`` continues a sequence and is updated to the end of ``x``. ``segment`` positions go
-        through all blocks at a time (only without gradients), so that long sequences fit the caches
-        and need less memory; the result is the same. ``packed``, the layout of several sequences in
-        one row, does not go together with ``state``.
-        """
-        whole = segment is None or x.shape[1] <= segment or torch.is_grad_enabled()
-        if whole or packed is not None:
-            return self._blocks(x, state, packed)
-        assert segment is not None
-        state = self.start() if state is None else state
-        return torch.cat([self._blocks(part, state) for part in x.split(segment, dim=1)], dim=1)
-
-    def _blocks(self, x: Tensor, state: StackState | None, packed: Packing | None = None) -> Tensor:
-        x = full_precision(x)
-        if x.shape[1] == 0:
-            return x
-        for number, block in enumerate(self.blocks):
-            if self.recompute and torch.is_grad_enabled():
-                x = checkpoint(block, x, None, packed, use_reentrant=False)
-            else:
-                x = block(x, None if state is None else state.mixers[number], packed)
-        return rms_norm(x, (self.width,), self.norm_weight, NORM_EPS)
 
 
 class _CausalConvolution(torch.autograd.Function):

@@ -1,0 +1,147 @@
+"""Stacks of residual blocks: Mamba-2 or attention, alone or with a SwiGLU.
+
+The letters of a layout name the kind of a block, as in H-Net: ``m`` is Mamba-2 and ``t`` is
+attention; a capital adds a SwiGLU, as a second residual addition.
+
+Every block can continue a sequence from a state, which it updates for the next positions. Tensors
+of a state are replaced, never changed in place, so a shallow copy is a snapshot.
+"""
+
+from copy import copy
+from dataclasses import dataclass, field
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import rms_norm, silu
+from torch.utils.checkpoint import checkpoint
+
+from genezip.models.hnet.architecture import Architecture, block_letters
+from genezip.models.layers.attention import Attention, AttentionState
+from genezip.models.layers.mamba2 import NORM_EPS, Mamba2, MixerState
+from genezip.models.layers.packing import Packing
+from genezip.models.layers.scan import full_precision
+
+
+@dataclass
+class StackState:
+    """States of the mixers of a stack."""
+
+    mixers: list[MixerState | AttentionState] = field(default_factory=list)
+
+    def copy(self) -> Self:
+        """A snapshot that later blocks do not change."""
+        return type(self)([copy(mixer) for mixer in self.mixers])
+
+
+class SwiGLU(nn.Module):
+    """Gated layer on single positions (Shazeer, 2020): W_out (silu(W_gate x) * W_in x).
+
+    There are 3 d f parameters at width d and inner width f.
+    """
+
+    def __init__(self, width: int, inner: int) -> None:
+        super().__init__()
+        self.in_proj = nn.Linear(width, 2 * inner, bias=False)
+        self.out_proj = nn.Linear(inner, width, bias=False)
+
+    def reset_parameters(self, out_std: float) -> None:
+        """Set initial values: N(0, 0.02), output N(0, out_std)."""
+        nn.init.normal_(self.in_proj.weight, std=0.02)
+        nn.init.normal_(self.out_proj.weight, std=out_std)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., width) -> (..., width)."""
+        values, gate = self.in_proj(x).chunk(2, dim=-1)
+        return self.out_proj(values * silu(gate))
+
+
+class Block(nn.Module):
+    """Pre-norm residual block of one letter; the residual stream is fp32.
+
+    ``level`` is the stage, or S for the trunk.
+    """
+
+    def __init__(self, letter: str, level: int, shape: Architecture) -> None:
+        super().__init__()
+        self.width = shape.d_model[level]
+        self.norm_weight = nn.Parameter(torch.ones(self.width))
+        self.mixer: Mamba2 | Attention
+        if letter in "mM":
+            self.mixer = Mamba2(self.width, shape)
+        else:
+            self.mixer = Attention(self.width, *shape.attention(level))
+        self.mlp: SwiGLU | None = None
+        if letter.isupper():
+            self.mlp_norm_weight = nn.Parameter(torch.ones(self.width))
+            self.mlp = SwiGLU(self.width, shape.mlp_width(level))
+
+    def start(self) -> MixerState | AttentionState:
+        """The state before the first position."""
+        return MixerState() if isinstance(self.mixer, Mamba2) else AttentionState()
+
+    def forward(
+        self,
+        residual: Tensor,
+        state: MixerState | AttentionState | None = None,
+        packed: Packing | None = None,
+    ) -> Tensor:
+        """(B, L, width) -> (B, L, width)."""
+        normed = rms_norm(residual, (self.width,), self.norm_weight, NORM_EPS)
+        residual = residual + full_precision(self.mixer(normed, state, packed))
+        if self.mlp is None:
+            return residual
+        normed = rms_norm(residual, (self.width,), self.mlp_norm_weight, NORM_EPS)
+        return residual + full_precision(self.mlp(normed))
+
+
+class Stack(nn.Module):
+    """Blocks, then one RMS norm.
+
+    ``layers`` is a layout text or a number of Mamba-2 mixers, ``level`` the stage, or S for the
+    trunk. ``recompute`` trades time for memory in training: the activations of a block are computed
+    again in the backward pass. Routers and chunking are outside, so a mask is computed only once.
+    """
+
+    def __init__(self, layers: int | str, level: int, shape: Architecture) -> None:
+        super().__init__()
+        self.width = shape.d_model[level]
+        self.recompute = False
+        self.blocks = nn.ModuleList(Block(letter, level, shape) for letter in block_letters(layers))
+        self.norm_weight = nn.Parameter(torch.ones(self.width))
+
+    def start(self) -> StackState:
+        """The state before the first position."""
+        return StackState([block.start() for block in self.blocks if isinstance(block, Block)])
+
+    def forward(
+        self,
+        x: Tensor,
+        state: StackState | None = None,
+        segment: int | None = None,
+        packed: Packing | None = None,
+    ) -> Tensor:
+        """(B, L, width) -> (B, L, width), fp32.
+
+        ``state`` continues a sequence and is updated to the end of ``x``. ``segment`` positions go
+        through all blocks at a time (only without gradients), so that long sequences fit the caches
+        and need less memory; the result is the same. ``packed``, the layout of several sequences in
+        one row, does not go together with ``state``.
+        """
+        whole = segment is None or x.shape[1] <= segment or torch.is_grad_enabled()
+        if whole or packed is not None:
+            return self._blocks(x, state, packed)
+        assert segment is not None
+        state = self.start() if state is None else state
+        return torch.cat([self._blocks(part, state) for part in x.split(segment, dim=1)], dim=1)
+
+    def _blocks(self, x: Tensor, state: StackState | None, packed: Packing | None = None) -> Tensor:
+        x = full_precision(x)
+        if x.shape[1] == 0:
+            return x
+        for number, block in enumerate(self.blocks):
+            if self.recompute and torch.is_grad_enabled():
+                x = checkpoint(block, x, None, packed, use_reentrant=False)
+            else:
+                x = block(x, None if state is None else state.mixers[number], packed)
+        return rms_norm(x, (self.width,), self.norm_weight, NORM_EPS)
