@@ -7,7 +7,7 @@ and region budgets are the YAML files in ``models`` and ``regions``.
 """
 
 from genezip.config.corpus import Corpus, Leakage, Sampling
-from genezip.config.genome import ExtraClass, Genome, Regions, Simulation
+from genezip.config.genome import ExtraClass, Genome, OneGenome, Regions, Simulation
 from genezip.config.model import BPEEntry, FixedEntry, ModelEntry, Pretrain, RegionPreset
 from genezip.config.needs import Needs, needs
 from genezip.config.presets import (
@@ -70,6 +70,7 @@ __all__ = [
     "Leakage",
     "ModelEntry",
     "Needs",
+    "OneGenome",
     "Pairs",
     "Pretrain",
     "RegionPreset",
