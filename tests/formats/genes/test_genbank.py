@@ -13,7 +13,7 @@ BASES = "acgtacgtaccatgcatgca" * 50  # 1,000 bp
 
 def record(features, topology="circular", bases=BASES, name="AB1"):
     """A flat file of one record; ``features`` are (key, location, qualifiers)."""
-    lines = [f"LOCUS       {name}               {len(bases):>10} bp    DNA     {topology} BCT"]
+    lines = [f"LOCUS       {name:<15} {len(bases):>12} bp    DNA     {topology:<8} BCT 01-JAN-2000"]
     lines += [
         f"ACCESSION   {name}",
         f"VERSION     {name}.2",
