@@ -35,9 +35,9 @@ class OneGenome(Section):
     )
     fasta: str | None = Field(
         None,
-        description="FASTA (plain, gz or bgz); null: the sequence of a GenBank `annotation`. Here "
-        "and in `annotation` a path in the repository, else in the folder GENEZIP_MIRROR, else a "
-        "name in the table of public files",
+        description="FASTA or GenBank (plain, gz or bgz); null: the sequence of a GenBank "
+        "`annotation`. Here and in `annotation` a path in the repository, else in the folder "
+        "GENEZIP_MIRROR, else a name in the table of public files",
     )
     annotation: str | None = Field(
         None,
@@ -148,18 +148,6 @@ class Genome(Section):
         if all(found.split != "train" for found in self.genomes):
             raise ValueError("no genome of genomes has split: train; train on at least one")
         return self
-
-    def user_files(self) -> dict[str, str]:
-        """Files of the user that the sources read: key of the configuration -> path as given."""
-        found = {}
-        if "files" in self.sources:
-            for key in ("fasta", "annotation", "rmsk", "trf"):
-                found[f"genome.{key}"] = getattr(self, key)
-        if "genomes" in self.sources:
-            for one in self.genomes:
-                found[f"genome.genomes.{one.name}.fasta"] = one.fasta
-                found[f"genome.genomes.{one.name}.annotation"] = one.annotation
-        return {key: path for key, path in found.items() if path is not None}
 
 
 class ExtraClass(Section):

@@ -148,9 +148,8 @@ def test_excluded_bases_and_n_count_across_the_origin() -> None:
     n_runs = {c: (np.array([0]), np.array([2])) for c, _ in parts}  # two N begin each
     rows = [("ring", 97, 98), ("b", 70, 71)]
     excluded = pd.DataFrame(rows, columns=["chrom", "start", "end"])
-    pool = Pool(
-        made, BP, {"none": no_genes("none")}, n_runs, excluded, wraps=lambda one: one.chrom == "ring"
-    )
+    sets = {"none": no_genes("none")}
+    pool = Pool(made, BP, sets, n_runs, excluded, wraps=lambda one: one.chrom == "ring")
     (found,) = pool.legal_starts("uniform", 1 / BP)
     expected = []
     for (chrom, length), offset in zip(parts, (0, 70, 170), strict=True):
@@ -163,7 +162,9 @@ def test_excluded_bases_and_n_count_across_the_origin() -> None:
     rng = np.random.default_rng(0)
     starts, segment = pool.candidates("uniform", 20_000, rng)
     assert set(starts[segment == 1].tolist()) == set(range(70, 170))
-    with pytest.raises(GenezipError, match="windows of the mode tss, but its 3 segments have no TS"):
+    with pytest.raises(
+        GenezipError, match="windows of the mode tss, but its 3 segments have no TS"
+    ):
         pool.candidates(MODES[1], 5, rng)
 
 

@@ -6,6 +6,7 @@ key ``organisms`` of ``source.json`` lists the genomes (:mod:`genezip.genome.org
 """
 
 import hashlib
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -136,7 +137,7 @@ def _named(name: str) -> Iterator[None]:
 
 
 def _open(entry: OneGenome, files: GenomeFiles, folder: Path) -> _Opened:
-    """Find and check the files of a genome; GenBank without FASTA is unpacked into ``folder``."""
+    """Find and check the files of a genome; sequence of GenBank is written into ``folder``."""
     annotation = None if entry.annotation is None else files.find(entry.annotation)
     form = None
     if annotation is not None:
@@ -146,12 +147,14 @@ def _open(entry: OneGenome, files: GenomeFiles, folder: Path) -> _Opened:
     if entry.fasta is not None:
         sequence = files.find(entry.fasta)
         need_regular(sequence.path, "the FASTA", "check its fasta")
-        fasta = sequence.path
     elif annotation is not None and form == "genbank":
-        sequence, fasta = annotation, folder / f"{entry.name}.fa"
-        write_records(fasta, genbank_sequences(annotation.path))
+        sequence = annotation
     else:
         raise GenezipError("only GenBank annotation holds the sequence too; name its fasta")
+    fasta = sequence.path
+    if _is_genbank(fasta):
+        fasta = folder / f"{entry.name}.fa"
+        write_records(fasta, genbank_sequences(sequence.path))
     digests: dict[str, str] = {}
     settings = _alone(entry)
     sizes = contig_sizes(_digested(read_records(fasta), digests), settings, fasta)
@@ -162,7 +165,7 @@ def _open(entry: OneGenome, files: GenomeFiles, folder: Path) -> _Opened:
         models = read_gene_models(annotation.path, form, "all", circular=circular)
         models = match_chrom_style(models, sizes)
         circular = {record: sizes[record] for record in models.circular}
-    return _Opened(
+    opened = _Opened(
         entry=entry,
         fasta=fasta,
         files=tuple(dict.fromkeys([sequence, *([] if annotation is None else [annotation])])),
@@ -172,6 +175,13 @@ def _open(entry: OneGenome, files: GenomeFiles, folder: Path) -> _Opened:
         circular=frozenset(circular or ()),
         digests={record: digests[record] for record in sizes},
     )
+    for record in sizes:
+        opened.splits(record)  # raises for parts that overlap or lie outside their contig
+    return opened
+
+
+def _is_genbank(path: Path) -> bool:
+    return re.search(r"\.(gb|gbk|gbff|genbank)(\.b?gz)?$", path.name, re.IGNORECASE) is not None
 
 
 def _alone(entry: OneGenome) -> Genome:
