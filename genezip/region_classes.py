@@ -8,7 +8,7 @@ each comes just before the class that it names.
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any, Final, Self
 
@@ -37,6 +37,9 @@ COLOURS: Final = {
 }
 MORE_COLOURS: Final = ("#CC79A7", "#882255", "#332288", "#117733", "#AA4499", "#661100", "#DDCC77")
 """Colours of user classes, in order, for entries without one."""
+
+UNANNOTATED: Final = "unannotated"
+"""Name of the region class of all DNA of genomes without annotation, and of their gene models."""
 
 LABELS: Final = {
     "promoter": "promoter",
@@ -146,13 +149,25 @@ class RegionClasses:
             for group, names in GROUPS.items()
         }
 
+    def with_unannotated(self, target_bpt: float | None = None) -> Self:
+        """These classes and :data:`UNANNOTATED`, which is in no group.
+
+        It comes before the intergenic classes, so that only classes of the user outrank it.
+        ``target_bpt`` is its target in bp per token; None takes that of ``nig``.
+        """
+        found = UserClass(UNANNOTATED, "nig", "without annotation", "#CCCCCC", target_bpt)
+        return replace(self, user_classes=(*self.user_classes, found))
+
     def item_rgb(self, name: str) -> str:
         """Colour of a class as ``R,G,B`` (BED9)."""
         colour = self.colours[name]
         return ",".join(str(int(colour[position : position + 2], 16)) for position in (1, 3, 5))
 
     def complete(self, target_bpt: Mapping[str, float], where: str) -> dict[str, float]:
-        """Targets of all classes by id: the given ones, else those that user classes define."""
+        """Targets of all classes by id: the given ones, else those that user classes define.
+
+        DNA without annotation has the target of ``nig`` where neither states one.
+        """
         unknown = [name for name in target_bpt if name not in self.ids]
         if unknown:
             raise GenezipError(
@@ -161,6 +176,8 @@ class RegionClasses:
             )
         given = {user.name: user.target_bpt for user in self.user_classes if user.target_bpt}
         targets = {**given, **target_bpt}
+        if UNANNOTATED in self.ids and "nig" in targets:
+            targets.setdefault(UNANNOTATED, targets["nig"])
         for name in self.names:
             if name not in targets:
                 raise GenezipError(

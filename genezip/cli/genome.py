@@ -43,7 +43,9 @@ def fetch(
     table = options.sources_table(sources)
     if plan:
         folder = Path("resources") if out is None else out
-        for line in genome.plan_download(chosen, folder, table, fetched=fetched):
+        for line in genome.plan_download(
+            chosen, folder, table, fetched=fetched, mirror=mirror, root=root
+        ):
             typer.echo(line)
         if parts:
             from genezip.tasks.label_files import PublicLabels

@@ -40,7 +40,9 @@ GeneModels = Annotated[
 ]
 Format = Annotated[
     str | None,
-    typer.Option("--format", help="gtf, gff3 or bed12; default: from the name (not of a pipe)."),
+    typer.Option(
+        "--format", help="gtf, gff3, bed12, genbank or cds; default: from the name (not of a pipe)."
+    ),
 ]
 ChromSizes = Annotated[
     Path | None, typer.Option("--chrom-sizes", help=f"With --annotation. {CHROM_SIZES}")

@@ -7,7 +7,7 @@ and region budgets are the YAML files in ``models`` and ``regions``.
 """
 
 from genezip.config.corpus import Corpus, Leakage, Sampling
-from genezip.config.genome import ExtraClass, Genome, Regions, Simulation
+from genezip.config.genome import ExtraClass, Genome, OneGenome, Regions, Simulation
 from genezip.config.model import (
     NETWORKS,
     BPEEntry,
@@ -80,6 +80,7 @@ __all__ = [
     "ModelEntry",
     "Needs",
     "NetworkKind",
+    "OneGenome",
     "Pairs",
     "Pretrain",
     "RegionPreset",

@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from genezip.config.section import Section
 from genezip.errors import GenezipError
-from genezip.region_classes import MORE_COLOURS, RegionClasses, UserClass
+from genezip.region_classes import MORE_COLOURS, UNANNOTATED, RegionClasses, UserClass
 
 
 class Simulation(Section):
@@ -22,11 +22,69 @@ class Simulation(Section):
     test: list[str] = Field(["sim4"], description="simulated chromosomes held out")
 
 
+GENETIC_CODES = frozenset({*range(1, 7), *range(9, 17), *range(21, 34)})
+"""NCBI numbers of the genetic codes."""
+
+
+class OneGenome(Section):
+    """A genome of the source `genomes`."""
+
+    name: str = Field(
+        pattern="^[A-Za-z0-9_][A-Za-z0-9_-]*$",
+        description="name in tables, and before its contigs: `ecoli.NC_000913.3`",
+    )
+    fasta: str | None = Field(
+        None,
+        description="FASTA or GenBank (plain, gz or bgz); null: the sequence of a GenBank "
+        "`annotation`. Here and in `annotation` a path in the repository, else in the folder "
+        "GENEZIP_MIRROR, else a name in the table of public files",
+    )
+    annotation: str | None = Field(
+        None,
+        description="GTF, GFF3, BED12, GenBank or table of CDS (plain or gz); null: none, and its "
+        "bases are of the region class `unannotated`",
+    )
+    genetic_code: int = Field(
+        11, description="NCBI number of the genetic code of its genes: 11 of bacteria, 4, 1, ..."
+    )
+    circular: bool | None = Field(
+        None,
+        description="whether its contigs are circular; null: what the annotation says, else linear",
+    )
+    split: Literal["train", "valid", "test"] = Field(
+        "train", description="use of the genome, except for the parts in `valid` and `test`"
+    )
+    valid: list[str] = Field(
+        [],
+        description="contigs for validation, or parts, `contig:start-end` (0-based, half-open), "
+        "named as in its files",
+    )
+    test: list[str] = Field([], description="contigs or parts held out, as in `valid`")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.fasta is None and self.annotation is None:
+            raise ValueError(f"the genome {self.name} has no fasta; name its file")
+        if self.name in (UNANNOTATED, "all"):
+            raise ValueError(f"no genome can have the name {self.name}; use another word")
+        if self.genetic_code not in GENETIC_CODES:
+            raise ValueError(
+                f"the genome {self.name} has the genetic code {self.genetic_code}, which is no "
+                "NCBI number; bacteria have 11, Mycoplasma 4, the standard code is 1"
+            )
+        if self.split != "train" and (self.valid or self.test):
+            raise ValueError(
+                f"the genome {self.name} is for {self.split} as a whole; leave its valid and test "
+                "empty, or set split: train"
+            )
+        return self
+
+
 class Genome(Section):
     """Where sequence, annotation and repeats come from (rule `fetch`)."""
 
     build: str = Field("hg38", description="name of the assembly, shown in tracks and report")
-    sources: list[Literal["mirror", "download", "simulated", "files"]] = Field(
+    sources: list[Literal["mirror", "download", "simulated", "files", "genomes"]] = Field(
         ["mirror", "download"],
         description="sources tried in this order; every result row names the one used",
     )
@@ -39,7 +97,8 @@ class Genome(Section):
         description="source `files`: FASTA (plain, gz or bgz), relative to the repository",
     )
     annotation: str | None = Field(
-        None, description="source `files`: GTF, GFF3 or BED12 (plain or gz)"
+        None,
+        description="source `files`: GTF, GFF3, BED12, GenBank or table of CDS (plain or gz)",
     )
     rmsk: str | None = Field(None, description="source `files`: RepeatMasker .out (optional)")
     trf: str | None = Field(None, description="source `files`: TRF simpleRepeat BED (optional)")
@@ -57,6 +116,9 @@ class Genome(Section):
         ["chr8", "chr9", "chr10"],
         description="chromosomes held out entirely (GeneZip section 4.1), or parts as in `valid`",
     )
+    genomes: list[OneGenome] = Field(
+        [], description="source `genomes`: any number of genomes, which are joined"
+    )
     simulation: Simulation = Field(
         default_factory=Simulation, description="settings of the source `simulated`"
     )
@@ -69,6 +131,22 @@ class Genome(Section):
             raise ValueError(
                 f"{parts[0]} is a part of a chromosome; only the source `files` can be cut"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _genomes(self) -> Self:
+        if "genomes" not in self.sources:
+            return self
+        if not self.genomes:
+            raise ValueError("the source `genomes` needs genome.genomes; list at least one")
+        seen: dict[str, str] = {}
+        for found in self.genomes:
+            if (other := seen.get(found.name.lower())) is not None:
+                twice = "twice" if other == found.name else f"and {other}, one name on some disks"
+                raise ValueError(f"genomes lists {found.name} {twice}; give each its own name")
+            seen[found.name.lower()] = found.name
+        if all(found.split != "train" for found in self.genomes):
+            raise ValueError("no genome of genomes has split: train; train on at least one")
         return self
 
 
@@ -124,6 +202,12 @@ class Regions(Section):
         description="classes that must have at least one base; another empty class only warns",
     )
     classes: list[ExtraClass] = Field([], description="classes from BED files of yours")
+    unannotated_bpt: float | None = Field(
+        None,
+        ge=1,
+        description="bp per token of genomes without annotation, whose bases are of the class "
+        "`unannotated`; null: as near intergenic DNA",
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

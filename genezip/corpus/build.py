@@ -137,9 +137,12 @@ def _choose(
     if excluded is None:
         excluded = pd.DataFrame({"chrom": [], "start": [], "end": []})
     annotations = source.annotations(transcripts, gene_types)
-    windows, homology = choose_windows(annotations, source.assembly(), settings, excluded)
+    assembly = source.assembly()
+    windows, homology = choose_windows(annotations, assembly, settings, excluded)
     record = provenance.record(settings.model_dump(), inputs or {})
-    return windows, homology, {"source": source.kind, "build": source.build, "provenance": record}
+    head = {"source": source.kind, "build": source.build, "provenance": record}
+    circular = {one.chrom: one.length for one in assembly.segments if assembly.wraps(one)}
+    return windows, homology, head | ({"circular": circular} if circular else {})
 
 
 def _write_plan(
@@ -306,6 +309,8 @@ def finish_corpus(
         "settings": plan.head["settings"],
         "provenance": plan.head["provenance"],
     }
+    if "circular" in plan.head:  # contig -> bp, where training windows continue across the origin
+        manifest["circular"] = plan.head["circular"]
     write_json(folder / MANIFEST, manifest)
     return manifest
 

@@ -19,6 +19,7 @@ from genezip.corpus.plan import PLAN
 from genezip.corpus.shards import SCHEMA_VERSION, SHARD_KIND, Shard, open_shard, read_shard
 from genezip.errors import GenezipError
 from genezip.genome.assembly import Assembly
+from genezip.genome.intervals import laps
 from genezip.genome.region_map import RegionMap
 from genezip.genome.sources.splits import SPLITS
 from genezip.log import Progress, progress
@@ -140,6 +141,7 @@ def check_corpus(
         )
     known = _check_files(reader)
     segments = {segment.name: segment for segment in assembly.segments} if assembly else {}
+    circular = reader.manifest.get("circular", {})
     total = sum(entry["rows"] for split in SPLITS for entry in reader.files(split))
     with Progress("checking windows", total, "window") as shown:
         for split in SPLITS:
@@ -148,14 +150,21 @@ def check_corpus(
                 _check_window(reader, window)
                 if assembly is not None:
                     segment = segments.get(window.piece)
-                    if not segment or not segment.start <= window.start < window.end <= segment.end:
+                    room = circular.get(window.chrom, 0) if split == "train" else 0
+                    if (
+                        not segment
+                        or not segment.start <= window.start < segment.end
+                        or not window.start < window.end <= segment.end + room
+                    ):
                         wrong = f"lies in no segment {window.piece} of the source"
                         raise _wrong(reader, window, wrong)
                     real = assembly.ids(segment, window.start, window.end)
                     what = "bases that are not those of the FASTA"
                     _check_equal(reader, window, window.ids, real, what)
                 if region_map is not None:
-                    classes = region_map.ids(window.chrom, window.start, window.end)
+                    around = circular.get(window.chrom, window.end)
+                    parts = laps(window.start, window.end, around)
+                    classes = np.concatenate([region_map.ids(window.chrom, *p) for p in parts])
                     what = "classes that are not those of the region map"
                     _check_equal(reader, window, window.regions, classes, what)
                 shown.advance()

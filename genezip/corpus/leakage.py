@@ -15,7 +15,7 @@ from genezip.corpus.corpus import CorpusReader
 from genezip.corpus.sampling import by_chrom
 from genezip.corpus.shards import SHARD_KIND
 from genezip.errors import GenezipError
-from genezip.genome.intervals import Covered
+from genezip.genome.intervals import Covered, wrap
 from genezip.genome.names import translate
 from genezip.genome.sources.splits import SPLITS
 
@@ -49,16 +49,26 @@ def read_windows(reader: CorpusReader, split: str) -> pd.DataFrame:
     return found.astype({"start": np.int64, "end": np.int64})
 
 
-def touched_bases(windows: pd.DataFrame, others: pd.DataFrame) -> np.ndarray:
+def touched_bases(
+    windows: pd.DataFrame, others: pd.DataFrame, circular: Mapping[str, int] | None = None
+) -> np.ndarray:
     """Number of bases of each window that the other intervals cover: int64, shape (windows,).
 
-    Both tables have chrom, start, end.
+    Both tables have chrom, start, end. On a contig in ``circular`` (contig -> bp) an interval that
+    ends beyond it continues at its first base.
     """
     touched = np.zeros(len(windows), dtype=np.int64)
     chroms, intervals = windows["chrom"].to_numpy(), by_chrom(others)
     for chrom, (starts, ends) in by_chrom(windows).items():
-        if chrom in intervals:
-            touched[chroms == chrom] = Covered(*intervals[chrom]).within(starts, ends)
+        if chrom not in intervals:
+            continue
+        mine, length = intervals[chrom], (circular or {}).get(chrom)
+        if length is None:
+            touched[chroms == chrom] = Covered(*mine).within(starts, ends)
+            continue
+        covered, over = Covered(*wrap(*mine, length)), np.maximum(ends - length, 0)
+        found = covered.within(starts, ends - over) + covered.within(np.zeros_like(over), over)
+        touched[chroms == chrom] = found
     return touched
 
 
@@ -79,6 +89,7 @@ def prove(reader: CorpusReader, exclusions: pd.DataFrame) -> tuple[pd.DataFrame,
         One sentence with the first leaking window and what it overlaps; None without a leak.
     """
     windows = {split: read_windows(reader, split) for split in SPLITS}
+    circular = reader.manifest.get("circular", {})
     _check_style(exclusions, windows)
     paper = reader.manifest["settings"].get("validation", "paper") == "paper"
     checks: list[tuple[str, str, str, pd.DataFrame, bool]] = []
@@ -92,7 +103,7 @@ def prove(reader: CorpusReader, exclusions: pd.DataFrame) -> tuple[pd.DataFrame,
     offender = None
     for check, split, against, others, allowed in checks:
         mine = windows[split]
-        touched = touched_bases(mine, others)
+        touched = touched_bases(mine, others, circular)
         leaks = bool((touched > 0).any()) and not allowed
         bp = int((mine["end"] - mine["start"]).sum())
         verdict = "leak" if leaks else "measured" if allowed else "ok"
@@ -101,16 +112,23 @@ def prove(reader: CorpusReader, exclusions: pd.DataFrame) -> tuple[pd.DataFrame,
         rows.append(dict(zip(LEAKAGE_COLUMNS, values, strict=True)))
         if leaks and offender is None:
             first = mine.iloc[int(np.flatnonzero(touched)[0])]
-            offender = _sentence(split, first, check, others)
+            offender = _sentence(split, first, check, others, circular)
     return pd.DataFrame(rows, columns=list(LEAKAGE_COLUMNS)), offender
 
 
-def _sentence(split: str, window: pd.Series, check: str, others: pd.DataFrame) -> str:
-    hit = others[
-        (others["chrom"] == window["chrom"])
-        & (others["start"] < window["end"])
-        & (others["end"] > window["start"])
-    ].iloc[0]
+def _sentence(
+    split: str,
+    window: pd.Series,
+    check: str,
+    others: pd.DataFrame,
+    circular: Mapping[str, int],
+) -> str:
+    there = others[others["chrom"] == window["chrom"]]
+    touching = np.zeros(len(there), dtype=bool)
+    for lap in {0, circular.get(window["chrom"], 0), -circular.get(window["chrom"], 0)}:
+        start, end = there["start"].to_numpy() + lap, there["end"].to_numpy() + lap
+        touching |= (start < window["end"]) & (end > window["start"])
+    hit = there[touching].iloc[0]
     where = f"{hit['chrom']}:{hit['start']}-{hit['end']}"
     what = {
         "exclusions": lambda: f"{where}, excluded by {hit['task']} ({hit['reason']})",

@@ -4,7 +4,7 @@ Drawing windows takes seconds in one process; writing them takes hours, or many 
 plan, shards can be written in any order by any number of processes, with the same bytes.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -140,7 +140,7 @@ def choose_windows(
     """Windows of every split, and the shared k-mers of the held-out ones.
 
     Each split has its own random stream, so the number of validation windows does not affect the
-    training windows.
+    training windows. Only training windows continue across the origin of a circular contig.
 
     Parameters
     ----------
@@ -180,16 +180,19 @@ def choose_windows(
     shown = progress(scanned, "looking for N", unit="segment")
     n_runs = {segment.name: assembly.n_runs(segment) for segment in shown}
 
-    def drawn(segments: Sequence[Segment], count: int, stream: int) -> pd.DataFrame:
-        pool = Pool(segments, settings.window_bp, annotations, n_runs, excluded)
+    def drawn(
+        segments: Sequence[Segment], count: int, stream: int, wraps: Callable[[Segment], bool]
+    ) -> pd.DataFrame:
+        pool = Pool(segments, settings.window_bp, annotations, n_runs, excluded, wraps=wraps)
         weights = settings.sampling.model_dump()
         rng = np.random.default_rng([settings.seed, stream])
         found = sample(pool, count, weights, settings.max_n_fraction, rng, distinct=True)
         return found.table()
 
-    windows = {"train": drawn(train, settings.train_windows, 0)}
+    windows = {"train": drawn(train, settings.train_windows, 0, assembly.wraps)}
     if settings.valid_windows:
-        windows["valid"] = drawn(valid, settings.valid_windows, 1)
+        # validation windows may become tables and tracks, whose intervals lie inside their contig
+        windows["valid"] = drawn(valid, settings.valid_windows, 1, lambda segment: False)
     else:
         windows["valid"] = _tiled_validation(valid, settings, annotations, n_runs, excluded)
     kept, homology = filter_homologous(tiles, assembly, settings)

@@ -3,6 +3,10 @@
 The training corpus mixes uniformly drawn windows with windows around transcription start sites and
 coding bases (GeneZip section 4.1), because promoters are a few percent of the genome and a model
 that rarely sees them cannot learn to treat them differently.
+
+Training windows of a segment that is a whole circular contig continue across its origin: such a
+window ends beyond the contig, [L - 10, L + 90) is its last 10 and first 90 bases. Tiles do not,
+because every base of held-out DNA counts once.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -116,6 +120,7 @@ class Pool:
     excluded : DataFrame chrom, start, end
         Intervals that no window may touch.
     key : configuration key of ``window_bp``, for messages
+    wraps : whether windows continue at the start of a segment; by default nowhere
     """
 
     def __init__(
@@ -126,6 +131,7 @@ class Pool:
         n_runs: Mapping[str, Intervals],
         excluded: pd.DataFrame,
         key: str = "corpus.window_bp",
+        wraps: Callable[[Segment], bool] = lambda segment: False,
     ) -> None:
         self.window_bp = window_bp
         self.key = key
@@ -138,6 +144,7 @@ class Pool:
             )
         self.lengths = np.array([segment.length for segment in self.segments], dtype=np.int64)
         self.offsets = np.concatenate([[0], np.cumsum(self.lengths)[:-1]])
+        self.wraps = np.array([wraps(segment) for segment in self.segments], dtype=bool)
         chromosomes = by_chrom(excluded)
         self.n = self._line(lambda segment: n_runs[segment.name])
         self.excluded = self._line(lambda segment: chromosomes.get(segment.chrom, NO_INTERVALS))
@@ -168,23 +175,31 @@ class Pool:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Random window starts on the line, legal or not, and the indices of their segments.
 
-        ``uniform``: every start that fits into a segment is equally likely. ``tss`` and ``cds``: a
+        ``uniform``: every start that fits into a segment is equally likely, which is every base of
+        a segment that wraps. ``tss`` and ``cds``: a
         TSS position (each distinct one equally likely) or coding base is drawn, and placed
         uniformly in the central half of the window.
         """
         if mode == "uniform":
-            choices = np.cumsum(self.lengths - self.window_bp + 1)
+            lost = np.where(self.wraps, 0, self.window_bp - 1)  # starts that do not fit
+            choices = np.cumsum(self.lengths - lost)
             rank = rng.integers(choices[-1], size=count)
             segment = np.searchsorted(choices, rank, side="right")
             first = np.concatenate([[0], choices[:-1]])[segment]
             return self.offsets[segment] + rank - first, segment
         anchors = self.tss if mode == "tss" else self.cds
+        if not anchors.bp:
+            raise GenezipError(
+                f"the corpus needs windows of the mode {mode}, but its {len(self.segments)} "
+                f"segments have no {'TSS' if mode == 'tss' else 'coding base'}; set "
+                f"corpus.sampling.{mode}: 0, or give their annotation"
+            )
         position = anchors.base(rng.integers(anchors.bp, size=count))
         quarter = self.window_bp // 4
-        return (
-            position - rng.integers(quarter, self.window_bp - quarter, size=count),
-            self.segment_of(position),
-        )
+        starts = position - rng.integers(quarter, self.window_bp - quarter, size=count)
+        segment = self.segment_of(position)
+        before = self.wraps[segment] & (starts < self.offsets[segment])
+        return starts + np.where(before, self.lengths[segment], 0), segment
 
     def faults(
         self, starts: np.ndarray, segment: np.ndarray, max_n_fraction: float
@@ -194,13 +209,27 @@ class Pool:
         crosses = (starts < self.offsets[segment]) | (
             ends > self.offsets[segment] + self.lengths[segment]
         )
-        rich = self.n.within(starts, ends) > max_n_fraction * self.window_bp
-        touched = self.excluded.within(starts, ends) > 0
+        crosses &= ~self.wraps[segment]
+        rich = self._within(self.n, starts, ends, segment) > max_n_fraction * self.window_bp
+        touched = self._within(self.excluded, starts, ends, segment) > 0
         return {
             "cross the end of a segment": crosses,
             f"hold more than {max_n_fraction:.3g} of N": rich & ~crosses,
             "overlap an excluded interval": touched & ~rich & ~crosses,
         }
+
+    def _within(
+        self, covered: Covered, starts: np.ndarray, ends: np.ndarray, segment: np.ndarray
+    ) -> np.ndarray:
+        """Covered bases of each [start, end); on a segment that wraps, also behind its end."""
+        if not self.wraps.any():
+            return covered.within(starts, ends)
+        first, length = self.offsets[segment], self.lengths[segment]
+        last, wraps = first + length, self.wraps[segment]
+        lap = np.where(wraps & (starts >= last), length, 0)  # wholly behind the end
+        starts, ends = starts - lap, ends - lap
+        over = np.where(wraps, np.maximum(ends - last, 0), 0)
+        return covered.within(starts, ends - over) + covered.within(first, first + over)
 
     def legal_starts(self, mode: str, max_n_fraction: float) -> Iterator[np.ndarray]:
         """All legal window starts of a mode, ascending, in blocks of int64 arrays.
@@ -219,8 +248,8 @@ class Pool:
             )
             if anchors is not None:
                 # the central half, in which `candidates` places an anchor
-                low = starts + quarter
-                legal &= anchors.within(low, starts + self.window_bp - quarter) > 0
+                low, high = starts + quarter, starts + self.window_bp - quarter
+                legal &= self._within(anchors, low, high, segment) > 0
             yield starts[legal]
 
 

@@ -19,6 +19,7 @@ from genezip.corpus.plan import MANIFEST, Plan, ShardPlan
 from genezip.corpus.shards import SHARD_SCHEMA, Head, open_shard, row_group_rows
 from genezip.errors import GenezipError
 from genezip.genome.assembly import Assembly, Segment
+from genezip.genome.intervals import value_runs
 from genezip.genome.region_map import RegionMap
 from genezip.region_classes import CLASS_IDS
 
@@ -122,8 +123,13 @@ class ShardWriter:
     def _runs(
         self, rows: pd.DataFrame, segments: list[Segment], window_bp: int
     ) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        """Region runs of every window; padding is a further run of class dig."""
+        """Region runs of every window; padding is a further run of class dig.
+
+        The runs of a window across the origin of a circular contig are those before and behind it.
+        """
         starts, ends = rows["start"].to_numpy(), rows["end"].to_numpy()
+        over = ends - [segment.end for segment in segments]  # bases behind an origin
+        ends = ends - np.maximum(over, 0)
         chroms = np.array([segment.chrom for segment in segments], dtype=object)
         lengths: list[np.ndarray] = [_NO_RUN] * len(rows)
         classes: list[np.ndarray] = [_NO_RUN] * len(rows)
@@ -133,6 +139,12 @@ class ShardWriter:
             edges = np.concatenate([[0], np.cumsum(counts)]).tolist()
             for row, begin, end in zip(of_chrom.tolist(), edges[:-1], edges[1:], strict=True):
                 lengths[row], classes[row] = bp[begin:end], ids[begin:end]
+        for row in np.flatnonzero(over > 0).tolist():
+            bp, ids = self.region_map.runs(segments[row].chrom, 0, int(over[row]))
+            bp, ids = np.append(lengths[row], bp), np.append(classes[row], ids)
+            first, classes[row] = value_runs(ids)  # a run may continue across the origin
+            lengths[row] = np.add.reduceat(bp, first)
+        ends = ends + np.maximum(over, 0)
         for row in np.flatnonzero(ends - starts < window_bp).tolist():
             padding = window_bp - int(ends[row] - starts[row])
             lengths[row] = np.append(lengths[row], np.int32(padding))

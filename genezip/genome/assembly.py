@@ -8,7 +8,7 @@ gives the bases of any interval, with N outside the chromosome.
 
 import itertools
 import mmap
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from genezip.alphabet import N_ID, encode, is_base
 from genezip.errors import GenezipError
 from genezip.formats.chrom_sizes import hg19_sizes, hg38_sizes, read_chrom_sizes
 from genezip.formats.fasta import open_fasta
-from genezip.genome.intervals import Intervals, merge, true_runs
+from genezip.genome.intervals import Intervals, is_tiling, laps, merge, true_runs
 from genezip.genome.names import translate
 from genezip.genome.sources.source import Source
 from genezip.genome.sources.splits import SPLITS
@@ -60,19 +60,29 @@ class Assembly:
         chrom_sizes: dict[str, int],
         segments: tuple[Segment, ...],
         fasta: pyfaidx.Fasta,
+        circular: Collection[str] = (),
     ) -> None:
         self.build = build
         self.chrom_sizes = chrom_sizes
         self.segments = segments
+        self.circular = frozenset(circular)
         self._fasta = fasta
         with open(fasta.filename, "rb") as handle:
             self._map = mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ)
 
     @classmethod
     def open(
-        cls, fasta: str | Path, segments_tsv: str | Path, chrom_sizes: str | Path, build: str
+        cls,
+        fasta: str | Path,
+        segments_tsv: str | Path,
+        chrom_sizes: str | Path,
+        build: str,
+        circular: Collection[str] = (),
     ) -> "Assembly":
-        """Open segments and check them against the FASTA and the chromosome lengths."""
+        """Open segments and check them against the FASTA and the chromosome lengths.
+
+        ``circular`` names the contigs that are circular.
+        """
         sizes = read_chrom_sizes(chrom_sizes)
         segments = _read_segments(Path(segments_tsv))
         _check_segments(segments, sizes, Path(segments_tsv))
@@ -89,21 +99,45 @@ class Assembly:
                     f"record {segment.name} of {fasta} has {found:,} bases, {segments_tsv} lists "
                     f"{segment.length:,}; run `genezip fetch` again"
                 )
-        return cls(build, sizes, segments, opened)
+        return cls(build, sizes, segments, opened, circular)
 
     def segments_of(self, split: str) -> tuple[Segment, ...]:
         """The segments of one split, in file order."""
         return tuple(segment for segment in self.segments if segment.split == split)
+
+    def wraps(self, segment: Segment) -> bool:
+        """Whether a segment is a whole circular contig, so that intervals continue at its start."""
+        whole = (segment.start, segment.end) == (0, self.chrom_sizes[segment.chrom])
+        return whole and segment.chrom in self.circular
+
+    def contig(self, chrom: str) -> np.ndarray:
+        """Bases of a whole contig as ASCII codes (uint8), joined from its segments.
+
+        A contig that the segments do not cover raises.
+        """
+        parts = [segment for segment in self.segments if segment.chrom == chrom]
+        parts.sort(key=lambda segment: segment.start)
+        starts = np.array([segment.start for segment in parts], dtype=np.int64)
+        ends = np.array([segment.end for segment in parts], dtype=np.int64)
+        if not is_tiling(starts, ends, 0, self.chrom_sizes.get(chrom, -1)):
+            raise GenezipError(
+                f"the segments do not cover the contig {chrom}; fetch whole contigs of this genome"
+            )
+        return np.concatenate([self.sequence(segment) for segment in parts])
 
     def sequence(
         self, segment: Segment, start: int | None = None, end: int | None = None
     ) -> np.ndarray:
         """Bases of a segment as ASCII codes (uint8, shape (end - start,)), case as in the source.
 
-        ``start`` and ``end`` are genome coordinates inside the segment, by default its ends.
+        ``start`` and ``end`` are genome coordinates inside the segment, by default its ends. On a
+        segment that :meth:`wraps` an interval may reach over either end, by less than its length.
         """
         start = segment.start if start is None else start
         end = segment.end if end is None else end
+        if self.wraps(segment) and start <= end and (start < 0 or end > segment.end):
+            parts = laps(start, end, segment.length)
+            return np.concatenate([self.sequence(segment, *part) for part in parts])
         if not segment.start <= start <= end <= segment.end:
             raise GenezipError(
                 f"{segment.chrom}:{start}-{end} is not inside the segment {segment.name}; "

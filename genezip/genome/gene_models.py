@@ -104,6 +104,7 @@ def read_gene_models(
     format: str | None = None,
     transcripts: Transcripts = "basic",
     gene_types: Sequence[str] | None = None,
+    circular: Mapping[str, int] | None = None,
 ) -> Annotation:
     """Gene models of a file.
 
@@ -112,11 +113,14 @@ def read_gene_models(
     path : str, Path or TextFile
         Plain or gzip; a file or a pipe.
     format : str, optional
-        gtf, gff3 or bed12; by default inferred from the file name, which a pipe does not have.
+        gtf, gff3, bed12, genbank or cds (a table of coding sequences); by default inferred from
+        the file name, which a pipe does not have.
     transcripts : basic, all or canonical
         As ``regions.transcripts``.
     gene_types : sequence of str or None
         Only genes of these types; None takes all.
+    circular : mapping, optional
+        Circular contig, as the file names it -> its length (bp); None takes what the file says.
 
     Raises
     ------
@@ -127,13 +131,26 @@ def read_gene_models(
         if not isinstance(path, TextFile) and is_pipe(Path(path)):
             raise GenezipError(
                 f"{shown_path(Path(path))} is a pipe, so its format cannot be inferred; add "
-                "--format gtf, gff3 or bed12"
+                f"--format {', '.join(FORMATS)}"
             )
         format = annotation_format(path.name if isinstance(path, TextFile) else path)
     if format not in FORMATS:
         raise GenezipError(f"{format!r} is not an annotation format; use {', '.join(FORMATS)}")
     rows = FORMATS[format].read(path, transcripts)
+    if circular is not None:
+        rows = replace(rows, circular=circular)
     return of_types(complete(name_of(path), rows), gene_types)
+
+
+def no_genes(name: str) -> Annotation:
+    """Gene models of DNA without annotation: no row in any table."""
+    transcripts, parts = (
+        pd.DataFrame({column: [] for column in columns}).astype(
+            {column: np.int64 if column in ("start", "end") else object for column in columns}
+        )
+        for columns in (TRANSCRIPT_COLUMNS, PART_COLUMNS)
+    )
+    return Annotation(transcripts, parts, parts, parts, name)
 
 
 def complete(name: str, rows: Rows) -> Annotation:

@@ -117,6 +117,21 @@ def wrap(starts: np.ndarray, ends: np.ndarray, length: int) -> Intervals:
     )
 
 
+def laps(start: int, end: int, length: int) -> list[tuple[int, int]]:
+    """Intervals inside ``[0, length)`` that an interval of a circle covers one after the other.
+
+    ``start`` may be negative and ``end`` lie beyond the circle; the parts have the order of the
+    interval, which :func:`wrap` does not keep.
+    """
+    found = []
+    while start < end:
+        lap = start // length * length
+        stop = min(end, lap + length)
+        found.append((start - lap, stop - lap))
+        start = stop
+    return found
+
+
 def covered_mask(starts: np.ndarray, ends: np.ndarray, lo: int, hi: int) -> np.ndarray:
     """True for bases of ``[lo, hi)`` that an interval covers (bool array, shape (hi - lo,))."""
     # The depth of disjoint intervals is 0 or 1, so one byte per base is enough.

@@ -41,10 +41,7 @@ def match_chrom_style(annotation: Annotation, chrom_sizes: Mapping[str, int]) ->
             f"lacks are left out ({first_names(missing)})"
         )
     if missing or any(old != new for old, new in names.items()):
-        annotation = replace(
-            annotation.with_tables(**{k: _renamed(table, names) for k, table in tables.items()}),
-            circular={names[c]: bp for c, bp in annotation.circular.items() if c in names},
-        )
+        annotation = rename_contigs(annotation, names)
     for chrom, bp in annotation.circular.items():
         if chrom_sizes.get(chrom, bp) != bp:
             raise GenezipError(
@@ -54,6 +51,13 @@ def match_chrom_style(annotation: Annotation, chrom_sizes: Mapping[str, int]) ->
     for table in annotation.tables().values():
         check_ends(annotation.name, table, chrom_sizes)
     return annotation
+
+
+def rename_contigs(annotation: Annotation, names: Mapping[str, str]) -> Annotation:
+    """The annotation with other contig names; rows on contigs without a new name are dropped."""
+    tables = {key: _renamed(table, names) for key, table in annotation.tables().items()}
+    circular = {names[chrom]: bp for chrom, bp in annotation.circular.items() if chrom in names}
+    return replace(annotation.with_tables(**tables), circular=circular)
 
 
 def match_intervals(name: str, table: pd.DataFrame, chrom_sizes: Mapping[str, int]) -> pd.DataFrame:

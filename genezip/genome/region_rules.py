@@ -4,6 +4,9 @@ Priority promoter > cds > utr > exon > intron > nig > dig (GeneZip, arXiv 2602.1
 section 3), with user classes inserted. The map is built from whole chromosomes of annotation and
 then cut to the segments, because a gene outside a segment still decides whether a base inside it
 is near (NIG) or distal (DIG) intergenic. N bases are classified like all others.
+
+Genomes without annotation have a class of their own, ``unannotated``, which exists only if a
+source has such a genome: nobody knows which of their bases are coding or intergenic.
 """
 
 import logging
@@ -22,7 +25,7 @@ from genezip.genome.gene_models import Annotation
 from genezip.genome.intervals import NO_INTERVALS, Intervals, flatten_by_priority, wrap
 from genezip.genome.names import match_chrom_style, match_intervals
 from genezip.genome.region_map import RegionMap, Runs
-from genezip.region_classes import RegionClasses
+from genezip.region_classes import UNANNOTATED, RegionClasses
 
 logger = logging.getLogger(__name__)
 
@@ -49,9 +52,15 @@ def promoters(tss: pd.DataFrame, settings: Regions) -> pd.DataFrame:
 
 
 def class_layers(
-    annotation: Annotation, settings: Regions, user: UserIntervals | None = None
+    annotation: Annotation,
+    settings: Regions,
+    user: UserIntervals | None = None,
+    unannotated: Mapping[str, int] | None = None,
 ) -> dict[str, list[Intervals]]:
     """Intervals of every class but DIG on every chromosome, in order of priority.
+
+    With ``unannotated`` (contig -> length of those without annotation, perhaps none) the classes
+    are those of :func:`with_unannotated`.
 
     A base in none of them is DIG. NIG includes bases exactly ``nig_distance`` from a TSS. On a
     circular contig promoters and distances to a TSS continue across the origin.
@@ -66,7 +75,12 @@ def class_layers(
         "nig": tss.assign(start=tss["position"] - far, end=tss["position"] + far + 1),
         **_user_intervals(settings, user),
     }
-    order = settings.region_classes().priority[:-1]
+    region_classes = settings.region_classes()
+    if unannotated is not None:
+        region_classes = with_unannotated(settings)
+        whole = [(chrom, 0, length) for chrom, length in unannotated.items()]
+        frames[UNANNOTATED] = pd.DataFrame(whole, columns=["chrom", "start", "end"])
+    order = region_classes.priority[:-1]
     layers: dict[str, list[Intervals]] = {}
     for position, name in enumerate(order):
         frame = frames[name]
@@ -77,6 +91,17 @@ def class_layers(
             if chrom in annotation.circular:
                 found[position] = wrap(*found[position], annotation.circular[str(chrom)])
     return layers
+
+
+def with_unannotated(settings: Regions) -> RegionClasses:
+    """The classes of the settings and that of genomes without annotation."""
+    return settings.region_classes().with_unannotated(settings.unannotated_bpt)
+
+
+def has_unannotated(genes: Annotation | Mapping[str, Annotation], assembly: Assembly) -> bool:
+    """Whether a segment is of a genome without annotation."""
+    several = not isinstance(genes, Annotation)
+    return several and any(segment.annotation == UNANNOTATED for segment in assembly.segments)
 
 
 def _user_intervals(settings: Regions, user: UserIntervals | None) -> UserIntervals:
@@ -155,7 +180,8 @@ def _of_segments(
     user: UserIntervals | None,
 ) -> RegionMap:
     """Region map of the segments, each from its own set of gene models."""
-    region_classes = settings.region_classes()
+    some_lack = has_unannotated(genes, assembly)
+    region_classes = with_unannotated(settings) if some_lack else settings.region_classes()
     parts: dict[str, list[Runs]] = {}
     for name in dict.fromkeys(segment.annotation for segment in assembly.segments):
         if isinstance(genes, Annotation):
@@ -164,9 +190,12 @@ def _of_segments(
             annotation = genes[name]
         else:
             raise GenezipError(f"pieces.tsv lists the annotation set {name!r}, which is missing")
-        layers = class_layers(match_chrom_style(annotation, assembly.chrom_sizes), settings, user)
         segments = [segment for segment in assembly.segments if segment.annotation == name]
         chroms = {segment.chrom: assembly.chrom_sizes[segment.chrom] for segment in segments}
+        bare = chroms if some_lack and name == UNANNOTATED else {}
+        if not bare:
+            annotation = match_chrom_style(annotation, assembly.chrom_sizes)
+        layers = class_layers(annotation, settings, user, bare if some_lack else None)
         whole = classify_layers(layers, chroms, region_classes)
         for segment in segments:
             cut = whole.cut(segment.chrom, segment.start, segment.end)

@@ -19,8 +19,8 @@ from genezip.errors import GenezipError
 from genezip.genome.assembly import Assembly, Segment
 from genezip.genome.gene_models import Annotation
 from genezip.genome.region_map import RegionMap
-from genezip.genome.region_rules import UserIntervals
-from genezip.region_classes import RegionClasses
+from genezip.genome.region_rules import UserIntervals, has_unannotated, with_unannotated
+from genezip.region_classes import UNANNOTATED, RegionClasses
 
 _NO_CLASS = 255
 
@@ -47,6 +47,8 @@ def verify_region_map(
     user intervals have the contig names of the assembly.
     """
     region_classes, mapped = settings.region_classes(), region_map.region_classes
+    if has_unannotated(annotations, assembly):
+        region_classes = with_unannotated(settings)
     if mapped.priority != region_classes.priority:
         raise GenezipError(
             f"the region map has the classes {', '.join(mapped.priority)}, the "
@@ -70,6 +72,12 @@ def verify_region_map(
                 claims = _claims(
                     bedtools, annotations[name], assembly, settings, user or {}, Path(folder)
                 )
+                if UNANNOTATED in region_classes.ids:
+                    bare = segments if name == UNANNOTATED else []
+                    claims[UNANNOTATED] = bedtools.BedTool(
+                        "".join(f"{one.chrom}\t{one.start}\t{one.end}\n" for one in bare),
+                        from_string=True,
+                    )
                 classes = _classes(claims, region_classes)
                 for segment, expected in _painted(bedtools, classes, segments, region_classes):
                     found = region_map.ids(segment.chrom, segment.start, segment.end)

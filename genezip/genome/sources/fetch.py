@@ -9,6 +9,8 @@ from genezip.download import SourceUnavailable
 from genezip.download.catalogue import SOURCES
 from genezip.download.transfer import PATIENT, Http
 from genezip.errors import GenezipError
+from genezip.genome.sources.genome_files import GenomeFiles, files_of
+from genezip.genome.sources.genomes import fetch_genomes
 from genezip.genome.sources.layout import Draft, staged
 from genezip.genome.sources.mirror import fetch_mirror
 from genezip.genome.sources.public import fetch_public, plan_public
@@ -35,7 +37,7 @@ def fetch(
     Parameters
     ----------
     settings : ``settings.sources`` are tried in order
-    mirror : folder of the source `mirror`
+    mirror : folder of the source `mirror`, in which the source `genomes` also finds files
     root : base of relative paths in the settings
     table : table of public files
     fetched : folder of files fetched elsewhere; the source `download` then does not use the
@@ -52,6 +54,9 @@ def fetch(
         "download": lambda draft: fetch_public(draft, out, table, settings, http, fetched),
         "simulated": lambda draft: _simulate(draft, settings),
         "files": lambda draft: fetch_user_files(draft, root, settings),
+        "genomes": lambda draft: fetch_genomes(
+            draft, GenomeFiles(root, mirror, table, out / "downloads", http, fetched), settings
+        ),
     }
     reasons: list[str] = []
     for name in settings.sources:
@@ -93,9 +98,14 @@ def plan_download(
     table: Path = SOURCES,
     http: Http = PATIENT,
     fetched: Path | None = None,
+    mirror: Path | None = None,
+    root: Path = Path(),
 ) -> list[str]:
-    """The files that the source `download` would fetch, as lines of text (see :func:`fetch`)."""
+    """The files that would be downloaded, as lines of text (see :func:`fetch`)."""
     sources = ", ".join(settings.sources)
+    if "genomes" in settings.sources:
+        files = GenomeFiles(root, mirror, table, out / "downloads", http, fetched)
+        return files.plan(files_of(settings)).lines()
     if "download" not in settings.sources:
         return [f"nothing is downloaded: genome.sources is {sources}"]
     lines = plan_public(out, table, settings, http, fetched).lines()

@@ -8,7 +8,7 @@ import errno
 import gzip
 import json
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +21,7 @@ from genezip.config import Genome
 from genezip.errors import GenezipError
 from genezip.formats.fasta import write_records
 from genezip.genome.assembly import SEGMENT_COLUMNS, Segment, check_no_overlap
+from genezip.genome.organisms import Organism
 from genezip.genome.sources.source import SOURCE
 from genezip.genome.sources.splits import Region, split_of
 
@@ -31,7 +32,7 @@ class Draft:
 
     folder: Path  # temporary folder of the files
     segments: list[Segment] = field(default_factory=list)  # those that are written
-    annotations: dict[str, dict[str, str]] = field(default_factory=dict)
+    annotations: dict[str, dict[str, Any]] = field(default_factory=dict)
     repeats: dict[str, str | None] = field(default_factory=lambda: {"rmsk": None, "trf": None})
     files: list[dict[str, Any]] = field(default_factory=list)
 
@@ -58,6 +59,8 @@ class Draft:
         licence: str,
     ) -> None:
         """Write ``pieces.fa`` with index, ``pieces.tsv`` and ``chrom.sizes``.
+
+        All three are listed in ``source.json`` with one origin.
 
         Parameters
         ----------
@@ -102,6 +105,17 @@ class Draft:
         """List a written file as the annotation set ``name`` in the format ``form``."""
         self.annotations[name] = {"path": path, "format": form}
 
+    def annotate_organism(
+        self, name: str, path: str, form: str, contigs: Mapping[str, str], circular: Iterable[str]
+    ) -> None:
+        """List the annotation of one of several genomes.
+
+        ``contigs`` gives the contig in the source for each name in the file, ``circular`` those
+        names in the file that are circular.
+        """
+        self.annotate(name, path, form)
+        self.annotations[name] |= {"contigs": dict(contigs), "circular": sorted(circular)}
+
     def copy(self, source: Path, name: str, origin: str, release: str, licence: str) -> str:
         """Copy a file unchanged; return its name in the source."""
         shutil.copyfile(source, self.folder / name)
@@ -121,8 +135,11 @@ class Draft:
         self.record(name, origin, release, licence)
         return name
 
-    def finish(self, kind: str, description: str, build: str) -> None:
+    def finish(
+        self, kind: str, description: str, build: str, organisms: Sequence[Organism] = ()
+    ) -> None:
         """Write ``source.json``, which completes the source."""
+        several = {"organisms": [one.to_dict() for one in organisms]} if organisms else {}
         write_json(
             self.folder / "source.json",
             SOURCE.head(
@@ -135,6 +152,7 @@ class Draft:
                 annotations=self.annotations,
                 repeats=self.repeats,
                 files=self.files,
+                **several,
             ),
         )
 

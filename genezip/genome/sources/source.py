@@ -1,8 +1,8 @@
 """``source.json``, the file through which later stages open a source of DNA.
 
-It has the kind of source (mirror, download, simulated, or files of the user) and lists the files
-of the source with size, SHA-256, origin, release and licence. The files are beside it in the same
-layout for all sources, so later stages do not depend on the kind.
+It has the kind of source (mirror, download, simulated, files or genomes of the user) and lists the
+files of the source with size, SHA-256, origin, release and licence. The files are beside it in the
+same layout for all sources, so later stages do not depend on the kind.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,6 +15,7 @@ from genezip.artifacts.manifest import Kind
 from genezip.errors import GenezipError
 from genezip.formats.chrom_sizes import read_chrom_sizes
 from genezip.genome.organisms import Organism
+from genezip.region_classes import UNANNOTATED
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,7 +43,7 @@ class Source:
     Attributes
     ----------
     kind : str
-        mirror, download, simulated or files; part of every result row.
+        mirror, download, simulated, files or genomes; part of every result row.
     description : str
         One line for the head of the report.
     build : str
@@ -85,6 +86,7 @@ class Source:
             self.folder / self.raw["pieces"],
             self.folder / self.raw["chrom_sizes"],
             self.build,
+            [contig for organism in self.organisms for contig in organism.circular],
         )
 
     @property
@@ -105,10 +107,13 @@ class Source:
         """One annotation set by name, with the contig names of the assembly.
 
         ``transcripts`` and ``gene_types`` are as in the section ``regions`` of the configuration.
+        The set ``unannotated`` of genomes without annotation has no gene.
         """
-        from genezip.genome.gene_models import read_gene_models
-        from genezip.genome.names import match_chrom_style
+        from genezip.genome.gene_models import no_genes, read_gene_models
+        from genezip.genome.names import match_chrom_style, rename_contigs
 
+        if name == UNANNOTATED and self._has_unannotated():
+            return no_genes(UNANNOTATED)
         sets = self.raw["annotations"]
         if name not in sets:
             raise GenezipError(
@@ -116,16 +121,24 @@ class Source:
             )
         entry = sets[name]
         path = self.folder / entry["path"]
-        found = read_gene_models(path, entry["format"], transcripts, gene_types)
-        return match_chrom_style(found, self.chrom_sizes())
+        sizes = self.chrom_sizes()
+        if "contigs" not in entry:
+            found = read_gene_models(path, entry["format"], transcripts, gene_types)
+            return match_chrom_style(found, sizes)
+        own = {record: sizes[contig] for record, contig in entry["contigs"].items()}
+        circular = {record: own[record] for record in entry["circular"]}
+        found = read_gene_models(path, entry["format"], transcripts, gene_types, circular)
+        return rename_contigs(match_chrom_style(found, own), entry["contigs"])
 
     def annotations(
         self, transcripts: "Transcripts" = "basic", gene_types: Sequence[str] | None = None
     ) -> "dict[str, Annotation]":
-        """All annotation sets by name."""
-        return {
-            name: self.annotation(name, transcripts, gene_types) for name in self.raw["annotations"]
-        }
+        """All annotation sets by name, with that of genomes without annotation if there are any."""
+        names = [*self.raw["annotations"], *([UNANNOTATED] if self._has_unannotated() else [])]
+        return {name: self.annotation(name, transcripts, gene_types) for name in names}
+
+    def _has_unannotated(self) -> bool:
+        return any(organism.annotation is None for organism in self.organisms)
 
     def rmsk(self) -> "pd.DataFrame | None":
         """Interspersed repeats (RepeatMasker) on the contigs of the assembly; None without any."""

@@ -1,7 +1,7 @@
 """Source `files`: FASTA, annotation and repeats of the user."""
 
 import logging
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -21,7 +21,10 @@ from genezip.genome.sources.splits import check_names, split_parts
 logger = logging.getLogger(__name__)
 
 _REPEATS = {"rmsk": ("rmsk.out", read_rmsk_out), "trf": ("trf.bed", read_trf)}
-_AS_GIVEN = ("as given", "as given")  # release, licence
+AS_GIVEN = ("as given", "as given")
+"""Release and licence of a file of the user."""
+
+_ONLY_OF_PROTEINS = frozenset(b"EFILPQefilpq")  # letters of amino acids that are no IUPAC base
 
 
 def fetch_user_files(draft: Draft, root: Path, settings: Genome) -> None:
@@ -41,23 +44,22 @@ def fetch_user_files(draft: Draft, root: Path, settings: Genome) -> None:
     repeats = {key: root / name for key in _REPEATS if (name := getattr(settings, key)) is not None}
     for key, path in repeats.items():
         need_regular(path, "the table", f"check genome.{key}")
-    sizes = _sizes(fasta, settings)
+    sizes = contig_sizes(read_records(fasta), settings, fasta)
     chosen = _chosen(settings, sizes)
-    draft.write_segments(_segments(fasta, settings, sizes), sizes, settings.fasta, *_AS_GIVEN)
-    with open_bytes(genes) as handle:  # reports a truncated file before it is parsed
-        while handle.read(1 << 20):
-            pass
+    segments = cut_segments(read_records(fasta), settings, sizes, "genes")
+    draft.write_segments(segments, sizes, settings.fasta, *AS_GIVEN)
+    read_to_end(genes)
     match_chrom_style(read_gene_models(genes, form, transcripts="all"), sizes)
     suffix = ".gz" if is_packed(genes) else ""
     name = draft.copy(
-        genes, f"genes.{form.removesuffix('12')}{suffix}", settings.annotation, *_AS_GIVEN
+        genes, f"genes.{form.removesuffix('12')}{suffix}", settings.annotation, *AS_GIVEN
     )
     draft.annotate("genes", name, form)
     for key, path in repeats.items():
         kept, read = _REPEATS[key]
         _warn_of_bare(path.name, match_repeats(path.name, read(path), sizes), chosen)
         suffix = ".gz" if is_packed(path) else ""
-        draft.repeats[key] = draft.copy(path, kept + suffix, getattr(settings, key), *_AS_GIVEN)
+        draft.repeats[key] = draft.copy(path, kept + suffix, getattr(settings, key), *AS_GIVEN)
     bp = sum(sizes[contig] for contig in chosen)
     draft.finish(
         "files",
@@ -83,13 +85,25 @@ def _chosen(settings: Genome, contigs: Collection[str]) -> list[str]:
     return [contig for contig in contigs if wanted is None or contig in wanted]
 
 
-def _sizes(fasta: Path, settings: Genome) -> dict[str, int]:
+def read_to_end(path: Path) -> None:
+    """Read a compressed file once, which reports a truncated one before it is parsed."""
+    with open_bytes(path) as handle:
+        while handle.read(1 << 20):
+            pass
+
+
+def contig_sizes(
+    records: Iterable[tuple[str, bytes]], settings: Genome, fasta: Path
+) -> dict[str, int]:
     """Length (bp) of every contig of a FASTA that has any base, after checking the names.
 
     This is a separate pass over the FASTA, because an entry of the config (``ctg:1-500``) can be
     interpreted only when all contig names are known.
     """
-    sizes = {name: len(sequence) for name, sequence in read_records(fasta)}
+    sizes = {}
+    for name, sequence in records:
+        refuse_protein(name, sequence, fasta)
+        sizes[name] = len(sequence)
     chosen = _chosen(settings, sizes)
     check_names(settings, sizes, chosen, str(fasta))
     for name in chosen:
@@ -99,11 +113,28 @@ def _sizes(fasta: Path, settings: Genome) -> dict[str, int]:
     return {name: length for name, length in sizes.items() if length}
 
 
-def _segments(
-    fasta: Path, settings: Genome, sizes: Mapping[str, int]
+def refuse_protein(name: str, sequence: bytes, fasta: Path) -> None:
+    """Raise for a record with several letters that only proteins have."""
+    found = sorted({chr(code).upper() for code in _ONLY_OF_PROTEINS if code in sequence})
+    if len(found) > 1:
+        raise GenezipError(
+            f"{fasta} holds proteins, not DNA: its record {name} has the letters "
+            f"{', '.join(found)}; name the FASTA of the genome"
+        )
+
+
+def cut_segments(
+    records: Iterable[tuple[str, bytes]],
+    settings: Genome,
+    sizes: Mapping[str, int],
+    annotation: str,
 ) -> Iterator[tuple[Segment, bytes]]:
+    """The segments of the selected contigs, cut where the split changes, with their bases.
+
+    ``annotation`` is the name of the annotation set of all of them.
+    """
     chosen, names = set(_chosen(settings, sizes)), set(sizes)
-    for name, sequence in read_records(fasta):
+    for name, sequence in records:
         if name not in chosen:
             continue
         for start, end, split in split_parts(name, len(sequence), settings, sizes):
@@ -115,7 +146,7 @@ def _segments(
                 start=start,
                 end=end,
                 split=split,
-                annotation="genes",
+                annotation=annotation,
                 soft_masked=is_soft_masked(part),
                 rmsk=settings.rmsk is not None,
                 trf=settings.trf is not None,
