@@ -22,11 +22,10 @@ from genezip.genome.organisms import STANDARD_CODE
 CODING_COLUMNS = ("chrom", "start", "end", "strand", "gene_id", "name", "genetic_code")
 
 COMPOUND = "compound"
-NO_STRAND = "no_strand"
 AMBIGUOUS = "ambiguous_base"
 OUT_OF_FRAME = "out_of_frame"
 INTERNAL_STOP = "internal_stop"
-REASONS = (COMPOUND, NO_STRAND, AMBIGUOUS, OUT_OF_FRAME, INTERNAL_STOP)
+REASONS = (COMPOUND, AMBIGUOUS, OUT_OF_FRAME, INTERNAL_STOP)
 """Reasons to leave a coding sequence out, in the order in which they are checked."""
 
 NO_STOP = "no_stop"  # the last codon is no stop codon
@@ -201,11 +200,9 @@ def _intervals(
     for (chrom, name), some in parts.groupby(keys, sort=False, observed=True):
         pieces = list(zip(some["start"].tolist(), some["end"].tolist(), strict=True))
         stretches = _stretches(sorted(pieces), sizes[chrom] if chrom in around else None)
-        strands = some["strand"].unique().tolist()
-        reason = COMPOUND if len(stretches) > 1 or len(strands) > 1 else ""
-        reason = reason or ("" if strands[0] in ("+", "-") else NO_STRAND)
         start, end = stretches[0][0], stretches[-1][1]
-        rows.append((chrom, start, end, strands[0], name, reason))
+        reason = COMPOUND if len(stretches) > 1 else ""
+        rows.append((chrom, start, end, some["strand"].iloc[0], name, reason))
     table = pd.DataFrame(rows, columns=["chrom", "start", "end", "strand", "id", "reason"])
     described = annotation.transcripts.drop_duplicates("transcript_id").set_index("transcript_id")
     for column, source in (("gene_id", "gene_id"), ("name", "gene_name")):
@@ -296,7 +293,7 @@ def _checked(ids: np.ndarray, genetic_code: int) -> tuple[str, list[str]]:
 
 def _refuse_other_genome(name: str, found: pd.DataFrame) -> None:
     """Refuse an annotation most of whose coding sequences do not read through."""
-    simple = found[~found["reason"].isin([COMPOUND, NO_STRAND, AMBIGUOUS])]
+    simple = found[~found["reason"].isin([COMPOUND, AMBIGUOUS])]
     good = int((simple["reason"] == "").sum())
     if len(simple) >= _FEWEST and good < _LEAST_READABLE * len(simple):
         codes = ", ".join(map(str, sorted(simple["genetic_code"].unique())))
