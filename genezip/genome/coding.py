@@ -6,15 +6,16 @@ frame or an annotation of another genome would look like a model without codon p
 """
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
 import pandas as pd
 
-from genezip.alphabet import A_ID, OneSequence, encode, is_base, reverse_complement
+from genezip.alphabet import A_ID, N_ID, OneSequence, encode, is_base, reverse_complement
 from genezip.errors import GenezipError
+from genezip.genome.assembly import Assembly
 from genezip.genome.gene_models import Annotation
 from genezip.genome.names import first_names
 from genezip.genome.organisms import STANDARD_CODE
@@ -123,6 +124,17 @@ def bases_of(ids: np.ndarray, start: int, end: int, strand: str) -> np.ndarray:
     inside = start >= 0 and end <= length
     found = ids[start:end] if inside else ids[np.arange(start, end) % length]
     return reverse_complement(found) if strand == "-" else found
+
+
+def contig_ids(assembly: Assembly, contigs: Iterable[str]) -> dict[str, np.ndarray]:
+    """Token ids of whole contigs, joined from their segments; N where there is no segment."""
+    found = {
+        contig: np.full(assembly.chrom_sizes[contig], N_ID, dtype=np.uint8) for contig in contigs
+    }
+    for segment in assembly.segments:
+        if segment.chrom in found:
+            found[segment.chrom][segment.start : segment.end] = assembly.ids(segment)
+    return found
 
 
 def window_around(
