@@ -99,18 +99,16 @@ def coding_sequences(
     """
     genes = _intervals(annotation, sequences, circular)
     ids = {chrom: encode(sequences[chrom], chrom) for chrom in genes["chrom"].unique()}
-    rows, reasons, notes = [], [], []
-    for gene in genes.to_dict("records"):
-        code = _code_of(gene["chrom"], genetic_code)
-        reason = gene.pop("reason")
+    codes = [_code_of(chrom, genetic_code) for chrom in genes["chrom"]]
+    reasons, notes = [], []
+    places = (genes[name] for name in ("chrom", "start", "end", "strand", "reason"))
+    for code, chrom, start, end, strand, reason in zip(codes, *places, strict=True):
         noted: list[str] = []
         if not reason:
-            contig = ids[gene["chrom"]]
-            reason, noted = _checked(bases_of(contig, **_place(gene)), code)
-        rows.append({**gene, "genetic_code": code})
+            reason, noted = _checked(bases_of(ids[chrom], start, end, strand), code)
         reasons.append(reason)
-        notes.append(noted)
-    found = pd.DataFrame(rows).assign(reason=reasons, noted=notes)
+        notes.append(" ".join(noted))
+    found = genes.assign(genetic_code=codes, reason=reasons, noted=notes)
     _refuse_other_genome(annotation.name, found)
     return _kept(annotation.name, found)
 
@@ -222,7 +220,8 @@ def _intervals(
         table[column] = known.where(known.notna() & (known != ""), table["id"])
     order = {chrom: number for number, chrom in enumerate(sequences)}
     rank = table["chrom"].map(order)
-    table = table.assign(rank=rank).sort_values(["rank", "start", "end", "id"], kind="stable")
+    order_of = ["rank", "start", "end", "id"]
+    table = table.assign(rank=rank).sort_values(order_of, kind="stable", ignore_index=True)
     return table[["chrom", "start", "end", "strand", "gene_id", "name", "reason"]]
 
 
@@ -246,10 +245,6 @@ def _stretches(pieces: list[tuple[int, int]], circle: int | None) -> list[tuple[
         kept[-1] = (kept[-1][0], circle + kept[0][1])
         kept = kept[1:]
     return kept
-
-
-def _place(gene: Mapping[str, object]) -> dict:
-    return {key: gene[key] for key in ("start", "end", "strand")}
 
 
 def _code_of(chrom: str, genetic_code: int | Mapping[str, int]) -> int:
@@ -324,7 +319,7 @@ def _kept(name: str, found: pd.DataFrame) -> CodingSequences:
     kept, lost = best[~best["bad"]], best[best["bad"]]
     counted = lost["reason"].value_counts().to_dict()
     left_out = {reason: int(counted[reason]) for reason in REASONS if reason in counted}
-    notes = [note for noted in kept["noted"] for note in noted]
+    notes = " ".join(kept["noted"]).split()
     noted = {note: notes.count(note) for note in (NO_STOP, OTHER_START) if note in notes}
     shown = ", ".join(f"{reason} {number:,}" for reason, number in left_out.items())
     kept_too = ", ".join(f"{note} {number:,}" for note, number in noted.items())
