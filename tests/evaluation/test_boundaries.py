@@ -5,7 +5,9 @@ from itertools import permutations
 
 import numpy as np
 import pytest
+import torch
 from toolkit.dna import random_dna, random_ids, reverse_complement
+from toolkit.networks import speaking_network, toy_card
 
 from genezip.alphabet import decode, encode
 from genezip.errors import GenezipError
@@ -23,6 +25,8 @@ from genezip.evaluation.boundaries import (
 from genezip.models.base import PlainCompressor, ids_of
 from genezip.models.compressed import Compressed, tokens_at
 from genezip.models.fixed.compressor import Fixed
+from genezip.models.genezip.compressor import GeneZip
+from genezip.models.hnet.windows import padded
 
 
 def hierarchy(length, first, second, bound=False):
@@ -72,6 +76,25 @@ def test_what_has_no_boundaries_is_one_sentence() -> None:
     )
     with pytest.raises(GenezipError, match="bare has 2 stages but gives no boundary probability"):
         boundary_track(bare, "bare")
+
+
+def test_boundaries_of_a_network_of_two_stages() -> None:
+    """The routing itself says which bases open a token of each stage."""
+    network = speaking_network(bound="none").eval()
+    model = GeneZip(network, toy_card(network.shape))
+    windows = [random_ids(length, length) for length in (90, 40, 133)]
+    tracks = boundary_tracks(model, windows, 200)
+    for ids, track in zip(windows, tracks, strict=True):
+        with torch.inference_mode():
+            output = network(*padded([ids], torch.device("cpu")))
+        outer, inner = (routing.boundary_mask[0].numpy() for routing in output.routings)
+        np.testing.assert_array_equal(track.hard[0], outer)
+        opened = np.flatnonzero(outer)[inner[: outer.sum()]]
+        np.testing.assert_array_equal(np.flatnonzero(track.hard[1]), opened)
+        assert 1 < track.hard[1].sum() < track.hard[0].sum() < len(ids)
+    bounded = speaking_network(k_min=[30, 15]).eval()
+    with pytest.raises(GenezipError, match="a bound on the tokens of toy overruled its stage 0"):
+        boundary_tracks(GeneZip(bounded, toy_card(bounded.shape)), windows, 200)
 
 
 def test_tracks_come_in_the_order_of_the_sequences_whatever_the_batches() -> None:
