@@ -94,7 +94,7 @@ class Metric:
     BOUNDARY_RATE = "boundary_rate"  # tokens over the tokens of the stage before; see of_stage
     BOUNDARY_PROB = "boundary_prob"  # mean probability, stage 0
     PERIOD3_AMPLITUDE = "period3_amplitude"  # of the boundary rate along codons, pooled over genes
-    PERIOD3_POWER = "period3_power"  # Fourier power at 1/3 over that beside it, mean over genes
+    PERIOD3_POWER = "period3_power"  # share of the Fourier power near 1/3 that is at 1/3
     PHASE_LOCK = "phase_lock"  # mean resultant length of the codon phases of genes
 
 

@@ -11,16 +11,19 @@ with which a token begins has a codon position; start and stop codons themselves
 - ``phase_lock``: every gene has the vector sum (h - r e) exp(-2 pi i x / 3) over its bases x, where
   h marks boundaries, e the bases that could have one, and r is the gene's own rate. The value is
   the length of the mean of their directions: 1 if all genes have one phase, 0 if none is preferred.
-- ``period3_power``: power of the same signal at one third, over its mean at frequencies beside it.
-  It needs no common phase, so a fixed grid of 3 has the highest power and no lock.
+- ``period3_power``: of the Fourier power of the same signal at one third and at ten frequencies
+  beside it, the share at one third: 1/11 without a period, 1 for a fixed grid of 3. It needs no
+  common phase, so the grid has all the power and no lock.
 
 Amplitude and lock have a p-value: the boundaries of every gene are shifted by a random offset,
 circularly inside the gene, which keeps their rate and spacing but not their frame. The distance
-from the start of a window to its gene is random, so that a grid cannot be in frame by construction.
+from the ends of a window to its gene has every remainder equally often, so that a grid cannot be in
+frame by construction.
 
 Long windows give rates by feature, as the dnaHNet paper does (arXiv 2602.10603): start and stop
 codons, coding bases, promoters (100 bases before a start codon that are in no gene) and intergenic
-bases. There both directions are read: ``+`` counts the genes of the direction that is read.
+bases, with intervals over eighths of windows. Both directions are read there: ``+`` counts the
+genes of the direction that is read.
 """
 
 import logging
@@ -66,19 +69,10 @@ PROFILE_COLUMNS = (
 codon; ``prob`` is the mean probability of stage 0, empty elsewhere."""
 
 _TURN = np.exp(-2j * np.pi * np.arange(3) / 3)  # of each codon position
-_BESIDE = (
-    -6,
-    -5,
-    -4,
-    -3,
-    -2,
-    2,
-    3,
-    4,
-    5,
-    6,
-)  # frequencies beside one third, in steps of 1 / length
+# frequencies near one third, in steps of 1 / length; the next ones share power with it
+_NEAR = (-6, -5, -4, -3, -2, 0, 2, 3, 4, 5, 6)
 _CODING = ("coding",)
+_BLOCKS = 8  # blocks of a long window for the bootstrap
 
 logger = logging.getLogger(__name__)
 
@@ -93,7 +87,7 @@ class PhaseCounts:
     hard, eligible : float64 arrays, shape (G, S, 3), boundaries of each stage, and bases that could
         have one
     prob : float64 array, shape (G, 3), or None, summed probability of stage 0
-    power, beside : float64 arrays, shape (G, S), power at one third, and its mean beside it
+    power, near : float64 arrays, shape (G, S), power at one third, and there and beside it together
     """
 
     length: np.ndarray
@@ -101,7 +95,7 @@ class PhaseCounts:
     eligible: np.ndarray
     prob: np.ndarray | None
     power: np.ndarray
-    beside: np.ndarray
+    near: np.ndarray
 
     @property
     def stages(self) -> int:
@@ -132,7 +126,7 @@ def count_phases(tracks: Sequence[BoundaryTrack]) -> PhaseCounts:
     def by_position(values: np.ndarray) -> np.ndarray:
         return values.reshape(*values.shape[:-1], -1, 3).sum(axis=-2).astype(np.float64)
 
-    hard, eligible, prob, power, beside = [], [], [], [], []
+    hard, eligible, prob, power, near = [], [], [], [], []
     for track in tracks:
         can = np.stack([track.eligible(stage) for stage in range(len(track.hard))])
         hard.append(by_position(track.hard))
@@ -143,14 +137,14 @@ def count_phases(tracks: Sequence[BoundaryTrack]) -> PhaseCounts:
         spectrum = np.abs(np.fft.rfft(track.hard - rate[:, None] * can)) ** 2
         third = track.hard.shape[1] // 3
         power.append(spectrum[:, third])
-        beside.append(spectrum[:, [third + step for step in _BESIDE]].mean(axis=1))
+        near.append(spectrum[:, [third + step for step in _NEAR]].sum(axis=1))
     return PhaseCounts(
         np.array([track.hard.shape[1] for track in tracks]),
         np.array(hard),
         np.array(eligible),
         np.array(prob) if len(prob) == len(tracks) else None,
         np.array(power),
-        np.array(beside),
+        np.array(near),
     )
 
 
@@ -192,14 +186,14 @@ def phase_metrics(counts: PhaseCounts, bootstrap: BlockBootstrap, suffix: str = 
         "real": directions.real,
         "imaginary": directions.imag,
         "power": counts.power,
-        "beside": counts.beside,
+        "near": counts.near,
     }
     sums = bootstrap.sums(columns)
     rates = ratio(sums["hard"], sums["eligible"])
     support = bootstrap.support(counts.eligible)
     genes, n = np.array(len(counts.length)), np.array([len(counts.length)] * 3)
     lock = np.hypot(sums["real"], sums["imaginary"]) / sums["one"][:, None]
-    power = ratio(sums["power"], sums["beside"])
+    power = ratio(sums["power"], sums["near"])
     found: Found = {}
     for stage in range(counts.stages):
 
@@ -213,7 +207,7 @@ def phase_metrics(counts: PhaseCounts, bootstrap: BlockBootstrap, suffix: str = 
             (Metric.PHASE_LOCK, lock[:, stage]),
             (Metric.PERIOD3_POWER, power[:, stage]),
         ):
-            found[name(metric)] = (_CODING, bootstrap.summarise(values, scale="ratio"), genes)
+            found[name(metric)] = (_CODING, bootstrap.summarise(values, scale="share"), genes)
     if counts.prob is not None:
         sums = bootstrap.sums({"prob": counts.prob, "bases": counts.eligible[:, 0]})
         means = ratio(sums["prob"], sums["bases"])
@@ -394,23 +388,20 @@ def _feature_rows(
         return []
     forward = boundary_tracks(compressor, [w.ids for w in windows], settings.batch_bp)
     other = [reverse_complement(window.ids) for window in windows]
-    backward = boundary_tracks(compressor, other, settings.batch_bp)
-    bootstrap = BlockBootstrap(np.arange(len(windows)), settings.bootstrap, settings.seed)
+    backward = [
+        track.part(0, track.hard.shape[1], reverse=True)
+        for track in boundary_tracks(compressor, other, settings.batch_bp)
+    ]
+    blocks = np.arange(len(windows) * _BLOCKS)
+    bootstrap = BlockBootstrap(blocks, settings.bootstrap, settings.seed)
     rows: list[Row] = []
-    for strand in "+-":
-        # (track, feature of every base along it) of both directions of each window
-        read = [
-            pair
-            for window, one, two in zip(windows, forward, backward, strict=True)
-            for pair in (
-                (one, window.features[strand]),
-                (two, window.features["-" if strand == "+" else "+"][::-1]),
-            )
-        ]
+    for strand, opposite in ("+-", "-+"):
+        read = [(track, w.features[strand]) for track, w in zip(forward, windows, strict=True)]
+        read += [(track, w.features[opposite]) for track, w in zip(backward, windows, strict=True)]
         for stage in range(len(forward[0].hard)):
             found, tests = _by_feature(read, stage, bootstrap, settings.shifts, rng)
             common = {**cells, "strand": strand}
-            rows += expand(found, unit="windows", **common)
+            rows += expand(found, unit="blocks", **common)
             rows += expand(tests, unit="shifts", **common)
     return rows
 
@@ -422,19 +413,21 @@ def _by_feature(
     shifts: int,
     rng: np.random.Generator,
 ) -> tuple[Found, Found]:
-    """Rate of a stage in every feature, then p of each rate; ``read`` has two entries a window."""
+    """Rate of a stage in every feature, then p of each rate.
+
+    ``read`` has boundaries and features of all windows in one direction, then in the other.
+    """
     n = len(FEATURES)
-    hard, can = np.zeros((2, len(read), n))
+    counted = np.zeros((2, len(read), _BLOCKS, n))
     for number, (track, features) in enumerate(read):
-        here, able = track.hard[stage], track.eligible(stage)
-        can[number] = np.bincount(features[able], minlength=n)[:n]
-        hard[number] = np.bincount(features[here], minlength=n)[:n]
-    by_window = [values.reshape(-1, 2, n).sum(axis=1) for values in (hard, can)]
+        block = np.arange(len(features)) * _BLOCKS // len(features)
+        cells = block * n + features
+        for sums, mask in zip(counted, (track.hard[stage], track.eligible(stage)), strict=True):
+            sums[number] = np.bincount(cells[mask], minlength=_BLOCKS * n).reshape(_BLOCKS, n)
+    # both directions of a block together: (hard or can, windows * blocks, features)
+    counted = counted.reshape(2, 2, -1, n).sum(axis=1)
     regions = ("all", *FEATURES[1:])
-    hard, can = (
-        np.concatenate([values.sum(-1, keepdims=True), values[:, 1:]], axis=1)
-        for values in by_window
-    )
+    hard, can = np.concatenate([counted.sum(-1, keepdims=True), counted[..., 1:]], axis=-1)
     sums = bootstrap.sums({"hard": hard, "can": can})
     rates = bootstrap.summarise(ratio(sums["hard"], sums["can"]), bootstrap.support(can), "share")
     name = of_stage(Metric.BOUNDARY_RATE, stage)

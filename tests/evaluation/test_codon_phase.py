@@ -76,12 +76,12 @@ def test_counts_against_loops_over_bases() -> None:
             vector = sum(s * np.exp(-2j * np.pi * x / 3) for x, s in enumerate(signal))
             assert vectors[number, stage] == pytest.approx(vector)
             assert counts.power[number, stage] == pytest.approx(abs(vector) ** 2)
-            beside = [
+            near = [
                 abs(sum(s * np.exp(-2j * np.pi * x * (length // 3 + k) / length)
                         for x, s in enumerate(signal))) ** 2
-                for k in (-6, -5, -4, -3, -2, 2, 3, 4, 5, 6)
+                for k in (-6, -5, -4, -3, -2, 0, 2, 3, 4, 5, 6)
             ]  # fmt: skip
-            assert counts.beside[number, stage] == pytest.approx(np.mean(beside))
+            assert counts.near[number, stage] == pytest.approx(sum(near))
             for position in range(3):
                 assert counts.hard[number, stage, position] == hard[position::3].sum()
                 assert counts.eligible[number, stage, position] == sum(can[position::3])
@@ -117,7 +117,7 @@ def test_values_of_metrics_are_those_of_the_pooled_counts() -> None:
     _, lock, genes = found["phase_lock_stage0"]
     assert lock.value == pytest.approx(abs(counts.directions()[:, 0].mean())) and genes == 20
     _, power, _ = found["period3_power_stage0"]
-    assert power.value == pytest.approx(counts.power[:, 0].sum() / counts.beside[:, 0].sum())
+    assert power.value == pytest.approx(counts.power[:, 0].sum() / counts.near[:, 0].sum())
 
 
 def test_boundaries_of_codons_have_a_period_and_one_phase(read) -> None:
@@ -148,7 +148,8 @@ def test_boundaries_of_codons_have_a_period_and_one_phase(read) -> None:
 def test_a_grid_of_three_has_a_period_but_no_phase(read) -> None:
     found = scores(codon_phase(Fixed(3), read, SETTINGS, "test", "simulated"))
     for strand in "+-":
-        assert found[strand, "period3_power_stage0", "coding"] > 1000
+        assert found[strand, "period3_power_stage0", "coding"] == pytest.approx(1)
+        assert found[strand, "phase_lock_stage0", "coding"] < 0.1
         assert found[strand, "phase_lock_stage0_p", "coding"] > 0.05
         assert found[strand, "period3_amplitude_stage0_p", "coding"] > 0.05
         assert found[strand, "boundary_rate_stage0", "all"] == pytest.approx(1 / 3, abs=0.001)
@@ -192,7 +193,7 @@ def test_the_command(tmp_path, capsys) -> None:
     table = DNA_SCORES.read(tmp_path / "phase.tsv")
     assert set(table["split"]) == {"train", "test"} and set(table["subset"]) == {"bug"}
     assert set(table["model"]) == {"after-g"} and set(table["task"]) == {"codon_phase"}
-    assert set(table["unit"]) == {"genes", "shifts", "windows"}
+    assert set(table["unit"]) == {"genes", "shifts", "blocks"}
     profile = pd.read_csv(tmp_path / "profile.tsv", sep="\t")
     assert list(profile.columns) == list(PROFILE_COLUMNS) and profile["offset"].max() == 60
     before = (tmp_path / "phase.tsv").read_bytes()

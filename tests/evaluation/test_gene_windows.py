@@ -16,7 +16,7 @@ from genezip.evaluation.gene_windows import (
 )
 from genezip.genome.coding import coding_sequences
 
-SMALL = WindowSettings(genes=1000, flank=60, windows=2, window_bp=500)
+SMALL = WindowSettings(genes=1000, flank=60, windows=2, window_bp=2000)
 
 
 def shown(codes):
@@ -69,8 +69,8 @@ def test_genes_are_read_in_their_direction_and_stay_in_their_split(tmp_path) -> 
         phases.add((at % 3, (len(text) - at) % 3))
     assert len(phases) == 9  # of a grid of three, from either side
     (window, _) = found["train"].windows
-    assert len(window.ids) == 500 and set(window.features) == {"+", "-"}
-    codons = np.flatnonzero(window.features["+"] == FEATURES.index("start_codon"))
+    assert len(window.ids) == 2000 and set(window.features) == {"+", "-"}
+    codons = np.flatnonzero(window.features["+"][3:] == FEATURES.index("start_codon")) + 3
     assert decode(window.ids[codons[:3]]) == b"ATG"
 
 
