@@ -67,6 +67,7 @@ SHUFFLED = "_shuffled_dna"  # metric suffix: the same on DNA with shuffled dinuc
 P_VALUE = "_p"  # metric suffix: p of the value against random shifts
 CODON_PHASE = "codon_phase"  # task of boundaries along genes
 CODON_POSITIONS = ("codon_1", "codon_2", "codon_3")  # regions of these rows
+PUBLISHED_DNAHNET = "dnaHNet (3,2)"  # model of their published rates, whose source is PAPER
 WITHOUT_TRF = "rmsk_rest_without_trf"
 """Subset of the bases outside RepeatMasker calls where the source has no TRF calls."""
 
@@ -197,7 +198,7 @@ DNA_SCORES = ScoreTable(
         "note",
         "seed",
         "scale",
-        "source",  # where the DNA is from: mirror, download, simulated, files
+        "source",  # where the DNA is from: mirror, download, simulated, files; or paper
     ),
     later=frozenset({"blocks", "note"}),
     again="evaluate again",

@@ -302,6 +302,7 @@ def codon_phase(
 
     Every coding sequence in frame is read in its direction and against it. The
     controls are shifted boundaries (p-values) and DNA with shuffled dinucleotides.
+    Rows whose source is paper are the published rates of dnaHNet.
 
     \b
     Example:
@@ -314,7 +315,7 @@ def codon_phase(
 
     from genezip.artifacts.scores import DNA_SCORES
     from genezip.artifacts.tables import write_tsv
-    from genezip.evaluation.codon_phase import PhaseSettings
+    from genezip.evaluation.codon_phase import PhaseSettings, published_rows
     from genezip.evaluation.codon_phase import codon_phase as measured
     from genezip.evaluation.gene_windows import WindowSettings, chosen_organisms, read_windows
     from genezip.genome.sources.source import Source
@@ -329,5 +330,6 @@ def codon_phase(
         measured(compressor, one, settings, scale, opened.kind)
         for one in read_windows(opened, chosen, read, split)
     ]
-    DNA_SCORES.write(out, [row for one in found for row in one.rows])
+    rows = [row for one in found for row in one.rows]
+    DNA_SCORES.write(out, [*rows, *published_rows(scale)])
     write_tsv(profile, pd.concat([one.profile for one in found], ignore_index=True))

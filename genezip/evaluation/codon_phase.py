@@ -26,7 +26,6 @@ bases, with intervals over eighths of windows. Both directions are read there: `
 genes of the direction that is read.
 """
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -34,16 +33,21 @@ import numpy as np
 import pandas as pd
 
 from genezip.alphabet import reverse_complement
+from genezip.artifacts.published import published_table
 from genezip.artifacts.scores import (
     CODON_PHASE,
     CODON_POSITIONS,
+    DNA_SCORES,
     P_VALUE,
+    PAPER,
+    PUBLISHED_DNAHNET,
     SHIFTED,
     SHUFFLED,
     Metric,
     Row,
     of_stage,
 )
+from genezip.artifacts.tables import read_tsv
 from genezip.errors import GenezipError
 from genezip.evaluation.boundaries import (
     BoundaryTrack,
@@ -72,9 +76,16 @@ _TURN = np.exp(-2j * np.pi * np.arange(3) / 3)  # of each codon position
 # frequencies near one third, in steps of 1 / length; the next ones share power with it
 _NEAR = (-6, -5, -4, -3, -2, 0, 2, 3, 4, 5, 6)
 _CODING = ("coding",)
+_PUBLISHED_REGIONS = {
+    "global": "all",
+    "promoter": "promoter",
+    "start codon": "start_codon",
+    "coding region": "coding",
+    "stop codon": "stop_codon",
+    "intergenic": "intergenic",
+    **{f"codon position {n}": f"codon_{n}" for n in (1, 2, 3)},
+}
 _BLOCKS = 8  # blocks of a long window for the bootstrap
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -446,3 +457,34 @@ def _by_feature(
         name + P_VALUE: (FEATURES[1:], Estimate(values, nowhere, nowhere), np.array(shifts))
     }
     return found, tests
+
+
+def published_rows(scale: str) -> list[Row]:
+    """Published rates of dnaHNet in B. subtilis 168 as score rows whose source is ``paper``.
+
+    Stages count from 0 here. The rates of its second stage are over the tokens of the first.
+    """
+    path = published_table("sister_dnahnet_boundaries")
+    columns = ("feature", "stage1_selection_pct", "stage2_selection_pct", "source")
+    todo = "restore the published table"
+    table = read_tsv(path or "", columns, first=todo, again=todo, separator=",")
+    rows = []
+    for stage in range(2):
+        for feature, percent, where in zip(
+            table["feature"], table[f"stage{stage + 1}_selection_pct"], table["source"], strict=True
+        ):
+            if np.isfinite(percent):
+                rows.append(
+                    DNA_SCORES.row(
+                        model=PUBLISHED_DNAHNET,
+                        task=CODON_PHASE,
+                        subset="Bacillus subtilis 168",
+                        region=_PUBLISHED_REGIONS[feature],
+                        metric=of_stage(Metric.BOUNDARY_RATE, stage),
+                        value=round(percent / 100, 6),
+                        scale=scale,
+                        note=where,
+                        source=PAPER,
+                    )
+                )
+    return rows

@@ -7,7 +7,7 @@ from toolkit.coding_genome import AfterG, EveryBase, bacterium
 from toolkit.command_line import call, succeed
 
 from genezip.artifacts.published import published_table
-from genezip.artifacts.scores import DNA_SCORES
+from genezip.artifacts.scores import CODON_POSITIONS, DNA_SCORES
 from genezip.errors import GenezipError
 from genezip.evaluation.boundaries import BoundaryTrack
 from genezip.evaluation.codon_phase import (
@@ -17,9 +17,10 @@ from genezip.evaluation.codon_phase import (
     codon_phase,
     count_phases,
     phase_metrics,
+    published_rows,
     shift_phases,
 )
-from genezip.evaluation.gene_windows import WindowSettings, chosen_organisms, read_windows
+from genezip.evaluation.gene_windows import FEATURES, WindowSettings, chosen_organisms, read_windows
 from genezip.metrics.bootstrap import BlockBootstrap
 from genezip.models.fixed.compressor import Fixed
 
@@ -191,6 +192,8 @@ def test_the_command(tmp_path, capsys) -> None:
     ]  # fmt: skip
     succeed(*words)
     table = DNA_SCORES.read(tmp_path / "phase.tsv")
+    assert len(table[table["source"] == "paper"]) == 15
+    table = table[table["source"] == "simulated"]
     assert set(table["split"]) == {"train", "test"} and set(table["subset"]) == {"bug"}
     assert set(table["model"]) == {"after-g"} and set(table["task"]) == {"codon_phase"}
     assert set(table["unit"]) == {"genes", "shifts", "blocks"}
@@ -206,10 +209,15 @@ def test_the_published_profile() -> None:
     path = published_table("sister_dnahnet_boundaries")
     assert path is not None
     table = pd.read_csv(path).set_index("feature")
-    assert table.loc["codon position 3", "stage1_selection_pct"] == 58.4
-    assert table.loc["start codon", "stage2_selection_pct"] == 81.3
     assert table["source"].str.startswith("arXiv:2602.10603").all()
-    codons = [table.loc[f"codon position {n}", "stage1_selection_pct"] for n in (1, 2, 3)]
-    assert np.mean(codons) == pytest.approx(
-        table.loc["coding region", "stage1_selection_pct"], abs=0.1
-    )
+    found = DNA_SCORES.frame(published_rows("demo")).set_index(["metric", "region"])
+    first = found.loc["boundary_rate_stage0", "value"]
+    assert first[list(CODON_POSITIONS)].tolist() == [0.065, 0.426, 0.584]
+    assert first[list(CODON_POSITIONS)].mean() == pytest.approx(first["coding"], abs=0.001)
+    second = found.loc["boundary_rate_stage1", "value"]
+    assert second.to_dict() == {
+        "all": 0.513, "promoter": 0.715, "start_codon": 0.813, "coding": 0.484,
+        "stop_codon": 0.517, "intergenic": 0.746,
+    }  # fmt: skip
+    assert set(found["source"]) == {"paper"} and set(found["note"]) == {"arXiv:2602.10603v3"}
+    assert set(first.index) <= {"all", *CODON_POSITIONS, *FEATURES}
