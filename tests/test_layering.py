@@ -30,7 +30,7 @@ LAYERS = {
     "download": ({"artifacts", "config"}, set[str]()),
     "genome": (
         {"artifacts", "config", "formats", "download"},
-        NUMBERS | {"pyranges", "pyfaidx"},
+        NUMBERS | {"pyranges", "pyfaidx", "Bio"},
     ),
     "corpus": (
         {"artifacts", "config", "formats", "genome"},

@@ -25,7 +25,8 @@ Row = dict[str, Any]
 
 SHARED = (
     "model",  # model, router, comparator or baseline; CORPUS, EXAMPLES and LABELS hold facts
-    "task",  # compression, comparison, markov, repeats; eqtl, etgp, cmp, ...; a part of labels
+    # compression, comparison, markov, repeats, codon_phase; eqtl, etgp, cmp, ...; a part of labels
+    "task",
     "subset",  # all, n_le_5pct, a GC tertile, a repeat class; of a task a tissue or cell type
     "split",  # train, valid or test; valid100: the first 100 validation maps
     "metric",  # ppl, bpt, enrichment, auroc, ...
@@ -61,7 +62,12 @@ GC_TERTILE_MEAN = "gc_tertile_mean"  # subset of the mean over the GC tertiles
 GC_ROUTER, FIXED_STRIDE, UNTRAINED = "gc_cpg", "fixed_stride", "untrained"
 """Controls: composition alone, equal distances, random weights."""
 WINDOW_MEAN = "_window_mean"  # metric suffix: mean over windows, where the metric itself is pooled
-SHIFTED = "_shifted"  # metric suffix: repeat ratio after random shifts of the repeats
+SHIFTED = "_shifted"  # metric suffix: the same after random shifts of the repeats or boundaries
+SHUFFLED = "_shuffled_dna"  # metric suffix: the same on DNA with shuffled dinucleotides
+P_VALUE = "_p"  # metric suffix: p of the value against random shifts
+CODON_PHASE = "codon_phase"  # task of boundaries along genes
+CODON_POSITIONS = ("codon_1", "codon_2", "codon_3")  # regions of these rows
+PUBLISHED_DNAHNET = "dnaHNet (3,2)"  # model of their published rates, whose source is PAPER
 WITHOUT_TRF = "rmsk_rest_without_trf"
 """Subset of the bases outside RepeatMasker calls where the source has no TRF calls."""
 
@@ -86,6 +92,11 @@ class Metric:
     BP = "bp"  # bases of a repeat
     REGION_SHARE = "region_share"
     GC_UPPER_EDGE = "gc_upper_edge"  # of a GC tertile
+    BOUNDARY_RATE = "boundary_rate"  # tokens over the tokens of the stage before; see of_stage
+    BOUNDARY_PROB = "boundary_prob"  # mean probability, stage 0
+    PERIOD3_AMPLITUDE = "period3_amplitude"  # of the boundary rate along codons, pooled over genes
+    PERIOD3_POWER = "period3_power"  # share of the Fourier power near 1/3 that is at 1/3
+    PHASE_LOCK = "phase_lock"  # mean resultant length of the codon phases of genes
 
 
 def under_bound(name: str, bound: str) -> str:
@@ -187,7 +198,7 @@ DNA_SCORES = ScoreTable(
         "note",
         "seed",
         "scale",
-        "source",  # where the DNA is from: mirror, download, simulated, files
+        "source",  # where the DNA is from: mirror, download, simulated, files; or paper
     ),
     later=frozenset({"blocks", "note"}),
     again="evaluate again",
