@@ -30,7 +30,7 @@ LAYERS = {
     "download": ({"artifacts", "config"}, set[str]()),
     "genome": (
         {"artifacts", "config", "formats", "download"},
-        NUMBERS | {"pyranges", "pyfaidx"},
+        NUMBERS | {"pyranges", "pyfaidx", "Bio"},
     ),
     "corpus": (
         {"artifacts", "config", "formats", "genome"},
@@ -57,7 +57,7 @@ LAYERS = {
     "tasks": (
         {"artifacts", "config", "formats", "download", "genome", "corpus", "metrics"}
         | {"models", "training", "inference", "evaluation"},
-        NUMBERS | {"torch", "sklearn", "pyBigWig"},
+        NUMBERS | {"torch", "sklearn", "pyBigWig", "Bio"},
     ),
     "report": (
         {"artifacts", "config"},

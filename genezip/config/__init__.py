@@ -33,6 +33,7 @@ from genezip.config.tasks import (
     Classification,
     Comparator,
     ContactMaps,
+    Essentiality,
     FineTuning,
     HeadTraining,
     Initiation,
@@ -40,6 +41,8 @@ from genezip.config.tasks import (
     Pairs,
     Task,
     UserLabels,
+    VariantEffect,
+    VariantSet,
 )
 from genezip.errors import GenezipError
 
@@ -57,6 +60,7 @@ __all__ = [
     "Config",
     "ContactMaps",
     "Corpus",
+    "Essentiality",
     "Evaluation",
     "ExtraClass",
     "FineTuning",
@@ -81,6 +85,8 @@ __all__ = [
     "Simulation",
     "Task",
     "UserLabels",
+    "VariantEffect",
+    "VariantSet",
     "check_presets",
     "load",
     "merge",
