@@ -1,4 +1,4 @@
-"""Compressors whose likelihood is a Markov chain of order 1, so that scores are easy to foretell."""
+"""Compressors whose likelihood is a chain of order 1, so that scores are easy to foretell."""
 
 from collections.abc import Mapping
 from typing import Any, Self
@@ -9,10 +9,12 @@ from genezip.alphabet import A_ID, OneSequence, encode, is_base
 from genezip.models.base import PlainCompressor, Sequences, ids_of
 from genezip.models.compressed import Compressed, Likelihood, LikelihoodKind, tokens_at
 
-# log-probability of a base (column) after a base (row), both A, C, G, T
-CHAIN = np.log(
-    [[0.4, 0.1, 0.3, 0.2], [0.25, 0.3, 0.15, 0.3], [0.1, 0.45, 0.25, 0.2], [0.2, 0.2, 0.35, 0.25]]
-)
+# Log-probability of a base (column) after a base (row), both A, C, G, T, in whole 1/64, so that
+# sums have no rounding and ties stay ties.
+_SHARES = [
+    [0.4, 0.1, 0.3, 0.2], [0.25, 0.3, 0.15, 0.3], [0.1, 0.45, 0.25, 0.2], [0.2, 0.2, 0.35, 0.25]
+]  # fmt: skip
+CHAIN = np.round(np.log(_SHARES) * 64) / 64
 
 
 def chain_log_prob(ids: np.ndarray, before: int | None = None) -> np.ndarray:
