@@ -57,7 +57,7 @@ LAYERS = {
     "tasks": (
         {"artifacts", "config", "formats", "download", "genome", "corpus", "metrics"}
         | {"models", "training", "inference", "evaluation"},
-        NUMBERS | {"torch", "sklearn", "pyBigWig"},
+        NUMBERS | {"torch", "sklearn", "pyBigWig", "Bio"},
     ),
     "report": (
         {"artifacts", "config"},

@@ -30,7 +30,8 @@ Subset = Annotated[str, typer.Option(help="Short name, as in result paths.")]
 Official = Annotated[str | None, typer.Option(help="Name of the subset in the deposit.")]
 Input = Annotated[Literal["authors", "full", "contrast"], typer.Option(help="Input of the model.")]
 Mode = Annotated[
-    Literal["frozen", "head_only", "release", "lora", "full"], typer.Option(help="Trained part.")
+    Literal["frozen", "zero_shot", "head_only", "release", "lora", "full"],
+    typer.Option(help="Trained part; zero_shot trains nothing."),
 ]
 Seed = Annotated[int, typer.Option(help="Seed.")]
 Models = Annotated[
@@ -245,7 +246,7 @@ def predict(
     genome: Genome = None,
     official: Official = None,
     features: Annotated[
-        Path | None, typer.Option(help="manifest.json of `features` (mode frozen).")
+        Path | None, typer.Option(help="manifest.json of `features` (modes frozen, zero_shot).")
     ] = None,
     folder: Annotated[
         Path | None, typer.Option(help="Model folder (other modes, and tasks that cache nothing).")

@@ -41,6 +41,7 @@ from genezip.config.tasks import (
     Classification,
     Comparator,
     ContactMaps,
+    Essentiality,
     FineTuning,
     HeadTraining,
     Initiation,
@@ -48,6 +49,8 @@ from genezip.config.tasks import (
     Pairs,
     Task,
     UserLabels,
+    VariantEffect,
+    VariantSet,
 )
 from genezip.errors import GenezipError
 
@@ -66,6 +69,7 @@ __all__ = [
     "Config",
     "ContactMaps",
     "Corpus",
+    "Essentiality",
     "Evaluation",
     "ExtraClass",
     "FineTuning",
@@ -92,6 +96,8 @@ __all__ = [
     "Simulation",
     "Task",
     "UserLabels",
+    "VariantEffect",
+    "VariantSet",
     "check_presets",
     "load",
     "merge",

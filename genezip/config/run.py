@@ -10,7 +10,7 @@ from genezip.config.genome import Genome, Regions
 from genezip.config.model import AnyEntry, FixedEntry, ModelEntry, Pretrain
 from genezip.config.results import Compress, Evaluation, Report
 from genezip.config.section import Key, Scale, Section, names, reasons, refuse_taken, without_empty
-from genezip.config.tasks import LEARNERS, Benchmarks, Labels
+from genezip.config.tasks import LEARNERS, Benchmarks, Essentiality, Labels, VariantEffect
 
 # Results of the workflow beside the folders of the corpora.
 CORPUS_FILES = ("exclusions.bed.gz", "exclusions.tsv")
@@ -62,6 +62,8 @@ class Config(Section):
     evaluation: Evaluation = Field(default_factory=Evaluation, description="metrics")
     benchmarks: Benchmarks = Field(default_factory=Benchmarks, description="tasks")
     labels: Labels = Field(default_factory=Labels, description="measured targets of the demo")
+    essentiality: Essentiality = Field(default_factory=Essentiality, description="essential genes")
+    variants: VariantEffect = Field(default_factory=VariantEffect, description="variant effect")
     report: Report = Field(description="the report")
 
     @model_validator(mode="after")

@@ -2,8 +2,9 @@
 
 Begin with ``base`` (what a task is) and ``run`` (the verbs: prepare, features, predict, baselines,
 score, and ``measure``, which runs all of them). ``pairs``, ``windows``, ``initiation`` and
-``classification`` are families of tasks. To add one, copy ``classification/task.py``, name it in
-:data:`REGISTRY` and give it a section in :mod:`genezip.config`. ``genezip.tasks["eqtl"]`` is one.
+``classification`` are families of tasks; ``essentiality`` and ``variants`` score a likelihood
+without any training. To add one, copy ``classification/task.py``, name it in :data:`REGISTRY` and
+give it a section in :mod:`genezip.config`. ``genezip.tasks["eqtl"]`` is one.
 """
 
 import sys
@@ -28,6 +29,8 @@ REGISTRY = {
     "elements": "genezip.tasks.classification.elements:Elements",
     "classification": "genezip.tasks.classification.task:Classification",
     "enhancer_gene": "genezip.tasks.pairs.crispri:CRISPRi",
+    "essentiality": "genezip.tasks.essentiality.task:EssentialGenes",
+    "variants": "genezip.tasks.variants.task:Variants",
 }
 """Class of every task, as ``module:Class``, so that only what is used is imported.
 

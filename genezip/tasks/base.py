@@ -46,7 +46,8 @@ class Method:
     model: str  # name of a model, comparator or baseline
     seed: int | None  # training seed; None where training draws nothing at random
     input: str  # ``authors``, ``full`` or ``contrast``; empty for baselines without sequence input
-    mode: str  # ``frozen``, ``head_only``, ``release``, ``lora`` or ``full``; ``baseline``
+    # ``frozen``, ``zero_shot``, ``head_only``, ``release``, ``lora`` or ``full``; ``baseline``
+    mode: str
 
     @property
     def label(self) -> str:
@@ -71,6 +72,7 @@ class Layout:
     prediction: str = "<f2"
     target: str = "<f2"
     holds: str = "numbers"  # content of an array, for messages
+    binary: bool = True  # whether targets of ``scalar`` are 0 or 1, not any number
 
     def fits(self, shape: Sequence[int]) -> bool:
         """Whether arrays of this shape can be of the task; an axis of -1 fits any size."""
@@ -138,7 +140,7 @@ Columns = Mapping[str, tuple[str, str]]
 
 @dataclass(frozen=True)
 class Published:
-    """Numbers of the paper that are shown beside ours (arXiv 2602.17739v1)."""
+    """Published numbers that are shown beside ours (most of arXiv 2602.17739v1)."""
 
     # from the subsets to subset and metric of each column; None where no table was recovered
     columns: Callable[[Subsets], Columns] | None = None
@@ -146,6 +148,9 @@ class Published:
     # mode in which the paper trained; None where it has no setting for the task
     mode: Mode | None = None
     split: str = "test"  # our split that the published numbers are of
+    # rows of tables that have other columns, with subset, model, metric, value and note; None where
+    # ``columns`` describes the table
+    rows: Callable[[], Sequence[Row]] | None = None
 
 
 @dataclass(frozen=True)
@@ -194,7 +199,8 @@ class Task(Protocol[E]):
     metrics : name of a metric -> units that its bootstrap resamples (genes, loci, blocks, ...)
     layout : kind, shape and precision of one prediction
     deposit : source of its files; None where the user has them
-    modes : what may be trained: a head on cached features (``frozen``), or parts of the model too
+    modes : what may be trained: a head on cached features (``frozen``), or parts of the model too;
+        ``zero_shot`` trains nothing, and its features are log-likelihoods
     published : numbers of the paper
     fasta : how the path of the deposit's own FASTA ends; empty where the run's genome is read
     one_folder : whether all subsets read one prepared folder
@@ -260,6 +266,10 @@ class Task(Protocol[E]):
         """Train on cached features (mode ``frozen``) and predict."""
         raise GenezipError(f"{self.name} has no cached features; use {self.modes_named()}")
 
+    def score_zero_shot(self, features: "FeatureStore", job: Job[E]) -> Iterator[Found]:
+        """Predict from cached log-likelihoods without any training (mode ``zero_shot``)."""
+        raise GenezipError(f"{self.name} has no zero-shot scores; use {self.modes_named()}")
+
     def fit_uncached(self, compressor: "Compressor", job: Job[E]) -> Iterator[Found]:
         """Train on vectors of a frozen model that are too many to be cached, and predict."""
         raise GenezipError(f"{self.name} reads cached features; compute them first")
@@ -309,6 +319,24 @@ class Task(Protocol[E]):
             {"rule": "paper", "split": "test", "metric": metric, "note": note}
             for metric in self.metrics
         ]
+
+    @property
+    def reads_likelihoods(self) -> bool:
+        """Whether the features of frozen models are log-likelihoods, not vectors."""
+        return "zero_shot" in self.modes and "frozen" not in self.modes
+
+    def as_read(self, compressor: "Compressor") -> "Compressor":
+        """The compressor as the features read it, with a likelihood or with vectors.
+
+        A system that lacks what they need is refused in one sentence.
+        """
+        from genezip.inference.changes import require_likelihood
+        from genezip.models.token_counts import with_vectors
+
+        if not self.reads_likelihoods:
+            return with_vectors(compressor)
+        require_likelihood(compressor)
+        return compressor
 
     def refuse_mode(self, mode: str) -> None:
         """Raise GenezipError where the task has no such mode of training."""

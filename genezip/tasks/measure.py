@@ -18,7 +18,6 @@ from genezip.artifacts.scores import LABELS, TASK_SCORES
 from genezip.errors import GenezipError
 from genezip.models import load
 from genezip.models.base import Compressor
-from genezip.models.token_counts import with_vectors
 from genezip.tasks.base import (
     ALL,
     Found,
@@ -150,7 +149,7 @@ def _prepared(
 def _opened(models: Sequence[str | Path], task: Task[Any], device: str) -> list[Compressor]:
     """The models in their order; two of one name and seed are refused before any is measured."""
     seen: dict[tuple[str, Any], str | Path] = {}
-    opened = [with_vectors(load(model, device, streams=task.streams)) for model in models]
+    opened = [task.as_read(load(model, device, streams=task.streams)) for model in models]
     for model, compressor in zip(models, opened, strict=True):
         name = compressor.name, compressor.metadata.get("seed")
         if name in seen:
@@ -176,7 +175,7 @@ def _model(task: Task[Any], one: _Subset, compressor: Compressor) -> Path:
         model=compressor.name,
         seed=compressor.metadata.get("seed"),
         input="full",
-        mode="frozen",
+        mode="zero_shot" if task.reads_likelihoods else "frozen",
     )
     facts = dict(compressor.facts)
     identity = {**run_identity(method, one.data), "facts": facts}

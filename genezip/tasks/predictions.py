@@ -156,7 +156,8 @@ class PredictionWriter:
             "hidden": np.asarray(hidden, np.float64),
         }
         if self.layout.kind == "scalar":
-            self._check_targets(method, columns["example"], columns["target"])
+            if self.layout.binary:
+                self._check_targets(method, columns["example"], columns["target"])
             known = np.where(np.isnan(columns["hidden"]), 0, columns["hidden"])
             self._check(method, found, "hidden", known)
         self._check(method, found, "prediction", found.prediction)

@@ -66,12 +66,10 @@ def features(
 
     The features of a system without vectors are counts of its token ids.
     """
-    from genezip.models.token_counts import with_vectors
-
     task = TASKS[name]
     if input not in ("authors", "full"):
         raise GenezipError(f"there are no features of the input {input}; use authors or full")
-    compressor = with_vectors(compressor)
+    compressor = task.as_read(compressor)
     Prepared.load(data, task.name)
     extraction = task.features(compressor, task.open(data, genome), input, settings)
     plan = extraction.plan
@@ -98,7 +96,8 @@ def predict(
     ----------
     genome : FASTA (or ``source.json``) that the data were prepared with
     method : its model ``cnn`` is the one-hot CNN; its mode ``frozen`` reads ``store``, or the model
-        in the folder ``model`` where a task caches nothing; other modes train that model
+        in the folder ``model`` where a task caches nothing; ``zero_shot`` reads ``store``, too;
+        other modes train the model in that folder
     official : name of the subset in the deposit
     seed : of initial weights, dropout, adapters and the order of examples
     out : prediction file, written atomically. Checkpoints lie in a hidden folder beside it, from
@@ -125,7 +124,7 @@ def predict(
         found = task.train_cnn(job)
     elif method.mode == "frozen" and not task.caches:
         found = _uncached(task, job, model)
-    elif method.mode == "frozen":
+    elif method.mode in ("frozen", "zero_shot"):
         found = _frozen(task, job, prepared, data, store)
     else:
         found = _live(task, job, model)
@@ -146,17 +145,19 @@ def _frozen(
     task: Task[Any], job: Job[Any], prepared: Prepared, data: Path, manifest: Path | None
 ) -> Iterator[Found]:
     if manifest is None:
-        raise GenezipError("the mode frozen reads cached features; name them with --features")
+        raise GenezipError(
+            f"the mode {job.method.mode} reads cached features; name them with --features"
+        )
     store = FeatureStore.load(manifest, data)
     _refuse_other(store, prepared.table(), job.method)
     return fit_store(task, store, job)
 
 
 def fit_store(task: Task[Any], store: FeatureStore, job: Job[Any]) -> Iterator[Found]:
-    """Predictions of a head on cached features; checkpoints are tied to these features."""
+    """Predictions from cached features: of a head, whose checkpoints are tied to them, or as is."""
     files = {entry["path"]: entry["sha256"] for entry in store.facts["files"]}
-    identity = {**job.identity, "features": files[FEATURES]}
-    return task.fit(store, replace(job, identity=identity))
+    job = replace(job, identity={**job.identity, "features": files[FEATURES]})
+    return task.score_zero_shot(store, job) if task.reads_likelihoods else task.fit(store, job)
 
 
 def _refuse_other(store: FeatureStore, table: pd.DataFrame, method: Method) -> None:

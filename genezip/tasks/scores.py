@@ -23,6 +23,7 @@ from genezip.artifacts.scores import (
     cell,
 )
 from genezip.errors import GenezipError
+from genezip.inference.changes import KINDS
 from genezip.metrics.bootstrap import (
     NO_SPREAD,
     BlockBootstrap,
@@ -31,6 +32,7 @@ from genezip.metrics.bootstrap import (
     ratio,
     scarcer,
 )
+from genezip.models.compressed import LikelihoodKind
 from genezip.tasks.base import Method
 from genezip.tasks.predictions import METHOD_COLUMNS, ArrayRow, PredictionFile, method_of
 
@@ -53,6 +55,22 @@ def row(method: Method, **cells: Any) -> Row:
 def joined(*notes: str) -> str:
     """Notes in one cell."""
     return "; ".join(note for note in notes if note)
+
+
+def of_kind(rule: str, kind: LikelihoodKind) -> str:
+    """Name of what is scored by a kind of likelihood.
+
+    Only scores of exact likelihoods have the plain name, so no other is compared with them.
+    """
+    return rule if kind == "exact" else f"{rule}_{kind}"
+
+
+def inexact(rule: str) -> str:
+    """Note on scores of a likelihood that is not exact; empty for others."""
+    for kind in KINDS[1:]:
+        if rule.endswith(f"_{kind}"):
+            return f"{kind} likelihood, not comparable with exact ones"
+    return ""
 
 
 def estimated(
@@ -289,6 +307,12 @@ class Compared:
     methods: Mapping[Method, Examples | None]  # predictions of each; None where it has only notes
     notes: Mapping[tuple[str, str], Mapping[str, Any]]  # as of :class:`Sheet`
 
+    @property
+    def units(self) -> np.ndarray:
+        """Resampled unit of every example, with the subset's name before its own; str (n,)."""
+        first = next(each for each in self.methods.values() if each is not None)
+        return np.array([f"{self.subset}\t{group}" for group in first.group])
+
     def of(self, model: str) -> Examples | None:
         """Predictions of the first method with this model; None without one."""
         return next((each for key, each in self.methods.items() if key.model == model), None)
@@ -304,6 +328,21 @@ class Compared:
         least_spread: float = NO_SPREAD,
     ) -> list[Row]:
         """Rows of every value, then of the paired differences, as of :meth:`Sheet.rows`.
+
+        ``control`` is that of :meth:`Sheet.rows`, the others are those of :meth:`sheet`.
+        """
+        return self.sheet(fill, unit, draws, resampled, shown, least_spread).rows(control)
+
+    def sheet(
+        self,
+        fill: Callable[[Sheet, Method, Examples], None],
+        unit: str,
+        draws: tuple[int, int],
+        resampled: Literal["group", "example"] = "group",
+        shown: frozenset[str] = frozenset(),
+        least_spread: float = NO_SPREAD,
+    ) -> Sheet:
+        """Scores of every method.
 
         Parameters
         ----------
@@ -322,7 +361,42 @@ class Compared:
             for label, metric in self.notes:
                 if label == method.label:
                     sheet.add(method, metric, None, 0)
-        return sheet.rows(control)
+        return sheet
+
+
+def mean_sheet(
+    some: Sequence[tuple[Compared, Sheet]],
+    subset: str,
+    draws: tuple[int, int],
+    scale: Scale = "share",
+) -> Sheet:
+    """Macro means over subsets, each with a sheet of one split scheme, as the subset ``subset``.
+
+    Units of all subsets are resampled. Without a unit the value of its subset changes, and the mean
+    by that change over the number of subsets. A method has a mean only if all subsets have a value.
+    """
+    groups = [part.units for part, _ in some]
+    bootstrap = BlockBootstrap(np.concatenate(groups), *draws)
+    order = np.unique(np.concatenate(groups))
+    places = [1 + np.searchsorted(order, np.unique(own)) for own in groups]
+    first = some[0][1]
+    mean = Sheet(bootstrap, first.unit, first.rule, first.split, shown=first.shown)
+    entries: dict[tuple[Method, str], list[Entry]] = defaultdict(list)
+    for _, sheet in some:
+        for entry in sheet.entries:
+            entries[replace(entry.method, subset=subset), entry.metric].append(entry)
+    for (method, metric), own in entries.items():
+        n, positives = sum(one.n for one in own), [one.positives for one in own]
+        known = None if None in positives else sum(one or 0 for one in positives)
+        if len(own) < len(some) or any(len(one.values) == 1 for one in own):
+            mean.add(method, metric, None, n, known, note="a subset has no value")
+            continue
+        whole = np.array([one.values[0] for one in own])
+        values = np.full(1 + bootstrap.n_blocks, whole.mean())
+        for one, rows in zip(own, places, strict=True):
+            values[rows] += (one.values[1:] - one.values[0]) / len(own)
+        mean.add(method, metric, values, n, known, scale=scale)
+    return mean
 
 
 def compared(files: Sequence[PredictionFile]) -> list[Compared]:

@@ -38,6 +38,8 @@ def published_rows(
     """
     published = task.published
     common = {"task": task.name, "origin": PAPER, "rule": "paper", "split": "test"}
+    if published.rows is not None:
+        return [common | dict(row) for row in published.rows()]
     if paper is None or published.columns is None:
         if published.missing is None:
             return []
@@ -66,6 +68,7 @@ def mean_rows(measured: pd.DataFrame, subsets: Sequence[str]) -> pd.DataFrame:
     if len(subsets) < 2:
         return measured.iloc[:0]
     rows = []
+    measured = measured[measured["subset"].isin(list(subsets))]
     for key, group in measured.groupby(_GROUP, dropna=False, sort=False):
         known = group.dropna(subset=["value"])
         row = dict(zip(_GROUP, key, strict=True)) | {"subset": MEAN, "origin": MEASURED}

@@ -14,7 +14,9 @@ from genezip.errors import GenezipError
 from genezip.models.hnet.network import GeneZipNetwork
 from genezip.models.layers.lora import add_adapters, is_adapter
 
-MODES: tuple[Mode, ...] = tuple(mode for mode in get_args(Mode) if mode != "frozen")
+MODES: tuple[Mode, ...] = tuple(
+    mode for mode in get_args(Mode) if mode not in ("frozen", "zero_shot")
+)
 
 FROZEN_IN_RELEASE = ("embedding", "encoders", "routers")
 

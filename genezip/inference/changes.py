@@ -1,0 +1,141 @@
+"""Likelihood of sequences that differ from a reference in a few bases.
+
+A knocked-out gene and every variant of a coding sequence begin as the reference does. A system that
+streams reads what they share once and continues from a copy of its state at each change; any other
+reads every changed sequence as a whole. Both give the same numbers, up to rounding.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import get_args
+
+import numpy as np
+
+from genezip.errors import GenezipError
+from genezip.models.base import Compressor, lacks
+from genezip.models.compressed import Likelihood, LikelihoodKind
+
+KINDS: tuple[LikelihoodKind, ...] = get_args(LikelihoodKind)
+"""Kinds of likelihood, from ``exact`` on; a number in this order is their code in a file."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """Bases of a reference that are replaced by as many others.
+
+    ``ids`` are token ids, uint8 (k,), that stand at ``start`` to ``start + k`` of the reference.
+    """
+
+    start: int
+    ids: np.ndarray
+
+
+@dataclass(frozen=True)
+class ChangedLikelihoods:
+    """Log-probabilities of a reference of L bases and of changed copies of it.
+
+    Attributes
+    ----------
+    reference : float32 array, shape (L,), natural log; NaN where a base is not predicted
+    changed : float32 arrays, one per change
+        Of the bases from ``start`` of the change on, shape (L - start,). In an exact likelihood
+        no base before it has another probability than in the reference.
+    before : float64 array, one number per change
+        Change of the sum over the bases before ``start`` (nats): 0 for an exact likelihood.
+    kind : of all of them; the weakest where they differ
+    """
+
+    reference: np.ndarray
+    changed: list[np.ndarray]
+    before: np.ndarray
+    kind: LikelihoodKind
+
+    def difference(self, number: int) -> np.ndarray:
+        """Log-probability of the changed sequence minus that of the reference, base by base.
+
+        It is a float64 array (L - start,) of the bases from the change on, 0 where neither
+        sequence has a probability.
+        """
+        own = self.changed[number].astype(np.float64)
+        reference = self.reference[len(self.reference) - len(own) :].astype(np.float64)
+        return np.nan_to_num(own) - np.nan_to_num(reference)
+
+    def total(self, number: int) -> float:
+        """Log-likelihood of the changed sequence minus that of the reference (nats)."""
+        return float(self.difference(number).sum() + self.before[number])
+
+
+def require_likelihood(compressor: Compressor) -> None:
+    """Refuse a system without likelihood, in one sentence."""
+    if compressor.likelihood is None:
+        lacks(compressor.name, "likelihood")
+
+
+def changed_likelihoods(
+    compressor: Compressor, reference: np.ndarray, changes: Sequence[Change]
+) -> ChangedLikelihoods:
+    """Log-probabilities of a reference (token ids, uint8 (L,)) and of its changed copies."""
+    require_likelihood(compressor)
+    for change in changes:
+        if not 0 <= change.start < change.start + len(change.ids) <= len(reference):
+            raise GenezipError(
+                f"a change of {len(change.ids)} bases at {change.start} is not inside the "
+                f"reference of {len(reference):,} bases"
+            )
+    if compressor.streams and compressor.likelihood == "exact":
+        found = _streamed(compressor, reference, changes)
+        if found is not None:
+            return found
+    return whole_likelihoods(compressor, reference, changes)
+
+
+def whole_likelihoods(
+    compressor: Compressor, reference: np.ndarray, changes: Sequence[Change]
+) -> ChangedLikelihoods:
+    """:func:`changed_likelihoods` by reading every changed sequence as a whole."""
+    copies = [reference]
+    for change in changes:
+        copy = reference.copy()
+        copy[change.start : change.start + len(change.ids)] = change.ids
+        copies.append(copy)
+    own, *others = compressor.log_likelihood(copies)
+    pairs = list(zip(others, changes, strict=True))
+    before = [
+        0.0 if one.kind == "exact" else _sum(one, change) - _sum(own, change)
+        for one, change in pairs
+    ]
+    kind = max((one.kind for one in (own, *others)), key=KINDS.index)
+    changed = [one.log_prob[change.start :] for one, change in pairs]
+    return ChangedLikelihoods(own.log_prob, changed, np.array(before, dtype=np.float64), kind)
+
+
+def _sum(likelihood: Likelihood, change: Change) -> float:
+    """Sum over the bases before a change (nats)."""
+    return float(np.nansum(likelihood.log_prob[: change.start], dtype=np.float64))
+
+
+def _streamed(
+    compressor: Compressor, reference: np.ndarray, changes: Sequence[Change]
+) -> ChangedLikelihoods | None:
+    """The same from copies of one stream; None for a stream without exact log-probabilities."""
+    at: dict[int, list[int]] = defaultdict(list)
+    for number, change in enumerate(changes):
+        at[change.start].append(number)
+    stream, parts = compressor.stream(), []
+    changed: list[np.ndarray] = [np.zeros(0, dtype=np.float32)] * len(changes)
+    ends = [*sorted(at), len(reference)]
+    for start, end in zip([0, *ends], ends, strict=False):
+        if end > start:
+            found = stream.feed(reference[start:end])
+            if found.log_prob is None or found.likelihood != "exact":
+                return None
+            parts.append(found.log_prob)
+        for number in at.get(end, ()):
+            ids = changes[number].ids
+            rest = np.concatenate([ids, reference[end + len(ids) :]])
+            ending = stream.copy().feed(rest).log_prob
+            if ending is None:
+                return None
+            changed[number] = ending
+    return ChangedLikelihoods(np.concatenate(parts), changed, np.zeros(len(changes)), "exact")

@@ -1,0 +1,94 @@
+"""Compressors whose likelihood is a chain of order 1, so that scores are easy to foretell."""
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+import numpy as np
+
+from genezip.alphabet import A_ID, OneSequence, encode, is_base
+from genezip.models.base import PlainCompressor, Sequences, ids_of
+from genezip.models.compressed import Compressed, Likelihood, LikelihoodKind, tokens_at
+
+# Log-probability of a base (column) after a base (row), both A, C, G, T, in whole 1/64, so that
+# sums have no rounding and ties stay ties.
+_SHARES = [
+    [0.4, 0.1, 0.3, 0.2], [0.25, 0.3, 0.15, 0.3], [0.1, 0.45, 0.25, 0.2], [0.2, 0.2, 0.35, 0.25]
+]  # fmt: skip
+CHAIN = np.round(np.log(_SHARES) * 64) / 64
+
+
+def chain_log_prob(ids: np.ndarray, before: int | None = None) -> np.ndarray:
+    """Log-probability of every base under the chain, float32; NaN without a known base before."""
+    found = np.full(len(ids), np.nan, dtype=np.float32)
+    for position, base in enumerate(ids.tolist()):
+        known = before is not None and is_base(np.array([before, base])).all()
+        if known:
+            found[position] = CHAIN[before - A_ID, base - A_ID]  # type: ignore[operator]
+        before = base
+    return found
+
+
+class ChainStream:
+    """A stream of the chain: its state is the last base."""
+
+    def __init__(self, last: int | None = None) -> None:
+        self.last = last
+        self.fed = 0
+
+    def feed(self, sequence: OneSequence, vectors: bool = False) -> Compressed:
+        ids = encode(sequence)
+        found = chain_log_prob(ids, self.last)
+        self.last, self.fed = int(ids[-1]), self.fed + len(ids)
+        return tokens_at(len(ids), np.arange(len(ids)), log_prob=found, likelihood="exact")
+
+    def copy(self) -> Self:
+        return type(self)(self.last)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"last": self.last}
+
+    def load_state_dict(self, values: dict[str, Any]) -> None:
+        self.last = values["last"]
+
+
+class Chain(PlainCompressor):
+    """The chain as a compressor with a likelihood and without vectors and ids."""
+
+    name = "chain"
+    causal = True
+    likelihood: LikelihoodKind | None = "exact"
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        return {"name": self.name, "streams": self.streams}
+
+    def encode(self, sequences: Sequences) -> list[Compressed]:
+        return [tokens_at(len(ids), np.arange(len(ids))) for ids in ids_of(sequences)]
+
+    def log_likelihood(self, sequences: Sequences) -> list[Likelihood]:
+        assert self.likelihood is not None
+        return [
+            Likelihood(
+                log_prob=chain_log_prob(ids),
+                kind=self.likelihood,
+                looked_ahead=np.array([self.likelihood == "looked_ahead"]),
+            )
+            for ids in ids_of(sequences)
+        ]
+
+
+class StreamedChain(Chain):
+    """The chain that also streams."""
+
+    name = "streamed-chain"
+    streams = True
+
+    def stream(self) -> ChainStream:
+        return ChainStream()
+
+
+class PseudoChain(Chain):
+    """The chain, whose likelihood is said to be a pseudo-likelihood."""
+
+    name = "pseudo-chain"
+    likelihood: LikelihoodKind | None = "pseudo"
