@@ -100,8 +100,9 @@ def _sections(prefix: str, schema: dict[str, Any], definitions: dict[str, Any]) 
 
 def _which(section: dict[str, Any]) -> str:
     """The value of the key ``compressor`` that selects this section; may be empty."""
-    constant = section["properties"].get("compressor", {}).get("const")
-    return f" with `compressor: {constant}`" if constant else ""
+    kind = section["properties"].get("compressor", {})
+    names = [kind["const"]] if "const" in kind else kind.get("enum", [])
+    return f" with `compressor: {'` or `'.join(names)}`" if names else ""
 
 
 def _table(title: str, section: dict[str, Any], definitions: dict[str, Any]) -> str:

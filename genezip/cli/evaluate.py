@@ -23,7 +23,7 @@ def predictions(
         typer.Option(help="Prediction file of a task; repeat for more."),
     ] = None,
     out: Annotated[Path | None, options.SCORES] = None,
-    bootstrap: Annotated[int, typer.Option(help="Bootstrap resamples.", min=10)] = 4000,
+    bootstrap: options.Bootstrap = 4000,
     seed: Annotated[int, typer.Option(help="Seed of the bootstrap.")] = 0,
     scale: options.Scale = "full",
     control: options.Control = None,
@@ -290,7 +290,7 @@ def codon_phase(
     windows: Annotated[int, typer.Option(help="Long windows, for the features.", min=0)] = 5,
     window_bp: Annotated[int, typer.Option(help="Bases of a long window.", min=100)] = 49_152,
     shifts: Annotated[int, typer.Option(help="Random shifts for the p-values.", min=1)] = 999,
-    bootstrap: Annotated[int, typer.Option(help="Bootstrap resamples.", min=10)] = 4000,
+    bootstrap: options.Bootstrap = 4000,
     seed: Annotated[int, typer.Option(help="Seed of sample, shifts and bootstrap.")] = 0,
     genetic_code: Annotated[
         int, typer.Option(help="NCBI genetic code of a source of one genome.")
@@ -301,7 +301,7 @@ def codon_phase(
     """Token boundaries along codons: period 3, phase over genes, start and stop.
 
     Every coding sequence in frame is read in its direction and against it. The
-    controls are shifted boundaries (p-values) and DNA with shuffled dinucleotides.
+    controls are shifted boundaries (p-values) and DNA of shuffled dinucleotides.
     Rows whose source is paper are the published rates of dnaHNet.
 
     \b

@@ -135,6 +135,7 @@ CompressedFiles = Annotated[
     list[Path], typer.Option("--compressed", help="Compressed windows; repeat for more.")
 ]
 EvaluationSettings = Annotated[str | None, section("evaluation")]
+Bootstrap = Annotated[int, typer.Option("--bootstrap", help="Bootstrap resamples.", min=10)]
 Scores = Annotated[Path, SCORES]
 
 

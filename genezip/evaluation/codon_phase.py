@@ -433,8 +433,8 @@ def _by_feature(
     for number, (track, features) in enumerate(read):
         block = np.arange(len(features)) * _BLOCKS // len(features)
         cells = block * n + features
-        for sums, mask in zip(counted, (track.hard[stage], track.eligible(stage)), strict=True):
-            sums[number] = np.bincount(cells[mask], minlength=_BLOCKS * n).reshape(_BLOCKS, n)
+        for counts, mask in zip(counted, (track.hard[stage], track.eligible(stage)), strict=True):
+            counts[number] = np.bincount(cells[mask], minlength=_BLOCKS * n).reshape(_BLOCKS, n)
     # both directions of a block together: (hard or can, windows * blocks, features)
     counted = counted.reshape(2, 2, -1, n).sum(axis=1)
     regions = ("all", *FEATURES[1:])

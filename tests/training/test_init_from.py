@@ -85,13 +85,17 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     one, two = tmp_path / "one", tmp_path / "two"
     assert call(*common, "--name", "one", "--uniform-bpt", 16, "--out", one) == 0
     second = ("--name", "two", "--uniform-bpt", 64, "--out", two)
-    assert call(*common, *second, "--init-from", one) == 0
+    stages = ("--compressor", "dnahnet", "--stage-bpt", 8, "--stage-bpt", 2)
+    assert call(*common, *second, "--init-from", one, *stages) == 0
     config = json.loads((two / "config.json").read_text())
     assert config["training"]["init_from"]["name"] == "one"
+    assert (config["compressor"], config["architecture"]["stage_bpt"]) == ("dnahnet", [8, 2])
     assert "8 windows of 512 bp" in (two / "README.md").read_text()
     capsys.readouterr()
     assert call(*common, *second, "--init-from", tmp_path / "none") == 1
     assert "config.json does not exist" in capsys.readouterr().err
+    assert call(*common, *second, "--stage-bpt", 8) == 1
+    assert "--stage-bpt: stage_bpt must have 2 values, one per stage" in capsys.readouterr().err
 
 
 def test_a_missing_model_is_one_sentence(tmp_path: Path) -> None:

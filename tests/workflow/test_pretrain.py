@@ -71,3 +71,18 @@ def test_weights_of_another_run_must_be_there(repo: Path, tmp_path: Path) -> Non
 def test_wrong_models_are_refused(repo: Path, tmp_path: Path, overlay: str, sentence: str) -> None:
     (tmp_path / "wrong.yaml").write_text(overlay)
     assert sentence in refusal(repo, tmp_path / "wrong.yaml")
+
+
+def test_a_second_kind_of_network_trains_with_its_name_and_stages(
+    repo: Path, tmp_path: Path
+) -> None:
+    overlay = """
+scale: test
+models:
+  pairs: {compressor: dnahnet, architecture: dnahnet-tiny, uniform_bpt: 4, stage_bpt: [2, 2]}
+"""
+    (command,) = [
+        line for line in plan(repo, tmp_path, overlay, "pairs").splitlines() if " pretrain " in line
+    ]
+    assert "--uniform-bpt 4.0 --stage-bpt 2.0 --stage-bpt 2.0 " in command
+    assert "--compressor dnahnet " in command
