@@ -6,15 +6,16 @@ frame or an annotation of another genome would look like a model without codon p
 """
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
 import pandas as pd
 
-from genezip.alphabet import A_ID, OneSequence, encode, is_base, reverse_complement
+from genezip.alphabet import A_ID, N_ID, OneSequence, encode, is_base, reverse_complement
 from genezip.errors import GenezipError
+from genezip.genome.assembly import Assembly
 from genezip.genome.gene_models import Annotation
 from genezip.genome.names import first_names
 from genezip.genome.organisms import STANDARD_CODE
@@ -98,18 +99,16 @@ def coding_sequences(
     """
     genes = _intervals(annotation, sequences, circular)
     ids = {chrom: encode(sequences[chrom], chrom) for chrom in genes["chrom"].unique()}
-    rows, reasons, notes = [], [], []
-    for gene in genes.to_dict("records"):
-        code = _code_of(gene["chrom"], genetic_code)
-        reason = gene.pop("reason")
+    codes = [_code_of(chrom, genetic_code) for chrom in genes["chrom"]]
+    reasons, notes = [], []
+    places = (genes[name] for name in ("chrom", "start", "end", "strand", "reason"))
+    for code, chrom, start, end, strand, reason in zip(codes, *places, strict=True):
         noted: list[str] = []
         if not reason:
-            contig = ids[gene["chrom"]]
-            reason, noted = _checked(bases_of(contig, **_place(gene)), code)
-        rows.append({**gene, "genetic_code": code})
+            reason, noted = _checked(bases_of(ids[chrom], start, end, strand), code)
         reasons.append(reason)
-        notes.append(noted)
-    found = pd.DataFrame(rows).assign(reason=reasons, noted=notes)
+        notes.append(" ".join(noted))
+    found = genes.assign(genetic_code=codes, reason=reasons, noted=notes)
     _refuse_other_genome(annotation.name, found)
     return _kept(annotation.name, found)
 
@@ -123,6 +122,17 @@ def bases_of(ids: np.ndarray, start: int, end: int, strand: str) -> np.ndarray:
     inside = start >= 0 and end <= length
     found = ids[start:end] if inside else ids[np.arange(start, end) % length]
     return reverse_complement(found) if strand == "-" else found
+
+
+def contig_ids(assembly: Assembly, contigs: Iterable[str]) -> dict[str, np.ndarray]:
+    """Token ids of whole contigs, joined from their segments; N where there is no segment."""
+    found = {
+        contig: np.full(assembly.chrom_sizes[contig], N_ID, dtype=np.uint8) for contig in contigs
+    }
+    for segment in assembly.segments:
+        if segment.chrom in found:
+            found[segment.chrom][segment.start : segment.end] = assembly.ids(segment)
+    return found
 
 
 def window_around(
@@ -210,7 +220,8 @@ def _intervals(
         table[column] = known.where(known.notna() & (known != ""), table["id"])
     order = {chrom: number for number, chrom in enumerate(sequences)}
     rank = table["chrom"].map(order)
-    table = table.assign(rank=rank).sort_values(["rank", "start", "end", "id"], kind="stable")
+    order_of = ["rank", "start", "end", "id"]
+    table = table.assign(rank=rank).sort_values(order_of, kind="stable", ignore_index=True)
     return table[["chrom", "start", "end", "strand", "gene_id", "name", "reason"]]
 
 
@@ -234,10 +245,6 @@ def _stretches(pieces: list[tuple[int, int]], circle: int | None) -> list[tuple[
         kept[-1] = (kept[-1][0], circle + kept[0][1])
         kept = kept[1:]
     return kept
-
-
-def _place(gene: Mapping[str, object]) -> dict:
-    return {key: gene[key] for key in ("start", "end", "strand")}
 
 
 def _code_of(chrom: str, genetic_code: int | Mapping[str, int]) -> int:
@@ -312,7 +319,7 @@ def _kept(name: str, found: pd.DataFrame) -> CodingSequences:
     kept, lost = best[~best["bad"]], best[best["bad"]]
     counted = lost["reason"].value_counts().to_dict()
     left_out = {reason: int(counted[reason]) for reason in REASONS if reason in counted}
-    notes = [note for noted in kept["noted"] for note in noted]
+    notes = " ".join(kept["noted"]).split()
     noted = {note: notes.count(note) for note in (NO_STOP, OTHER_START) if note in notes}
     shown = ", ".join(f"{reason} {number:,}" for reason, number in left_out.items())
     kept_too = ", ".join(f"{note} {number:,}" for note, number in noted.items())
