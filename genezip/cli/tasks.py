@@ -372,7 +372,7 @@ def measure(
 @app.command("measure")
 def measure_any(
     task: AnyTask,
-    files: Annotated[Path, typer.Option(help="JSON list of its files.")],
+    files: Annotated[Path, typer.Option(help="JSON list of its files, or their folder.")],
     out: options.Scores,
     predictions: PredictionsFile,
     source: options.SourceOrFiles = None,

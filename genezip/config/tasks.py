@@ -354,7 +354,6 @@ class VariantSet(Section):
         return self
 
 
-_TEM1 = {"table": "bla_TEM1.tsv.gz", "score": "DMS_amp_2500", "cds": "bla_TEM1.cds.fa"}
 _TEM1_DOSES = ["0", "39", "156", "625", "2500"]
 _TEM1_REPLICATES = [
     *("0_1", "0_2", "10_1", "39_1", "39_2", "156_1", "156_2", "625_1", "625_2", "2500_1"),
@@ -362,7 +361,7 @@ _TEM1_REPLICATES = [
 ]
 VARIANT_SETS: dict[str, dict[str, object]] = {
     "IF1": {"table": "infA_IF1_ECOLI.tsv.gz", "cds": "infA_IF1_ECOLI.cds.fa"},
-    "TEM1": _TEM1,
+    "TEM1": {"table": "bla_TEM1.tsv.gz", "score": "DMS_amp_2500", "cds": "bla_TEM1.cds.fa"},
     "TEM1_cefotaxime": {
         "table": "dms.BLAT_ECOLX_Ranganathan2015.csv.gz",
         "variant": "mutant",

@@ -206,8 +206,14 @@ class TaskFiles:
 
     @classmethod
     def load(cls, listing: str | Path, advice: str = "fetch it again") -> "TaskFiles":
-        """Read a list, whose paths are relative to its folder; ``advice`` is for a missing list."""
+        """Read a list, whose paths are relative to its folder; ``advice`` is for a missing list.
+
+        A folder in place of a list stands for all files below it.
+        """
         listing = Path(listing)
+        if listing.is_dir():
+            found = sorted(path for path in listing.rglob("*") if path.is_file())
+            return cls(listing, tuple(found), {})
         facts = replace(FILES, first=advice).read(listing)
         try:
             paths = tuple(listing.parent / entry["path"] for entry in facts["files"])

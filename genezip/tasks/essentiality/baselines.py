@@ -29,17 +29,17 @@ def baseline_columns(
     Neighbours are all genes with a coding sequence, whether they have labels or not.
     """
     windows = [encode(text) for text in table["window"]]
-    places = table[["chrom", "start", "end", "strand"]].to_dict("records")
-    own = [bases_of(genes.contigs[one.pop("chrom")], **one) for one in places]
-    neighbours = operon_neighbours(genes, operon_gap_bp)
-    keys = [genes.coding.table.set_index(["chrom", "gene_id"]).index, table[["chrom", "gene_id"]]]
-    operon = pd.Series(neighbours, index=keys[0])
+    places = table[["chrom", "start", "end", "strand"]].itertuples(index=False)
+    own = [bases_of(genes.contigs[chrom], *place) for chrom, *place in places]
+    names = ["chrom", "gene_id"]
+    keys = genes.coding.table[names].itertuples(index=False, name=None)
+    neighbours = dict(zip(keys, operon_neighbours(genes, operon_gap_bp), strict=True))
     columns = {
         LENGTH: np.log2(table["end"] - table["start"]),
         GC_WINDOW: [gc(ids) for ids in windows],
         GC_GENE: [gc(ids) for ids in own],
         MARKOV: markov_scores(windows, table["site"].to_numpy(), mixture),
-        OPERON: operon.loc[list(keys[1].itertuples(index=False, name=None))].to_numpy(),
+        OPERON: [neighbours[key] for key in table[names].itertuples(index=False, name=None)],
         ORIGIN: -origin_distance(table, genes),
         CONSTANT: np.zeros(len(table)),
     }

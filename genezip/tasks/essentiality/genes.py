@@ -6,9 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from genezip.alphabet import N_ID
-from genezip.genome.assembly import Assembly
-from genezip.genome.coding import CodingSequences, coding_sequences
+from genezip.genome.coding import CodingSequences, coding_sequences, contig_ids
 from genezip.genome.organisms import Organism
 from genezip.genome.sources.source import Source
 from genezip.tasks.base import NotMeasured
@@ -59,7 +57,7 @@ def read_genes(path: Path, name: str) -> Genes:
     organism = organism_of(source, name)
     assert organism.annotation is not None
     annotation = source.annotation(organism.annotation, "all")
-    contigs = contig_ids(source.assembly(), organism)
+    contigs = contig_ids(source.assembly(), organism.contigs)
     coding = coding_sequences(annotation, contigs, organism.genetic_code, organism.circular)
     table = annotation.transcripts
     own = table[table["chrom"].isin(organism.contigs)]
@@ -67,15 +65,3 @@ def read_genes(path: Path, name: str) -> Genes:
     circular = organism.circular | (set(annotation.circular) & set(organism.contigs))
     organism = Organism(**{**vars(organism), "circular": frozenset(circular)})
     return Genes(organism, contigs, coding, named.drop_duplicates(ignore_index=True))
-
-
-def contig_ids(assembly: Assembly, organism: Organism) -> dict[str, np.ndarray]:
-    """Whole contigs of an organism, joined from the segments of all splits."""
-    found = {
-        contig: np.full(assembly.chrom_sizes[contig], N_ID, dtype=np.uint8)
-        for contig in organism.contigs
-    }
-    for segment in assembly.segments:
-        if segment.chrom in found:
-            found[segment.chrom][segment.start : segment.end] = assembly.ids(segment)
-    return found

@@ -6,7 +6,9 @@ import pytest
 from genezip.errors import GenezipError
 from genezip.tasks import TASKS
 from genezip.tasks.base import NotMeasured
+from genezip.tasks.deposits import TaskFiles
 from genezip.tasks.essentiality.labels import join_labels, read_labels
+from genezip.tasks.essentiality.task import label_file
 
 GENES = pd.DataFrame(
     {"gene_id": ["gene-b1", "gene:b2", "b3", "b4"], "name": ["thrA", "thrB", "twin", "twin"]}
@@ -103,3 +105,10 @@ def test_modes_are_named() -> None:
         task.refuse_mode("frozen")
     with pytest.raises(GenezipError, match="no zero-shot scores; use the mode frozen"):
         next(iter(TASKS["elements"].score_zero_shot(None, None)))  # type: ignore[arg-type]
+
+
+def test_a_folder_stands_for_all_its_files(bacteria) -> None:
+    _, files = bacteria.write()
+    folder = TaskFiles.load(bacteria.folder)
+    assert set(files.paths) < set(folder.paths) and folder.facts == {}
+    assert label_file(folder, "eco", bacteria.settings()).name == "eco.labels.tsv"

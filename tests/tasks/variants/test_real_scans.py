@@ -29,7 +29,7 @@ def files(mirror: Path) -> TaskFiles:
     return TaskFiles(Path("files.json"), (*paths, *sorted(folder.glob("yeast_*"))), {})
 
 
-@pytest.mark.parametrize("name", SIZES)
+@pytest.mark.parametrize("name", [*list(SIZES)[:4], pytest.param("PABP", marks=pytest.mark.slow)])
 def test_every_residue_agrees_with_the_coding_sequence(files: TaskFiles, name: str) -> None:
     scan = read_scan(files, VariantEffect().sets[name])
     protein = translate(scan.cds, 1)
