@@ -52,7 +52,7 @@ LAYERS = {
     ),
     "evaluation": (
         {"artifacts", "config", "formats", "genome", "corpus", "models", "inference", "metrics"},
-        NUMBERS | {"sklearn"},
+        NUMBERS | {"sklearn", "numba"},
     ),
     "tasks": (
         {"artifacts", "config", "formats", "download", "genome", "corpus", "metrics"}

@@ -78,6 +78,10 @@ class Metric:
     PPL = "ppl"
     BITS_PER_BASE = "bits_per_base"  # of exact likelihoods alone
     PPL_DIFFERENCE = "ppl_difference"  # paired
+    BITS_DIFFERENCE = "bits_per_base_difference"  # paired
+    PRIOR_STRENGTH = "prior_strength"  # of a Markov order
+    VALIDATION_BITS = "validation_bits_per_base"  # of a Markov order, on validation windows
+    BEST_ORDER = "best_order"  # the one with fewest of these bits
     BPT = "bpt"
     EXPECTED_BPT = "expected_bpt"  # what the targets imply for the DNA at hand
     TARGET_BPT = "target_bpt"  # target of a region class
@@ -117,6 +121,28 @@ def ratio_of(ours: str, theirs: str) -> str:
 def of_stage(metric: str, stage: int) -> str:
     """Name of a metric at one stage of routing."""
     return f"{metric}_stage{stage}"
+
+
+SEEN, UNSEEN = "seen_organisms", "unseen_organisms"
+"""Subsets of windows: of all organisms with training DNA, and of all others."""
+
+
+def mean_of(subset: str) -> str:
+    """Name of the macro mean over the organisms of a subset."""
+    return f"{subset}_mean"
+
+
+MARKOV = "markov"
+"""The Markov models together, of which the best order is told."""
+MARKOV_OWN = "markov_own"
+"""Markov models of the organism itself, a reference."""
+MIXING = "mixing"
+"""The context-mixing model."""
+
+
+def with_mixing(name: str) -> str:
+    """Name of the mixture of a model with the context-mixing model."""
+    return f"{name} + {MIXING}"
 
 
 def markov_name(order: int) -> str:

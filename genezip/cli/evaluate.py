@@ -117,7 +117,7 @@ def markov(
         Path | None, typer.Option(help="Sums per window to write, for paired comparisons.")
     ] = None,
 ) -> None:
-    """Perplexity of Markov models of the training segments on the held-out windows.
+    """Perplexity of Markov and mixing models of the training segments on the held-out windows.
 
     \b
     Example:
@@ -127,17 +127,21 @@ def markov(
     from genezip import config
     from genezip.artifacts.scores import DNA_SCORES
     from genezip.corpus.corpus import CorpusReader
-    from genezip.evaluation.markov import markov_rows, score_markov, write_markov_windows
+    from genezip.evaluation.baselines import (
+        baseline_rows,
+        score_baselines,
+        write_baseline_windows,
+    )
     from genezip.evaluation.windows import read_facts
     from genezip.genome.sources.source import Source
 
     chosen = config.settings(config.Evaluation, settings)
     reader, opened = CorpusReader(corpus), Source.load(source)
-    facts = read_facts(reader, chosen)
-    scores = score_markov(reader, opened.assembly(), facts, chosen)
-    DNA_SCORES.write(out, markov_rows(scores, facts, scale, opened.kind))
+    facts = read_facts(reader, chosen, organisms=opened.organisms)
+    scores = score_baselines(reader, opened.assembly(), facts, chosen)
+    DNA_SCORES.write(out, baseline_rows(scores, facts, scale, opened.kind))
     if windows is not None:
-        write_markov_windows(windows, scores.windows, facts)
+        write_baseline_windows(windows, scores.windows, facts)
 
 
 @app.command()
@@ -153,7 +157,11 @@ def compression(
     settings: options.EvaluationSettings = None,
     markov: Annotated[
         Path | None,
-        typer.Option(help="Windows of `evaluate markov`, to compare perplexity with each order."),
+        typer.Option(help="Windows of `evaluate markov`, to compare perplexity with each model."),
+    ] = None,
+    source: Annotated[
+        Path | None,
+        typer.Option(help="source.json, for scores by organism where it holds several genomes."),
     ] = None,
 ) -> None:
     """Held-out metrics of every model and router, and paired comparisons.
@@ -171,23 +179,27 @@ def compression(
     from genezip.artifacts.scores import DNA_SCORES
     from genezip.artifacts.tables import write_tsv
     from genezip.corpus.corpus import CorpusReader
+    from genezip.evaluation.baselines import read_baseline_windows
     from genezip.evaluation.comparisons import comparison_rows
     from genezip.evaluation.compression import compression_rows, corpus_rows, window_table
-    from genezip.evaluation.markov import read_markov_windows
     from genezip.evaluation.windows import collect, read_facts
+    from genezip.genome.sources.source import Source
     from genezip.inference.table import read_compressed
 
     reader = CorpusReader(corpus)
     kind = reader.manifest["source"]
-    facts = read_facts(reader, config.settings(config.Evaluation, settings))
+    organisms = () if source is None else Source.load(source).organisms
+    chosen = config.settings(config.Evaluation, settings)
+    facts = read_facts(reader, chosen, organisms=organisms)
+    baselines = None if markov is None else read_baseline_windows(markov, facts)
+    mixed = None if baselines is None else baselines.mixed
     sums = []
     for path in compressed:
-        sums.append(collect(read_compressed(path), facts))
+        sums.append(collect(read_compressed(path), facts, mixed))
         logger.info(f"compression: {path}")
     rows = [row for one in sums for row in compression_rows(one, facts, scale, kind)]
     rows += corpus_rows(facts, sums[0], "compression", scale, kind, tertiles=False)
-    context = None if markov is None else read_markov_windows(markov, facts)
-    paired = comparison_rows(sums, facts, reference, control, scale, kind, context)
+    paired = comparison_rows(sums, facts, reference, control, scale, kind, baselines)
     table = pd.concat([window_table(one, facts) for one in sums], ignore_index=True)
     DNA_SCORES.write(out, rows)
     DNA_SCORES.write(comparisons, paired)

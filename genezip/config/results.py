@@ -38,6 +38,22 @@ class Evaluation(Section):
     markov_orders: list[int] = Field(
         list(range(12)), description="orders of the Markov models (bases of context)"
     )
+    mixing: bool = Field(
+        True,
+        description="also fit the context-mixing model, the strongest baseline of perplexity "
+        "(seconds for 10 Mb)",
+    )
+    mixing_orders: list[Annotated[int, Field(ge=1, le=24)]] = Field(
+        [1, 2, 3, 4, 6, 8, 9, 10, 11, 12, 14, 16],
+        min_length=1,
+        description="orders of its context models (bases of context)",
+    )
+    mixing_bp: int = Field(
+        100_000_000,
+        ge=1,
+        description="training bases that it reads at most, in evenly spaced stretches of 131 kb "
+        "(bp); it reads about 0.7 Mb a second and keeps one byte for each",
+    )
     composition_windows: list[int] = Field(
         [256, 512, 1024, 2048, 4096],
         min_length=1,

@@ -4,10 +4,10 @@ Differences and ratios are formed before the bootstrap: each resample leaves the
 both models, so variation between windows cancels. Differences within GC tertiles test whether
 enrichment is more than GC content: bases are split by the GC content of the 1,024 bp around them,
 and promoter enrichment is computed inside each tertile with the base share of that tertile.
-Perplexity is also compared with the Markov models, which predict the same bases. Only exact
-likelihoods are compared: where a bound looked ahead, those of the same weights under the causal
-bound. Several seeds give one row each and one with an empty seed, the mean of the seeds, whose
-interval covers the choice of windows, not the spread of seeds.
+Perplexity is also compared with the Markov and mixing models, which predict the same bases. Only
+exact likelihoods are compared: where a bound looked ahead, those of the same weights under the
+causal bound. Several seeds give one row each and one with an empty seed, the mean of the seeds,
+whose interval covers the choice of windows, not the spread of seeds.
 """
 
 from functools import reduce
@@ -18,16 +18,17 @@ import numpy as np
 from genezip.artifacts.scores import (
     GC_TERTILE_MEAN,
     GC_TERTILES,
+    MIXING,
     Metric,
     Row,
     difference_of,
-    markov_name,
     ratio_of,
     under_bound,
+    with_mixing,
 )
 from genezip.errors import GenezipError
-from genezip.evaluation.compression import corpus_rows, expand
-from genezip.evaluation.markov import MarkovWindows
+from genezip.evaluation.baselines import BaselineWindows
+from genezip.evaluation.compression import CODING, corpus_rows, expand, loss_regions, loss_values
 from genezip.evaluation.windows import N_TERTILES, Columns, Subset, WindowFacts, WindowSums
 from genezip.metrics import compression as metrics
 from genezip.metrics.bootstrap import Scale, scarcer
@@ -35,7 +36,7 @@ from genezip.region_classes import GROUPS, RegionClasses
 
 _GROUPS = tuple(GROUPS)
 CAUSAL = "causal"
-LOSS = ("nll", "predicted", "looked_ahead")  # columns of the next-base loss
+LOSS = ("nll", "predicted", "looked_ahead", "mixed_nll")  # columns of the next-base loss
 _SCALES: dict[str, Scale] = {Metric.ENRICHMENT: "ratio", Metric.ENRICHMENT_RATIO: "ratio"}
 
 # metric -> (regions; values with and without each block, shape (1 + B, regions); number of
@@ -61,32 +62,46 @@ def _enrichment(
     return found, subset.bootstrap.support(metrics.group_bp(bp, groups)[..., three])
 
 
-def _perplexity(columns: Columns, subset: Subset) -> np.ndarray:
-    sums = subset.bootstrap.sums({name: columns[name] for name in ("nll", "predicted")})
-    return metrics.perplexity(sums["nll"], sums["predicted"])[:, :1]
-
-
 def pair_values(
-    first: Columns, second: Columns, subset: Subset, region_classes: RegionClasses, *, ratio: bool
+    first: Columns, second: Columns, subset: Subset, facts: WindowFacts, *, ratio: bool
 ) -> Values:
-    """Differences (and ratios) of two models over the same windows and blocks."""
-    n = int(subset.chosen.sum())
-    ours, support = _enrichment(first, subset, region_classes)
-    theirs, _ = _enrichment(second, subset, region_classes)
-    found: Values = {Metric.ENRICHMENT_DIFFERENCE: (_GROUPS, ours - theirs, n, support)}
-    if ratio:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            found[Metric.ENRICHMENT_RATIO] = (_GROUPS, ours / theirs, n, support)
+    """Differences (and ratios) of two models over the same windows and blocks.
+
+    Of a macro mean over parts there are differences of next-base losses only.
+    """
+    found: Values = {}
+    if subset.parts is None:
+        n = int(subset.chosen.sum())
+        ours, support = _enrichment(first, subset, facts.region_classes)
+        theirs, _ = _enrichment(second, subset, facts.region_classes)
+        found[Metric.ENRICHMENT_DIFFERENCE] = (_GROUPS, ours - theirs, n, support)
+        if ratio:
+            with np.errstate(divide="ignore", invalid="ignore"):
+                found[Metric.ENRICHMENT_RATIO] = (_GROUPS, ours / theirs, n, support)
     if "nll" in first and "nll" in second:
-        found |= ppl_difference(first, second, subset)
+        found |= loss_differences(first, second, subset, facts, bits=bool(facts.organisms))
     return found
 
 
-def ppl_difference(first: Columns, second: Columns, subset: Subset) -> Values:
-    """Difference of the perplexity of two language models over the same windows."""
-    difference = _perplexity(first, subset) - _perplexity(second, subset)
-    support = subset.bootstrap.support(first["predicted"].sum(axis=1, keepdims=True))
-    return {Metric.PPL_DIFFERENCE: (("all",), difference, int(subset.chosen.sum()), support)}
+def loss_differences(
+    first: Columns, second: Columns, subset: Subset, facts: WindowFacts, *, bits: bool
+) -> Values:
+    """Difference of the perplexity (and bits per base) of two language models on the same windows.
+
+    Regions are all bases and, where the source holds several organisms, coding and non-coding.
+    """
+    ours, predicted = loss_values(first, subset, facts)
+    theirs, _ = loss_values(second, subset, facts)
+    regions = ("all", *(CODING if facts.organisms else ()))
+    at = [loss_regions(facts).index(region) for region in regions]
+    support, n = subset.bootstrap.support(predicted[:, at]), int(subset.chosen.sum())
+    named = {Metric.PPL_DIFFERENCE: Metric.PPL}
+    if bits:
+        named[Metric.BITS_DIFFERENCE] = Metric.BITS_PER_BASE
+    return {
+        difference: (regions, ours[metric][:, at] - theirs[metric][:, at], n, support)
+        for difference, metric in named.items()
+    }
 
 
 def _by_tertile(values: np.ndarray, metric: str, n: int, support: np.ndarray) -> dict[str, Values]:
@@ -191,14 +206,16 @@ def comparison_rows(
     control: str,
     scale: str,
     source: str,
-    markov: MarkovWindows | None = None,
+    baselines: BaselineWindows | None = None,
 ) -> list[Row]:
     """Paired rows of the reference against every other router.
 
     Models are named ``reference - other`` (``reference / control`` where the metric is a ratio).
-    Tertiles use windows with few N and bases that are not N. With ``markov``, the perplexity of
-    reference and control is also compared with that of every order (``reference - markov4``) on
-    strand '+'; Markov models that were scored on other bases are refused.
+    Tertiles use windows with few N and bases that are not N. With ``baselines``, the perplexity of
+    reference and control, or of every model where the source holds several organisms, is also
+    compared with that of every baseline (``reference - markov4``) on strand '+', and their bits per
+    base with those of the mixing model, alone and in the mixture of both; baselines that were
+    scored on other bases are refused.
     """
     by_name: dict[str, list[WindowSums]] = {}
     for sums in files:
@@ -224,9 +241,10 @@ def comparison_rows(
             if theirs is not None:
                 _check_tokens(ours, theirs)
                 _compare(ours, theirs, by_name, facts, collected, ratio=name == control)
-    if markov is not None:
-        for ours in (*by_name[reference], *by_name[control]):
-            _compare_markov(ours, by_name, markov, facts, collected)
+    if baselines is not None:
+        for name in by_name if facts.organisms else (reference, control):
+            for ours in by_name[name]:
+                _compare_baselines(ours, by_name, baselines, facts, collected)
     behind = corpus_rows(facts, by_name[reference][0], "comparison", scale, source, tertiles=True)
     return [*collected.rows(), *behind]
 
@@ -246,7 +264,7 @@ def exact_columns(
     for causal in by_name.get(under_bound(sums.name, CAUSAL), []):
         if causal.seed == sums.seed and strand in causal.by_strand:
             exact = causal.columns(strand, subset.chosen, subset.strict)
-            return {**found, **{name: exact[name] for name in LOSS}}
+            return {**found, **{name: exact[name] for name in LOSS if name in exact}}
     return found
 
 
@@ -268,7 +286,7 @@ def _compare(
             )
             if theirs.name == under_bound(ours.name, CAUSAL):  # measures the gain of looking ahead
                 first = ours.columns(strand, subset.chosen, subset.strict)
-            values = pair_values(first, second, subset, facts.region_classes, ratio=ratio)
+            values = pair_values(first, second, subset, facts, ratio=ratio)
             minus = difference_of(ours.name, theirs.name)
             quotient = values.pop(Metric.ENRICHMENT_RATIO, None)
             collected.add(minus, ours.seed, strand, subset.name, subset, values)
@@ -276,7 +294,7 @@ def _compare(
                 over = ratio_of(ours.name, theirs.name)
                 found: Values = {Metric.ENRICHMENT_RATIO: quotient}
                 collected.add(over, ours.seed, strand, subset.name, subset, found)
-            if subset.strict:
+            if subset is facts.subsets[1]:
                 (mine, support), (other, _) = (
                     _enrichment(each, subset, facts.region_classes, tertiles=True)
                     for each in (first, second)
@@ -287,25 +305,33 @@ def _compare(
                     collected.add(minus, ours.seed, strand, name, subset, inside)
 
 
-def _compare_markov(
+def _compare_baselines(
     ours: WindowSums,
     by_name: dict[str, list[WindowSums]],
-    markov: MarkovWindows,
+    baselines: BaselineWindows,
     facts: WindowFacts,
     collected: _Rows,
 ) -> None:
-    """Add the difference of perplexity from the Markov model of each order over the same bases."""
+    """Add differences of next-base losses from each baseline over the same bases.
+
+    The mixture of a model with the mixing model is compared with the mixing model alone.
+    """
     for subset in facts.subsets:
         first = exact_columns(ours, by_name, "+", subset)
-        if "nll" not in first:
+        if "nll" not in first or not subset.chosen.any():
             continue
-        for order in markov.by_order:
-            second = markov.columns(order, subset.chosen)
+        for baseline in baselines.by_model:
+            second = baselines.columns(baseline, subset.chosen)
             if not np.array_equal(first["predicted"], second["predicted"]):
                 raise GenezipError(
                     f"the Markov models predict other bases than {ours.name}; run `genezip "
                     "evaluate markov` and `genezip evaluate heldout` on the same corpus"
                 )
-            values = ppl_difference(first, second, subset)
-            name = difference_of(ours.name, markov_name(order))
-            collected.add(name, ours.seed, "+", subset.name, subset, values)
+            compared = {ours.name: first}
+            if baseline == MIXING and "mixed_nll" in first:
+                compared[with_mixing(ours.name)] = {**first, "nll": first["mixed_nll"]}
+            bits = baseline == MIXING or bool(facts.organisms)
+            for name, columns in compared.items():
+                values = loss_differences(columns, second, subset, facts, bits=bits)
+                pair = difference_of(name, baseline)
+                collected.add(pair, ours.seed, "+", subset.name, subset, values)

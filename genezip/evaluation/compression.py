@@ -27,6 +27,7 @@ from genezip.artifacts.scores import (
     Row,
     cell,
     of_stage,
+    with_mixing,
 )
 from genezip.evaluation.windows import N_TERTILES, Columns, Subset, WindowFacts, WindowSums
 from genezip.metrics import compression as metrics
@@ -36,6 +37,8 @@ from genezip.region_classes import GROUPS, RegionClasses
 Found = dict[str, tuple[tuple[str, ...], Estimate, np.ndarray]]
 
 ALL = ("all",)
+CODING = ("coding", "noncoding")
+UNANNOTATED = "unannotated"
 LOOKED_AHEAD = "a bound looked ahead, so the likelihood is not exact; see the causal bound"
 """Why a model has no bits per base."""
 
@@ -75,20 +78,61 @@ def _note(metric: str, value: float, low: float, blocks: int) -> str:
     return interval_note(value, low, blocks)
 
 
-def language_model_metrics(
-    columns: Columns, bootstrap: BlockBootstrap, region_classes: RegionClasses
-) -> Found:
+def loss_regions(facts: WindowFacts) -> tuple[str, ...]:
+    """Regions of next-base losses: all bases, each class, coding and non-coding (organisms)."""
+    return (*ALL, *facts.region_classes.names, *(CODING if facts.organisms else ()))
+
+
+def by_region(values: np.ndarray, facts: WindowFacts) -> np.ndarray:
+    """Sums by region class, (..., R), as sums by :func:`loss_regions`.
+
+    Coding bases are those of class cds; bases without annotation are neither coding nor non-coding.
+    """
+    found = metrics.with_all(values)
+    if not facts.organisms:
+        return found
+    names = np.array(facts.region_classes.names)
+    coding = names == "cds"
+    sides = [values[..., one].sum(-1) for one in (coding, ~coding & (names != UNANNOTATED))]
+    return np.concatenate([found, np.stack(sides, axis=-1)], axis=-1)
+
+
+def loss_values(
+    columns: Columns, subset: Subset, facts: WindowFacts
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Perplexity and bits per base by :func:`loss_regions`, with and without each block.
+
+    Values are (1 + B, regions), from the columns nll and predicted of the windows of a subset. The
+    macro mean of a subset with parts is that of the parts with bases of the region. The second
+    result is the number of predicted bases, (n, regions).
+    """
+    named = {name: columns[name] for name in ("nll", "predicted")}
+    if subset.parts is not None:
+        named = {name: subset.parts[:, :, None] * values[:, None] for name, values in named.items()}
+    sums = subset.bootstrap.sums(named)
+    nats = ratio(by_region(sums["nll"], facts), by_region(sums["predicted"], facts))
+    found = {Metric.PPL: np.exp(nats), Metric.BITS_PER_BASE: nats / np.log(2)}
+    if subset.parts is not None:
+        has = np.isfinite(nats[0])  # parts with bases of the region
+        shares = ratio(has, has.sum(axis=0))
+        found = {
+            metric: np.where(has, shares * values, 0).sum(axis=1)
+            + np.where(has.any(axis=0), 0, np.nan)
+            for metric, values in found.items()
+        }
+    return found, by_region(columns["predicted"], facts)
+
+
+def language_model_metrics(columns: Columns, subset: Subset, facts: WindowFacts) -> Found:
     """Perplexity and bits per base, overall and per region, from nll and predicted.
 
     Bits per base are NaN where a bound looked ahead in any window: the likelihood is not exact.
     """
-    sums = bootstrap.sums({name: columns[name] for name in ("nll", "predicted")})
-    nats = metrics.mean_nll(sums["nll"], sums["predicted"])
-    predicted = metrics.with_all(columns["predicted"])
+    bootstrap, regions = subset.bootstrap, loss_regions(facts)
+    values, predicted = loss_values(columns, subset, facts)
     windows, support = (predicted > 0).sum(axis=0), bootstrap.support(predicted)
-    regions = (*ALL, *region_classes.names)
-    ppl = bootstrap.summarise(np.exp(nats), support, "ratio")
-    bits = bootstrap.summarise(nats / np.log(2), support, "ratio")
+    ppl = bootstrap.summarise(values[Metric.PPL], support, "ratio")
+    bits = bootstrap.summarise(values[Metric.BITS_PER_BASE], support, "ratio")
     if columns.get("looked_ahead", np.zeros(1)).any():
         none = np.full(np.shape(bits.value), np.nan)
         bits = Estimate(none, none, none, bits.blocks)
@@ -189,12 +233,15 @@ def _bounds(bound_active: np.ndarray, bootstrap: BlockBootstrap) -> Found:
 
 
 def subset_metrics(
-    columns: Columns,
-    target_bpt: dict[str, float] | None,
-    bootstrap: BlockBootstrap,
-    region_classes: RegionClasses,
+    columns: Columns, target_bpt: dict[str, float] | None, subset: Subset, facts: WindowFacts
 ) -> Found:
-    """Every metric of one router on one subset of windows and one strand."""
+    """Every metric of one router on one subset of windows and one strand.
+
+    Of a macro mean over parts there are next-base losses only.
+    """
+    if subset.parts is not None:
+        return language_model_metrics(columns, subset, facts) if "nll" in columns else {}
+    bootstrap, region_classes = subset.bootstrap, facts.region_classes
     bp, tokens = columns["bp"].sum(axis=1), columns["tokens"].sum(axis=1)
     found = _pooled(bp, tokens, bootstrap, region_classes)
     found.update(_window_statistics(Metric.BPT, metrics.bpt(bp, tokens)[:, None], bootstrap))
@@ -206,7 +253,7 @@ def subset_metrics(
         found.update(_budget(bp, tokens, target, bootstrap, region_classes))
     found.update(_bounds(columns["bound_active"], bootstrap))
     if "nll" in columns:
-        found.update(language_model_metrics(columns, bootstrap, region_classes))
+        found.update(language_model_metrics(columns, subset, facts))
     return found
 
 
@@ -218,17 +265,22 @@ def compression_rows(sums: WindowSums, facts: WindowFacts, scale: str, source: s
             if not subset.chosen.any():
                 continue
             columns = sums.columns(strand, subset.chosen, subset.strict)
-            rows += expand(
-                subset_metrics(columns, sums.target_bpt, subset.bootstrap, facts.region_classes),
-                model=sums.name,
-                task="compression",
-                subset=subset.name,
-                split=facts.split,
-                strand=strand,
-                seed=sums.seed,
-                scale=scale,
-                source=source,
-            )
+            found = {sums.name: subset_metrics(columns, sums.target_bpt, subset, facts)}
+            if "mixed_nll" in columns:
+                mixed = {"nll": columns["mixed_nll"], "predicted": columns["predicted"]}
+                found[with_mixing(sums.name)] = language_model_metrics(mixed, subset, facts)
+            for model, metrics_found in found.items():
+                rows += expand(
+                    metrics_found,
+                    model=model,
+                    task="compression",
+                    subset=subset.name,
+                    split=facts.split,
+                    strand=strand,
+                    seed=sums.seed,
+                    scale=scale,
+                    source=source,
+                )
     return rows
 
 
@@ -284,8 +336,10 @@ def block_counts(bp: np.ndarray, subset: Subset, region_classes: RegionClasses) 
 
 
 def window_facts(facts: WindowFacts, sums: WindowSums) -> Iterator[tuple[str, Found]]:
-    """Number of blocks of both subsets of windows; ``sums`` of any router give the same bases."""
+    """Number of blocks of each subset of windows; ``sums`` of any router give the same bases."""
     for subset in facts.subsets:
+        if subset.parts is not None:
+            continue
         bp = sums.columns("+", subset.chosen, subset.strict)["bp"].sum(axis=1)
         blocks = block_counts(bp, subset, facts.region_classes)
         yield subset.name, {Metric.BLOCKS: _fact(blocks, subset, "all", "promoter")}

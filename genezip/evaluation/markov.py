@@ -1,4 +1,4 @@
-"""Markov models of order 0 to 11: the simplest language models, controls of perplexity.
+"""Markov models of order 0 to 12: the simplest language models, controls of perplexity.
 
 The models are trained on the training segments (every base once, forward strand, N breaks the
 context) and scored on exactly the targets of the neural models: every A, C, G, T of a held-out
@@ -11,32 +11,20 @@ Orders are interpolated recursively: order k backs off to order k - 1 with a pri
 where c' is c without its oldest base and order -1 is uniform. The strengths are powers of two,
 chosen order by order on validation windows (never on held-out ones). A base with fewer than k
 bases of context (near the window start or an N) is scored with the longest order that fits.
-
-The table of sums per window is the input of paired comparisons. One row is one held-out window
-under one order: the sum of the negative log likelihood (nats) and the number of predicted bases
-in each region class, in order of class ids.
 """
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 
 from genezip.alphabet import A_ID, N_ID, is_base
-from genezip.artifacts.manifest import Kind
-from genezip.artifacts.scores import Row, markov_name
-from genezip.artifacts.tables import read_parquet, write_parquet
-from genezip.config import Evaluation
-from genezip.corpus.corpus import CorpusReader, Window
+from genezip.corpus.corpus import CorpusReader
 from genezip.errors import GenezipError
-from genezip.evaluation.compression import Found, expand, language_model_metrics
-from genezip.evaluation.windows import Columns, WindowFacts, spaced_windows
+from genezip.evaluation.windows import spaced_windows
 from genezip.genome.assembly import Assembly, Segment
-from genezip.metrics.bootstrap import Estimate
 
 logger = logging.getLogger(__name__)
 
@@ -44,16 +32,6 @@ STRENGTHS = tuple(float(2**power) for power in range(15))
 DEFAULT_STRENGTH = 16.0  # where there is no validation window to choose on
 _BUFFER_BP = 4_000_000
 _VALIDATION_BP = 4_000_000  # at most so many bases of evenly spaced validation windows
-
-KIND = Kind(
-    noun="table of Markov models by window",
-    version=1,
-    first="run `genezip evaluate markov` first",
-    again="run `genezip evaluate markov` again",
-    keys=("split", "classes"),
-)
-
-_INTERVAL, _SUMS = ["chrom", "start", "end"], ["nll", "predicted"]
 
 
 def _context(ids: np.ndarray, longest: int) -> tuple[np.ndarray, np.ndarray]:
@@ -124,11 +102,13 @@ class MarkovModel:
     """Counts and prior strength of every order.
 
     ``counts[k]`` is int64 of shape (4^(k+1),), indexed by context + base as base-4 digits, oldest
-    base first.
+    base first. ``validation_bits`` are the bits per base of every order on the windows on which the
+    strengths were chosen; empty without any.
     """
 
     counts: list[np.ndarray]
     strengths: tuple[float, ...]
+    validation_bits: tuple[float, ...] = ()
 
     @property
     def order(self) -> int:
@@ -213,9 +193,9 @@ def choose_strengths(model: MarkovModel, windows: Iterable[np.ndarray]) -> Marko
         chosen.append(min(STRENGTHS, key=loss))
         return chosen[-1]
 
-    for _ in _interpolated(model, ids, best):
-        pass
-    return MarkovModel(model.counts, tuple(chosen))
+    bases = is_base(ids).sum() * np.log(2)
+    bits = [float(-np.log(p).sum() / bases) for p in _interpolated(model, ids, best)]
+    return MarkovModel(model.counts, tuple(chosen), tuple(bits))
 
 
 def negative_log_likelihood(model: MarkovModel, ids: np.ndarray) -> np.ndarray:
@@ -228,120 +208,11 @@ def negative_log_likelihood(model: MarkovModel, ids: np.ndarray) -> np.ndarray:
     return np.stack([-np.log(p) for p in every])
 
 
-@dataclass(frozen=True)
-class MarkovWindows:
-    """Columns ``nll`` and ``predicted``, float64 (n, R) in the order of WindowFacts, by order."""
-
-    by_order: dict[int, Columns]
-
-    def columns(self, order: int, chosen: np.ndarray) -> Columns:
-        """Columns of some windows under one order."""
-        return {name: values[chosen] for name, values in self.by_order[order].items()}
-
-
-def _window_columns(
-    model: MarkovModel, windows: Iterable[Window], orders: list[int], facts: WindowFacts
-) -> MarkovWindows:
-    """nll and predicted, (n windows, R), of each order."""
-    n_windows, classes = len(facts.cells), len(facts.region_classes)
-    nll = {order: np.zeros((n_windows, classes)) for order in orders}
-    predicted = np.zeros((n_windows, classes))
-    for number, window in enumerate(windows):
-        target = is_base(window.ids)
-        target[0] = False
-        region = window.regions[target].astype(np.int64)
-        predicted[number] = np.bincount(region, minlength=classes)
-        nats = negative_log_likelihood(model, window.ids)
-        for order in orders:
-            nll[order][number] = np.bincount(region, nats[order][target], minlength=classes)
-    return MarkovWindows({order: {"nll": nll[order], "predicted": predicted} for order in orders})
-
-
-@dataclass(frozen=True)
-class MarkovScores:
-    """Sums over every held-out window under each order, and the chosen prior strengths."""
-
-    windows: MarkovWindows
-    strengths: tuple[float, ...]
-
-
-def score_markov(
-    reader: CorpusReader, assembly: Assembly, facts: WindowFacts, settings: Evaluation
-) -> MarkovScores:
-    """Train on the training segments, choose strengths on validation, score held-out windows."""
-    orders = sorted(set(settings.markov_orders))
-    model = train(_blocks(assembly, assembly.segments_of("train"), orders[-1]), orders[-1])
+def fit_markov(reader: CorpusReader, assembly: Assembly, order: int) -> MarkovModel:
+    """Train all orders on the training segments, choosing strengths on validation windows."""
+    model = train(_blocks(assembly, assembly.segments_of("train"), order), order)
     spaced = spaced_windows(reader, "valid", _VALIDATION_BP)
     model = choose_strengths(model, (window.ids for window in spaced))
     chosen = ", ".join(f"{value:g}" for value in model.strengths)
     logger.info(f"Markov models: prior strengths {chosen}")
-    windows = _window_columns(model, reader.windows(facts.split), orders, facts)
-    return MarkovScores(windows, model.strengths)
-
-
-def markov_rows(scores: MarkovScores, facts: WindowFacts, scale: str, source: str) -> list[Row]:
-    """Score rows of every order (``markov<order>``), with its strength as ``prior_strength``."""
-    rows: list[Row] = []
-    nowhere = np.array(np.nan)
-    for order in scores.windows.by_order:
-        for subset in facts.subsets:
-            if not subset.chosen.any():
-                continue
-            columns = scores.windows.columns(order, subset.chosen)
-            found: Found = language_model_metrics(columns, subset.bootstrap, facts.region_classes)
-            strength = Estimate(np.array(scores.strengths[order]), nowhere, nowhere)
-            found["prior_strength"] = (("all",), strength, np.array(int(subset.chosen.sum())))
-            rows += expand(
-                found,
-                model=markov_name(order),
-                task="markov",
-                subset=subset.name,
-                split=facts.split,
-                strand="+",
-                scale=scale,
-                source=source,
-            )
-    return rows
-
-
-def write_markov_windows(path: str | Path, windows: MarkovWindows, facts: WindowFacts) -> None:
-    """Write the sums of every window and order (atomically)."""
-    intervals = facts.table[_INTERVAL]
-    classes = facts.region_classes.names
-    tables = []
-    for order, columns in windows.by_order.items():
-        table = pa.Table.from_pandas(intervals.assign(order=order), preserve_index=False)
-        for name, values in columns.items():
-            flat = pa.array(np.ascontiguousarray(values, dtype=np.float64).reshape(-1))
-            table = table.append_column(name, pa.FixedSizeListArray.from_arrays(flat, len(classes)))
-        tables.append(table)
-    head = KIND.head(split=facts.split, classes=classes)
-    write_parquet(path, pa.concat_tables(tables), head)
-
-
-def read_markov_windows(path: str | Path, facts: WindowFacts) -> MarkovWindows:
-    """Read the sums by window; refuse a table of another split, other windows or other classes."""
-    table, head = read_parquet(path, KIND, [*_INTERVAL, "order", *_SUMS])
-    if head["split"] != facts.split:
-        raise GenezipError(
-            f"{path} holds {head['split']} windows, not {facts.split} windows; {KIND.again}"
-        )
-    if tuple(head["classes"]) != facts.region_classes.names:
-        raise GenezipError(
-            f"{path} was made for the region classes {', '.join(head['classes'])}, the corpus has "
-            f"{', '.join(facts.region_classes.names)}; {KIND.again}"
-        )
-    intervals = table.select([*_INTERVAL, "order"]).to_pandas()
-    wanted = facts.table[_INTERVAL]
-    sums = {
-        name: table.column(name).combine_chunks().flatten().to_numpy(zero_copy_only=False)
-        for name in _SUMS
-    }
-    by_order: dict[int, Columns] = {}
-    for order, rows in intervals.groupby("order").indices.items():
-        if not np.array_equal(intervals.iloc[rows][_INTERVAL], wanted):
-            raise GenezipError(f"{path} holds other windows than the corpus; {KIND.again}")
-        by_order[int(str(order))] = {
-            name: values.reshape(-1, len(head["classes"]))[rows] for name, values in sums.items()
-        }
-    return MarkovWindows(by_order)
+    return model

@@ -5,8 +5,9 @@ the window; the sums are taken from a window table.
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -14,10 +15,11 @@ import numpy as np
 import pandas as pd
 
 from genezip.alphabet import is_base
-from genezip.artifacts.scores import GC_TERTILES
+from genezip.artifacts.scores import GC_TERTILES, SEEN, UNSEEN, mean_of
 from genezip.config import Evaluation
 from genezip.corpus.corpus import CorpusReader, Window
 from genezip.errors import GenezipError
+from genezip.genome.organisms import Organism, organism_of_contig
 from genezip.inference.table import CompressedFile, CompressedWindow
 from genezip.metrics.bootstrap import BlockBootstrap
 from genezip.metrics.gc_content import gc_around
@@ -39,12 +41,17 @@ Columns = dict[str, np.ndarray]
 
 @dataclass(frozen=True)
 class Subset:
-    """A subset of windows with its bootstrap; ``strict`` leaves padding out."""
+    """A subset of windows with its bootstrap; ``strict`` leaves padding out.
+
+    ``parts``, bool (n chosen, parts), are subsets of it whose statistics are averaged (the macro
+    mean over organisms); None pools all windows. Such a mean is given of next-base losses only.
+    """
 
     name: str
     chosen: np.ndarray
     strict: bool
     bootstrap: BlockBootstrap
+    parts: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -57,6 +64,8 @@ class WindowFacts:
     cells : list of uint8 arrays, one per window, shape (length,): GC stratum x 64 + region class of
         every base; stratum 3 is N or padding
     gc_edges : highest GC content of the lower and of the middle tertile
+    organisms : organisms of the source, if it has several genomes; next-base losses are then also
+        given by organism and for coding and non-coding bases
     """
 
     split: str
@@ -66,6 +75,7 @@ class WindowFacts:
     gc_edges: tuple[float, float]
     subsets: tuple[Subset, ...]
     region_classes: RegionClasses
+    organisms: tuple[Organism, ...] = ()
 
 
 def subset_name(max_n_fraction: float) -> str:
@@ -111,10 +121,16 @@ def _describe(window: Window) -> dict[str, Any]:
     }
 
 
-def read_facts(reader: CorpusReader, settings: Evaluation, split: str = "test") -> WindowFacts:
+def read_facts(
+    reader: CorpusReader,
+    settings: Evaluation,
+    split: str = "test",
+    organisms: tuple[Organism, ...] = (),
+) -> WindowFacts:
     """Annotate the windows of a split in two passes over the corpus: GC ranks, then cells.
 
-    Of the settings ``max_n_fraction``, ``block_bp``, ``bootstrap`` and ``seed`` are used.
+    With ``organisms``, those of the source, there is a subset of windows for each of them. Of the
+    settings ``max_n_fraction``, ``block_bp``, ``bootstrap`` and ``seed`` are used.
     """
     rows = []
     histogram = np.zeros(_LEVELS + 1, dtype=np.int64)
@@ -140,8 +156,9 @@ def read_facts(reader: CorpusReader, settings: Evaluation, split: str = "test") 
     keys = zip(table["chrom"], table["start"].tolist(), table["end"].tolist(), strict=True)
     index = {key: number for number, key in enumerate(keys)}
     gc_edges = (float(edges[0] / _LEVELS), float(edges[1] / _LEVELS))
-    chosen = subsets(table, settings)
-    return WindowFacts(split, table, cells, index, gc_edges, chosen, reader.region_classes)
+    chosen = (*subsets(table, settings), *organism_subsets(table, settings, organisms))
+    classes = reader.region_classes
+    return WindowFacts(split, table, cells, index, gc_edges, chosen, classes, organisms)
 
 
 def subsets(table: pd.DataFrame, settings: Evaluation) -> tuple[Subset, ...]:
@@ -159,6 +176,42 @@ def subsets(table: pd.DataFrame, settings: Evaluation) -> tuple[Subset, ...]:
     return tuple(found)
 
 
+def organism_subsets(
+    table: pd.DataFrame, settings: Evaluation, organisms: tuple[Organism, ...]
+) -> Iterator[Subset]:
+    """Windows with few N of each organism; of those seen in training and of the others together.
+
+    Of the two groups there are all windows and the macro mean over organisms.
+    """
+    of_contig = organism_of_contig(organisms)
+    for chrom in table["chrom"].unique() if organisms else ():
+        if chrom not in of_contig:
+            raise GenezipError(
+                f"windows of {chrom} belong to no organism of the source; build the corpus of this "
+                "source again"
+            )
+    few_n = table["n_fraction"].to_numpy() <= settings.max_n_fraction
+    blocks = table["block"].to_numpy()
+
+    def subset(name: str, chosen: np.ndarray, parts: np.ndarray | None = None) -> Subset:
+        bootstrap = BlockBootstrap(blocks[chosen], settings.bootstrap, settings.seed)
+        return Subset(name, chosen, True, bootstrap, parts)
+
+    inside = {
+        one: few_n & table["chrom"].isin(one.contigs).to_numpy(dtype=bool) for one in organisms
+    }
+    inside = {organism: chosen for organism, chosen in inside.items() if chosen.any()}
+    for organism, chosen in inside.items():
+        yield subset(organism.name, chosen)
+    for name, seen in ((SEEN, True), (UNSEEN, False)):
+        group = [chosen for organism, chosen in inside.items() if organism.seen == seen]
+        if group:
+            together = np.any(group, axis=0)
+            yield subset(name, together)
+            parts = np.stack([chosen[together] for chosen in group], axis=1)
+            yield subset(mean_of(name), together, parts)
+
+
 @dataclass(frozen=True)
 class WindowSums:
     """Sums of one router over the windows of :class:`WindowFacts`, in the same order.
@@ -170,6 +223,8 @@ class WindowSums:
     - bound_active: float64 (n, S), 1 where a bound changed the boundary mask of a stage
     - nll, predicted: float64 (n, R), sum of the negative log likelihood (nats) and number of
       predicted bases; absent where the router is no language model
+    - mixed_nll: float64 (n, R), nll of the mixture with the mixing model ('+' only), where the
+      losses of that model were given
     - looked_ahead: float64 (n,), 1 where a bound looked ahead, so that nll is not exact
 
     ``target_bpt`` is None where the file has none or its classes are not those of the corpus.
@@ -194,10 +249,16 @@ class WindowSums:
         return columns
 
 
-def window_columns(window: CompressedWindow, cells: np.ndarray, classes: int) -> Columns:
+def window_columns(
+    window: CompressedWindow,
+    cells: np.ndarray,
+    classes: int,
+    mixed: Callable[[np.ndarray], np.ndarray] | None = None,
+) -> Columns:
     """Sums of one window; shapes as in :class:`WindowSums` without the first axis.
 
     ``cells`` are those of :class:`WindowFacts`; ``classes`` is the number of region classes, R.
+    ``mixed`` gives the losses of the bases in a mixture with another model.
     """
 
     def by_cell(weights: np.ndarray | None = None) -> np.ndarray:
@@ -220,6 +281,9 @@ def window_columns(window: CompressedWindow, cells: np.ndarray, classes: int) ->
         region = cells[predicted] % MOST_CLASSES
         columns["predicted"] = np.bincount(region, minlength=classes).astype(np.float64)
         columns["nll"] = np.bincount(region, weights=window.nll[predicted], minlength=classes)
+        if mixed is not None and window.likelihood == "exact":
+            both = mixed(window.nll)[predicted]
+            columns["mixed_nll"] = np.bincount(region, weights=both, minlength=classes)
     return columns
 
 
@@ -239,10 +303,16 @@ def _targets(file: CompressedFile, facts: WindowFacts) -> dict[str, float] | Non
     return None
 
 
-def collect(file: CompressedFile, facts: WindowFacts) -> WindowSums:
+def collect(
+    file: CompressedFile,
+    facts: WindowFacts,
+    mixed: Callable[[int, np.ndarray], np.ndarray] | None = None,
+) -> WindowSums:
     """Sums of the windows of a file that are in the split of ``facts``.
 
-    A missing window, or one that the corpus does not have or has in another length, is refused.
+    ``mixed(number, losses)`` gives the losses of the bases of a window on strand '+' in a mixture
+    with another model; no mixture is given where a likelihood is not exact. A missing window, or
+    one that the corpus does not have or has in another length, is refused.
     """
     found: dict[str, dict[int, Columns]] = {"+": {}, "-": {}}
     for window in file.windows():
@@ -256,7 +326,10 @@ def collect(file: CompressedFile, facts: WindowFacts) -> WindowSums:
                 "windows of this corpus again"
             )
         found[window.strand][number] = window_columns(
-            window, facts.cells[number], len(facts.region_classes)
+            window,
+            facts.cells[number],
+            len(facts.region_classes),
+            partial(mixed, number) if mixed is not None and window.strand == "+" else None,
         )
     n_windows = len(facts.cells)
     for strand, columns in found.items():
@@ -279,11 +352,18 @@ def collect(file: CompressedFile, facts: WindowFacts) -> WindowSums:
     by_strand = {"+": stacked["+"]}
     if "-" in stacked:
         by_strand["both"] = {
-            name: (values + stacked["-"][name]) / 2 for name, values in stacked["+"].items()
+            name: (values + stacked["-"][name]) / 2
+            for name, values in stacked["+"].items()
+            if name in stacked["-"]
         }
     targets = _targets(file, facts)
     return WindowSums(file.name, file.seed, targets, file.info, by_strand)
 
 
 def _stack(windows: list[Columns]) -> Columns:
-    return {name: np.stack([columns[name] for columns in windows]) for name in windows[0]}
+    """Columns of all windows; those that a window lacks (a mixture that is not exact) are left out.
+
+    Whether windows have a next-base loss was checked before.
+    """
+    names = [name for name in windows[0] if all(name in columns for columns in windows)]
+    return {name: np.stack([columns[name] for columns in windows]) for name in names}

@@ -7,7 +7,16 @@ from typing import Any, cast
 
 import pandas as pd
 
-from genezip.artifacts.scores import CORPUS, Metric, markov_name, markov_order, under_bound
+from genezip.artifacts.scores import (
+    CORPUS,
+    MARKOV,
+    MIXING,
+    Metric,
+    markov_name,
+    markov_order,
+    under_bound,
+    with_mixing,
+)
 from genezip.config import Evaluation
 from genezip.errors import GenezipError
 from genezip.region_classes import GENE7, RegionClasses
@@ -159,9 +168,11 @@ class HeldOut:
     def models(self) -> list[str]:
         """Names of the models and routers with compression results, in file order.
 
-        Models under another bound than their own are left out; see :meth:`causal`.
+        Models under another bound than their own are left out (:meth:`causal`), and so are mixtures
+        with the mixing model.
         """
-        return [name for name in self.compression.models if not name.endswith(_CAUSAL)]
+        others = (_CAUSAL, with_mixing(""))
+        return [name for name in self.compression.models if not name.endswith(others)]
 
     @cached_property
     def strand(self) -> str:
@@ -242,6 +253,21 @@ class HeldOut:
     ) -> Number | None:
         """Held-out perplexity (or bits per base) of the Markov model of an order."""
         return self.markov.find(metric, markov_name(order), subset=self.subset, region=region)
+
+    @property
+    def best_order(self) -> int | None:
+        """The Markov order that is best on validation DNA; None where none was chosen."""
+        number = self.markov.find(Metric.BEST_ORDER, MARKOV, subset="all", region="all")
+        return None if number is None else round(number.value)
+
+    def mixing(self, metric: str, model: str | None = None, region: str = "all") -> Number | None:
+        """A next-base loss of the mixing model, or of its mixture with an exact model."""
+        if model is None:
+            return self.markov.find(metric, MIXING, subset=self.subset, region=region)
+        for name in (model, under_bound(model, "causal")):
+            if number := self.number(metric, with_mixing(name), region=region):
+                return number
+        return None
 
     @cached_property
     def markov_by_order(self) -> dict[int, float]:

@@ -100,7 +100,7 @@ def markov(run):
 
 def test_markov(markov):
     rows = DNA_SCORES.read(markov / "markov.tsv")
-    assert set(rows["model"]) == {"markov0", "markov2"}
+    assert set(rows["model"]) == {"markov0", "markov2", "markov", "mixing"}
     assert set(rows["source"]) == {"simulated"}
     every = rows[(rows["metric"] == "ppl") & (rows["region"] == "all")]
     assert every["value"].between(2, 4.2).all()
@@ -117,7 +117,8 @@ def test_compression(routers, markov):
     )  # fmt: skip
     rows = DNA_SCORES.read(run / "compression.tsv")
     models = {"ours", "even", "fixed_stride", "gc_cpg"}
-    assert set(rows["model"]) == {*models, "corpus"}
+    mixtures = {f"{name} + mixing" for name in ("ours", "even")}
+    assert set(rows["model"]) == {*models, *mixtures, "corpus"}
     for metric in ("enrichment", "enrichment_window_mean"):
         here = (rows["metric"] == metric) & (rows["region"] == "promoter")
         assert set(rows.loc[here & rows["value"].notna(), "model"]) == models
@@ -129,6 +130,7 @@ def test_compression(routers, markov):
     assert not paired.duplicated(key).any()
     pairs = {"ours - even", "ours / even", "ours - fixed_stride", "ours - gc_cpg"}
     pairs |= {f"{name} - markov{order}" for name in ("ours", "even") for order in (0, 2)}
+    pairs |= {f"{name} - mixing" for name in ("ours", "even", "ours + mixing", "even + mixing")}
     assert pairs <= set(paired["model"])
     windows = pd.read_csv(run / "windows.tsv", sep="\t")
     assert (windows["tokens"] > 0).all()

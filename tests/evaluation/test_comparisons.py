@@ -5,8 +5,8 @@ import pytest
 from toolkit.dna import random_dna
 
 from genezip.errors import GenezipError
+from genezip.evaluation.baselines import BaselineWindows
 from genezip.evaluation.comparisons import comparison_rows
-from genezip.evaluation.markov import MarkovWindows
 from genezip.evaluation.windows import collect, read_facts
 from genezip.region_classes import MOST_CLASSES
 
@@ -179,10 +179,10 @@ def test_perplexity_is_compared_with_every_markov_order_window_by_window(collect
     level = np.linspace(0.5, 1.5, 12)[:, None]
     ours = {"nll": predicted * level, "predicted": predicted}
     files[0].by_strand["+"].update(ours)
-    markov = MarkovWindows(
+    markov = BaselineWindows(
         {
-            0: {"nll": predicted * 1.4, "predicted": predicted},
-            4: {"nll": predicted * (level + 0.1), "predicted": predicted},
+            "markov0": {"nll": predicted * 1.4, "predicted": predicted},
+            "markov4": {"nll": predicted * (level + 0.1), "predicted": predicted},
         }
     )
     rows = comparison_rows(files, facts, "ours", "control", "test", "simulated", markov)
@@ -199,7 +199,7 @@ def test_perplexity_is_compared_with_every_markov_order_window_by_window(collect
         for seed in (0, 1, None)
     ]
     assert seeds[2] == pytest.approx((seeds[0] + seeds[1]) / 2)
-    other = MarkovWindows({0: {"nll": predicted, "predicted": predicted + 1}})
+    other = BaselineWindows({"markov0": {"nll": predicted, "predicted": predicted + 1}})
     with pytest.raises(GenezipError, match="predict other bases than ours"):
         comparison_rows(files, facts, "ours", "control", "test", "simulated", other)
 

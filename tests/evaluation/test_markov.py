@@ -2,28 +2,18 @@
 
 import math
 from collections import Counter
-from dataclasses import replace
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from toolkit.dna import random_dna
 
 from genezip.alphabet import encode
-from genezip.config import Evaluation
-from genezip.errors import GenezipError
 from genezip.evaluation.markov import (
     MarkovModel,
     choose_strengths,
-    markov_rows,
     negative_log_likelihood,
-    read_markov_windows,
-    score_markov,
     train,
-    write_markov_windows,
 )
-from genezip.evaluation.windows import read_facts
 
 
 def slow_counts(sequences, order):
@@ -104,56 +94,3 @@ def test_the_chosen_strength_is_the_best_one(sequences):
     for strength in (1.0, 16.0, 2.0**14):
         assert best <= loss((*chosen.strengths[:2], strength)) + 1e-9
     assert choose_strengths(model, []).strengths == model.strengths
-
-
-def test_rows_leave_out_first_bases_and_n(toy, settings):
-    toy.tile(toy.add_segment("train", "ACGT" * 500, "nig", split="train"), 100)
-    toy.tile(toy.add_segment("valid", "ACGT" * 50, "nig", split="valid"), 100)
-    toy.tile(toy.add_segment("t", "ACGTN" * 20 + "ACGT" * 25, [0] * 100 + [5] * 100), 100)
-    settings = Evaluation(**{**settings.model_dump(), "markov_orders": [0, 3]})
-    facts = read_facts(toy.reader(), settings)
-    rows = markov_rows(
-        score_markov(toy.reader(), toy.assembly(), facts, settings), facts, "test", "simulated"
-    )
-    ppl = {
-        (row["model"], row["region"], row["subset"]): row for row in rows if row["metric"] == "ppl"
-    }
-    assert {model for model, _, _ in ppl} == {"markov0", "markov3"}
-    assert ppl["markov0", "all", "all"]["value"] == pytest.approx(4, abs=0.01)
-    # Known context of three bases decides the next; after an N it is too short.
-    assert ppl["markov3", "nig", "n_le_5pct"]["value"] < 1.05
-    assert ppl["markov3", "promoter", "all"]["value"] > ppl["markov3", "nig", "all"]["value"]
-    assert ppl["markov3", "promoter", "n_le_5pct"]["value"] is None
-    strengths = [row for row in rows if row["metric"] == "prior_strength"]
-    assert len(strengths) == 4
-    assert {row["task"] for row in rows} == {"markov"}
-
-
-def test_sums_per_window_go_to_a_file_and_back(toy, settings, tmp_path):
-    toy.tile(toy.add_segment("train", "ACGT" * 100, "nig", split="train"), 100)
-    toy.tile(toy.add_segment("t", "ACGTN" * 20 + "ACGT" * 25, [0] * 100 + [5] * 100), 100)
-    settings = Evaluation(**{**settings.model_dump(), "markov_orders": [0, 2]})
-    facts = read_facts(toy.reader(), settings)
-    scores = score_markov(toy.reader(), toy.assembly(), facts, settings)
-    path = tmp_path / "markov.parquet"
-    write_markov_windows(path, scores.windows, facts)
-    found = read_markov_windows(path, facts)
-    assert list(found.by_order) == [0, 2]
-    for order, columns in scores.windows.by_order.items():
-        for name, values in columns.items():
-            assert np.array_equal(found.by_order[order][name], values)
-    # the first base and every N are left out; regions are told apart
-    assert found.by_order[0]["predicted"][:, [0, 5]].tolist() == [[79, 0], [0, 99]]
-    second = found.columns(2, np.array([False, True]))
-    assert second["nll"].shape == (1, 7)
-
-    toy.tiles.pop()
-    with pytest.raises(GenezipError, match="holds other windows than the corpus"):
-        read_markov_windows(path, read_facts(toy.reader(), settings))
-    with pytest.raises(GenezipError, match="run `genezip evaluate markov` first"):
-        read_markov_windows(tmp_path / "none.parquet", facts)
-    with pytest.raises(GenezipError, match="holds test windows, not valid windows"):
-        read_markov_windows(path, replace(facts, split="valid"))
-    pq.write_table(pa.table({"x": [1]}), path)
-    with pytest.raises(GenezipError, match="is not a table of Markov models by window"):
-        read_markov_windows(path, facts)

@@ -12,16 +12,16 @@ from toolkit.region_classes import with_enhancer
 
 from genezip.config import Evaluation
 from genezip.errors import GenezipError
+from genezip.evaluation.baselines import (
+    baseline_rows,
+    read_baseline_windows,
+    score_baselines,
+    write_baseline_windows,
+)
 from genezip.evaluation.comparisons import comparison_rows
 from genezip.evaluation.compression import compression_rows, window_table
 from genezip.evaluation.controls import learn_composition_router, learn_rates
 from genezip.evaluation.locus import Locus, region_rows
-from genezip.evaluation.markov import (
-    markov_rows,
-    read_markov_windows,
-    score_markov,
-    write_markov_windows,
-)
 from genezip.evaluation.repeat_counts import read_routers, tally_routers
 from genezip.evaluation.repeats import RepeatAnnotation, repeat_rows
 from genezip.evaluation.windows import collect, read_facts
@@ -188,21 +188,21 @@ def test_repeats_are_counted_in_every_class(world, routed, settings):
 
 
 def test_markov_models_are_scored_in_every_class(world, settings, tmp_path):
-    settings = Evaluation(**{**settings.model_dump(), "markov_orders": [0]})
+    settings = Evaluation(**{**settings.model_dump(), "markov_orders": [0], "mixing": False})
     facts = read_facts(world.reader(), settings)
-    scores = score_markov(world.reader(), world.assembly(), facts, settings)
-    found = by_region(markov_rows(scores, facts, "test", "simulated"), "ppl", model="markov0")
+    scores = score_baselines(world.reader(), world.assembly(), facts, settings)
+    found = by_region(baseline_rows(scores, facts, "test", "simulated"), "ppl", model="markov0")
     assert list(found) == ["all", *world.region_classes.names]
     assert 3 < found["enhancer"] < 5
     path = tmp_path / "markov.parquet"
-    write_markov_windows(path, scores.windows, facts)
-    again = read_markov_windows(path, facts).by_order[0]["predicted"]
+    write_baseline_windows(path, scores.windows, facts)
+    again = read_baseline_windows(path, facts).by_model["markov0"]["predicted"]
     places = list(world.windows("test"))
     assert again.shape == (len(places), 8)
     for row, place in zip(again, places, strict=True):
         assert row.tolist() == np.bincount(place.regions[1:], minlength=8).tolist()
     with pytest.raises(GenezipError, match=r"region classes .*enhancer, the corpus has .*dig;"):
-        read_markov_windows(path, replace(facts, region_classes=GENE7))
+        read_baseline_windows(path, replace(facts, region_classes=GENE7))
 
 
 def test_the_composition_router_spends_by_the_users_target(world):

@@ -117,15 +117,52 @@ def test_perplexity(
     folder = make_results()
     sentence = compression.against_markov(loaded(folder))
     assert sentence is not None and "a paired difference was not computed" in sentence
-    assert "is above that of the best Markov model on this DNA (order 9" in sentence
+    assert "is above that of the Markov model that is best on validation DNA (order 8" in sentence
     row = DNA_SCORES.row(
-        model="genezip-tiny - markov9", subset="n_le_5pct", region="all", split="test",
+        model="genezip-tiny - markov8", subset="n_le_5pct", region="all", split="test",
         strand="+", metric="ppl_difference", seed=0, **estimate(*numbers),
     )  # fmt: skip
     path = folder / "compress" / "comparisons.tsv"
     pd.DataFrame([row]).to_csv(path, sep="\t", index=False, header=False, mode="a")
     sentence = compression.against_markov(loaded(folder))
     assert sentence is not None and said in sentence
+
+
+def test_the_mixing_model_and_what_a_network_adds(make_results: Callable[..., Path]) -> None:
+    folder = make_results()
+    sentence = compression.against_mixing(loaded(folder))
+    assert sentence is not None and "1.722 " in sentence and "differs" not in sentence
+    rows = [
+        DNA_SCORES.row(
+            model=model, subset="n_le_5pct", region="all", split="test", strand="+",
+            metric="bits_per_base_difference", seed=0,
+            **estimate(value, value - 0.01, value + 0.01),
+        )
+        for model, value in (
+            ("genezip-tiny - mixing", 0.155), ("genezip-tiny + mixing - mixing", -0.021),
+        )
+    ]  # fmt: skip
+    path = folder / "compress" / "comparisons.tsv"
+    pd.DataFrame(rows).to_csv(path, sep="\t", index=False, header=False, mode="a")
+    sentence = compression.against_mixing(loaded(folder))
+    assert sentence is not None and "genezip-tiny alone differs from it by +0.155" in sentence
+    assert "the mixture of both, weighted base by base, by −0.021" in sentence
+
+
+def test_mixtures_are_no_models_of_the_page(make_results: Callable[..., Path]) -> None:
+    folder = make_results()
+    path = folder / "compress" / "compression.tsv"
+    frame = pd.read_csv(path, sep="\t")
+    mixed = frame[frame["model"] == "genezip-tiny"].assign(model="genezip-tiny + mixing")
+    one = frame[frame["subset"] == "n_le_5pct"].assign(subset="ecoli")
+    before = loaded(folder)
+    table = compression.numbers_section(before).tables[0].rows
+    pd.concat([frame, mixed, one]).to_csv(path, sep="\t", index=False)
+    after = loaded(folder)
+    assert after.models == before.models
+    assert compression.numbers_section(after).tables[0].rows == table
+    labels = [str(row[0]) for row in compression.perplexity_section(after).tables[0].rows]
+    assert "genezip-tiny and context mixing" in labels and "context mixing" in labels
 
 
 def test_a_class_without_bases_keeps_its_row(make_results: Callable[..., Path]) -> None:

@@ -74,7 +74,7 @@ rule compress_trivially:
 
 
 rule markov:
-    """Markov models of the training DNA, as trivial language models."""
+    """Markov and mixing models of the training DNA, language models without a network."""
     input:
         source="resources/source.json",
         corpus=CORPUS,
@@ -83,7 +83,7 @@ rule markov:
             "results/compress/markov.tsv",
             caption="../report/markov.rst",
             category="3 Compression",
-            labels={"table": "Markov models"},
+            labels={"table": "Markov and mixing models"},
         ),
         windows="results/compress/markov_windows.parquet",
     log:
@@ -95,10 +95,17 @@ rule markov:
     resources:
         **needs("markov", SCALE).resources,
     params:
-        **settings(CONFIG.evaluation, "markov_orders", *INTERVALS),
+        **settings(
+            CONFIG.evaluation,
+            "markov_orders",
+            "mixing",
+            "mixing_orders",
+            "mixing_bp",
+            *INTERVALS,
+        ),
         scale=SCALE,
     message:
-        "Fit Markov models to the training DNA"
+        "Fit Markov and mixing models to the training DNA"
     shell:
         "logged {log} genezip evaluate markov --corpus {input.corpus} --source {input.source} "
         "--settings {params.settings:q} --scale {params.scale} --out {output.table} "
@@ -111,6 +118,7 @@ rule compression:
         compressed=COMPRESSED,
         markov="results/compress/markov_windows.parquet",
         corpus=CORPUS,
+        source="resources/source.json",
     output:
         metrics=report(
             "results/compress/compression.tsv",
@@ -143,7 +151,7 @@ rule compression:
         "Measure compression"
     shell:
         "logged {log} genezip evaluate compression {params.compressed} --markov {input.markov} "
-        "--corpus {input.corpus} "
+        "--corpus {input.corpus} --source {input.source} "
         "--settings {params.settings:q} --reference {params.reference} "
         "--control {params.control} --scale {params.scale} --out {output.metrics} "
         "--comparisons {output.comparisons} --windows {output.windows}"
