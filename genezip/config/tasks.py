@@ -18,7 +18,15 @@ ArmName = Annotated[
     str,
     Field(pattern="^(authors|full|contrast)[.](frozen|head_only|release|lora|full)$"),
 ]
-LabelPart = Literal["initiation", "contacts", "elements", "enhancer_gene", "classification"]
+LabelPart = Literal[
+    "initiation",
+    "contacts",
+    "elements",
+    "enhancer_gene",
+    "classification",
+    "essentiality",
+    "variants",
+]
 LABEL_PARTS = get_args(LabelPart)
 
 ARMS = (

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from genezip import config
 from genezip.artifacts.files import atomic_path, sha256_file, write_json
 from genezip.artifacts.folder import replaced_folder
 from genezip.artifacts.manifest import file_entries
@@ -83,7 +84,8 @@ class LabelFile:
     # what, licence: for the list of data
     what: str
     licence: str
-    public: tuple[str, ...]  # names of the public files from which it is made
+    # names of the public files from which it is made; empty for a file of the mirror folder alone
+    public: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,16 @@ def _gue(name: str, split: str) -> LabelFile:
     folder = "prom_" if name.startswith("prom") else ""
     origin = f"other_systems/gue/{folder}{file}.gz"
     return LabelFile(origin, f"GUE (DNABERT-2), {name}, {split}", "Apache-2.0", (file,))
+
+
+def _essential(name: str) -> LabelFile:
+    what = f"essential genes, DEG 13.3, {name.split('.')[0].replace('_', ' ')}"
+    licence = "free for academic use, cite DEG (Luo et al. 2014)"
+    return LabelFile(f"other_systems/essential/{name}.tsv.gz", what, licence, ())
+
+
+def _scan(path: str, what: str) -> LabelFile:
+    return LabelFile(f"other_systems/{path}", what, "published measurements", ())
 
 
 LABELS: dict[str, LabelDeposit] = {
@@ -160,6 +172,30 @@ LABELS: dict[str, LabelDeposit] = {
         of_the_genome=False,
         mirror="other_systems",
     ),
+    "essentiality": LabelDeposit(
+        {f"{name}.tsv.gz": _essential(name) for name in config.Essentiality().labels.values()},
+        of_the_genome=False,
+        mirror="other_systems",
+    ),
+    "variants": LabelDeposit(
+        {
+            Path(path).name: _scan(path, what)
+            for path, what in (
+                ("dms/infA_IF1_ECOLI.tsv.gz", "scan of IF-1 (Kelsic et al. 2016)"),
+                ("dms/infA_IF1_ECOLI.cds.fa", "infA of E. coli MG1655"),
+                ("dms/bla_TEM1.tsv.gz", "scan of TEM-1 (Stiffler et al. 2015)"),
+                ("dms/bla_TEM1.cds.fa", "blaTEM-1B, AY458016"),
+                ("dms.BLAT_ECOLX_Ranganathan2015.csv.gz", "TEM-1, further conditions"),
+                ("dms/KKA2_APH3IIa.tsv.gz", "scan of APH(3')-II (Melnikov et al. 2014)"),
+                ("dms/KKA2_APH3IIa.cds.fa", "aph(3')-IIa, V00618"),
+                ("dms.PABP_YEAST_Fields2013-singles.csv.gz", "scan of Pab1 (Melamed et al. 2013)"),
+                ("yeast_S288C.GCA_000146045.2_R64.genomic.fna.gz", "S. cerevisiae S288C, R64"),
+                ("yeast_S288C.GCA_000146045.2_R64.genomic.gff.gz", "S. cerevisiae S288C, R64"),
+            )
+        },
+        of_the_genome=False,
+        mirror="other_systems",
+    ),
 }
 """Task -> its files. A task with a small deposit is an entry here, and rows in the table."""
 
@@ -196,6 +232,8 @@ class PublicLabels:
         Returns an entry for each file: path, bytes, sha256, part, origin, release, licence. Raises
         ``SourceUnavailable`` if no server delivers a file, or the folder of fetched files lacks it.
         """
+        if not any(file.public for file in LABELS[part].files.values()):
+            raise SourceUnavailable("its files were put together from several public ones")
         store, items = self._store(self.http), self.items(part)
         if store.fetched and (missing := store.missing(items)):
             raise SourceUnavailable(
@@ -332,10 +370,14 @@ def _from_mirror(mirror: Path, part: str, folder: Path) -> list[dict[str, object
     deposit = LABELS[part]
     if not (mirror / deposit.mirror).is_dir():
         raise SourceUnavailable(f"the folder of real data has no folder {deposit.mirror}")
-    table = checksums(mirror / deposit.mirror / "README.md")
+    own, shared = (checksums(folder / "README.md") for folder in (mirror / deposit.mirror, mirror))
     entries: list[dict[str, object]] = []
     for name, file in deposit.files.items():
-        check_file(mirror / deposit.mirror, file.origin.removeprefix(f"{deposit.mirror}/"), table)
+        inside = file.origin.removeprefix(f"{deposit.mirror}/")
+        if inside in own or file.origin not in shared:
+            check_file(mirror / deposit.mirror, inside, own)
+        else:
+            check_file(mirror, file.origin, shared)
         shutil.copyfile(mirror / file.origin, folder / name)
         (entry,) = file_entries(folder, [name])
         about = {"part": part, "origin": file.origin, "release": file.what}
