@@ -166,6 +166,6 @@ def test_other_likelihoods_are_never_beside_exact_ones(bacteria) -> None:
 
 def test_a_model_without_likelihood_is_refused_before_any_work(bacteria) -> None:
     fixed = load("fixed:3")
-    with pytest.raises(GenezipError, match=r"^fixed:3 gives no likelihood; name a model that does"):
+    with pytest.raises(GenezipError, match=r"^fixed-3 gives no likelihood; name a model that does"):
         bacteria.measure([Chain(), fixed])
     assert not bacteria.predictions.exists()

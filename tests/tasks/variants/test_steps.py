@@ -27,7 +27,7 @@ def test_the_steps_give_what_whole_sequences_give(scans, tmp_path) -> None:
     run.baselines("variants", data, tmp_path, "toy", *common, baselines)
     scores = run.score([predictions, baselines], 20, 0, "test")
     assert set(scores["mode"].dropna()) >= {"zero_shot", "baseline"}
-    cds, codons = "ATGAAACTGGGTGATTGGTAA", {2: "AGA", 3: "CCG", 4: "GCT", 5: "AAA", 6: "TTT"}
+    cds, codons = "ATGAAACTGGGTGATTGGTAA", {2: "AGA", 3: "CCG", 4: "GCT", 5: "AAA", 6: "TTC"}
     texts = [cds[: 3 * at - 3] + codon + cds[3 * at :] for at, codon in codons.items()]
     wild, *others = (one.total for one in model.log_likelihood([encode(t) for t in (cds, *texts)]))
     frame = PredictionFile.open(predictions).frame()
