@@ -14,13 +14,23 @@ COMPARATORS = BENCHMARKS.comparators
 HEAD_SEED = BENCHMARKS.seed
 LABELS = CONFIG.labels.tasks
 FROM_LABELS = ["classification"]  # tasks whose files come with the labels of the demo
+ZERO_SHOT = [
+    "essentiality",
+    "variants",
+]  # parts of the labels that every network is measured on
 TASKS = BENCHMARKS.tasks_there_are()
 TABLES = {task: TASK_TABLES.get(task, task) for task in TASKS}
 ALL_SUBSETS = sorted({s for task in TASKS for s in BENCHMARKS.task(task).subsets})
 ROUTERS = ["fixed_stride", "gc_cpg"]
 FIGURES = (
-    "corpus curves steering perplexity bpt enrichment gc_thirds locus repeats labels classification"
+    "corpus curves steering perplexity bpt enrichment gc_thirds locus repeats labels "
+    "classification codon_phase essentiality variants"
 ).split()
+
+# Networks with a token for some bases only, and whether their boundaries are compared with genes:
+# a run on several genomes has whole annotated ones.
+CUTTING = [name for name, one in NETWORKS.items() if one.uniform_bpt != 1]
+CODON_PHASE = CUTTING if "genomes" in CONFIG.genome.sources else []
 
 # All models are measured on the held-out windows of the reference's corpus.
 CORPUS = (

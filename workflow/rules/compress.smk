@@ -189,6 +189,41 @@ rule locus:
         "--out {output.table} --genes {output.genes}"
 
 
+rule codon_phase:
+    """Boundaries of one model along the reading frame of genes."""
+    input:
+        model=lambda wildcards: files_of(wildcards.model, wildcards.seed),
+        source="resources/source.json",
+    output:
+        scores=report(
+            "results/codon_phase/{model}.seed{seed}.tsv",
+            caption="../report/codon_phase.rst",
+            category="4 Enrichment",
+            labels={"table": "codon phase, {model}"},
+        ),
+        profile="results/codon_phase/{model}.seed{seed}.profile.tsv",
+    log:
+        "logs/codon_phase/{model}.seed{seed}.log",
+    benchmark:
+        "results/benchmarks/codon_phase/{model}.seed{seed}.tsv"
+    wildcard_constraints:
+        model=one_of(CUTTING),
+    conda:
+        environment("codon_phase")
+    threads: needs("codon_phase", SCALE).threads
+    resources:
+        **needs("codon_phase", SCALE).resources,
+    params:
+        model=lambda wildcards: f"results/pretrain/{wildcards.model}.seed{wildcards.seed}",
+        scale=SCALE,
+    message:
+        "Codon phase of {wildcards.model}, seed {wildcards.seed}"
+    shell:
+        "logged {log} genezip evaluate codon-phase --model {params.model} "
+        "--source {input.source} --scale {params.scale} --threads {threads} "
+        "--out {output.scores} --profile {output.profile}"
+
+
 rule tracks:
     """Genome-browser tracks of one model, and a session that opens them.
 

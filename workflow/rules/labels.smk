@@ -38,8 +38,7 @@ rule labels:
         labels="resources/labels/labels.json",
         source="resources/source.json",
         models=lambda wildcards: [
-            f"results/pretrain/{run}/config.json"
-            for run in dict.fromkeys([first_run(REFERENCE), first_run(CONTROL)])
+            f"results/pretrain/{run}/config.json" for run in runs_on_labels(wildcards)
         ],
     output:
         scores=report(

@@ -15,6 +15,10 @@ rule report:
         locus="results/compress/locus.tsv",
         genes="results/compress/locus_genes.tsv",
         repeats="results/repeats/repeats.tsv",
+        codon_phase=expand(
+            "results/codon_phase/{run}.tsv",
+            run=[first_run(name) for name in CODON_PHASE],
+        ),
         tasks=task_tables(),
         labels=expand("results/labels/{part}.tsv", part=LABELS),
         label_files="resources/labels/labels.json" if LABELS else [],
@@ -90,6 +94,24 @@ rule report:
             caption="../report/classification.rst",
             category="8 Real labels",
             labels={"figure": "labelled sequences"},
+        ),
+        codon_phase=report(
+            "results/figures/codon_phase.svg",
+            caption="../report/codon_phase.rst",
+            category="4 Enrichment",
+            labels={"figure": "codon phase"},
+        ),
+        essentiality=report(
+            "results/figures/essentiality.svg",
+            caption="../report/zero_shot.rst",
+            category="8 Real labels",
+            labels={"figure": "essential genes"},
+        ),
+        variants=report(
+            "results/figures/variants.svg",
+            caption="../report/zero_shot.rst",
+            category="8 Real labels",
+            labels={"figure": "variant effect"},
         ),
         numbers=expand("results/figures/{figure}.tsv", figure=FIGURES),
     log:

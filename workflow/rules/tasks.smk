@@ -96,7 +96,15 @@ def task_of(wildcards):
 
 def part_of_labels(wildcards):
     """Section of a part of the labels: that of the task of this name, else `labels`."""
+    if wildcards.part in ZERO_SHOT:
+        return getattr(CONFIG, wildcards.part)
     return BENCHMARKS.task(wildcards.part) if wildcards.part in TASKS else CONFIG.labels
+
+
+def runs_on_labels(wildcards):
+    """Runs that are measured on a part of the labels."""
+    names = NETWORKS if wildcards.part in ZERO_SHOT else (REFERENCE, CONTROL)
+    return list(dict.fromkeys(map(first_run, names)))
 
 
 def task_tables():
