@@ -70,7 +70,7 @@ def report(
     """
     from genezip import config
     from genezip.errors import GenezipError
-    from genezip.report.chapters.benchmarks import VIEWS
+    from genezip.report.chapters.tasks.benchmarks import VIEWS
     from genezip.report.page import write_report
     from genezip.report.results import load
 

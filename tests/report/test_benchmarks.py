@@ -9,7 +9,7 @@ import pytest
 
 from genezip.errors import GenezipError
 from genezip.report.chapter import Section
-from genezip.report.chapters.benchmarks import section as of_results
+from genezip.report.chapters.tasks.benchmarks import section as of_results
 from genezip.report.results import Results
 
 Chapter = Callable[..., Any]

@@ -9,8 +9,8 @@ import pytest
 
 from genezip.artifacts.scores import SOLVED, TASK_SCORES, TRIVIAL_BASELINES
 from genezip.report import style
-from genezip.report.chapters import labels
-from genezip.report.chapters.labelled import classification, read_sets, section
+from genezip.report.chapters.tasks import labels
+from genezip.report.chapters.tasks.labelled import classification, read_sets, section
 from genezip.report.results import Results
 from genezip.tasks.classification.splits import Fold
 from genezip.tasks.classification.trivial_baselines import (

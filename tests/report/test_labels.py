@@ -7,8 +7,8 @@ import pytest
 
 from genezip.artifacts.scores import TASK_SCORES
 from genezip.report import style
-from genezip.report.chapters.labels import labels, read_parts, section
 from genezip.report.chapters.provenance import data_section
+from genezip.report.chapters.tasks.labels import labels, read_parts, section
 
 REFERENCE, CONTROL = "genezip-tiny", "hnet-tiny"
 CELLS = {

@@ -10,19 +10,17 @@ from typing import Final
 
 from genezip.report.chapter import Chapter
 from genezip.report.chapters import (
-    benchmarks,
     claims,
     compression,
     corpus,
     glossary,
-    labelled,
-    labels,
     locus,
     provenance,
     repeats,
     tokens,
     training,
 )
+from genezip.report.chapters.tasks import benchmarks, labelled, labels
 
 CHAPTERS: Final[tuple[Chapter, ...]] = (
     claims.CHAPTER,
