@@ -327,9 +327,9 @@ def codon_phase(
 
     from genezip.artifacts.scores import DNA_SCORES
     from genezip.artifacts.tables import write_tsv
-    from genezip.evaluation.codon_phase import PhaseSettings, published_rows
-    from genezip.evaluation.codon_phase import codon_phase as measured
-    from genezip.evaluation.gene_windows import WindowSettings, chosen_organisms, read_windows
+    from genezip.evaluation.genes.codon_phase import PhaseSettings, published_rows
+    from genezip.evaluation.genes.codon_phase import codon_phase as measured
+    from genezip.evaluation.genes.gene_windows import WindowSettings, chosen_organisms, read_windows
     from genezip.genome.sources.source import Source
     from genezip.models import load
 

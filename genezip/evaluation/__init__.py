@@ -4,6 +4,6 @@ Begin with ``windows`` (annotation and sums of each held-out window) and ``compr
 of those sums, with intervals); ``comparisons`` pairs models. ``controls`` (routers that learn
 nothing) and ``markov`` (count-based language models) are what a learned router must beat.
 ``boundaries`` asks whether boundaries align with sites of any kind, with its controls, and
-``codon_phase`` whether they follow the reading frame. For a new question copy ``repeats``: count by
+``genes`` whether they follow the reading frame. For a new question copy ``repeats``: count by
 window first, then write rows.
 """

@@ -10,7 +10,7 @@ from genezip.artifacts.published import published_table
 from genezip.artifacts.scores import CODON_POSITIONS, DNA_SCORES
 from genezip.errors import GenezipError
 from genezip.evaluation.boundaries import BoundaryTrack
-from genezip.evaluation.codon_phase import (
+from genezip.evaluation.genes.codon_phase import (
     PROFILE_COLUMNS,
     PhaseSettings,
     amplitude,
@@ -20,7 +20,12 @@ from genezip.evaluation.codon_phase import (
     published_rows,
     shift_phases,
 )
-from genezip.evaluation.gene_windows import FEATURES, WindowSettings, chosen_organisms, read_windows
+from genezip.evaluation.genes.gene_windows import (
+    FEATURES,
+    WindowSettings,
+    chosen_organisms,
+    read_windows,
+)
 from genezip.metrics.bootstrap import BlockBootstrap
 from genezip.models.fixed.compressor import Fixed
 

@@ -7,7 +7,7 @@ from toolkit.gene_files import read_rows
 
 from genezip.alphabet import decode
 from genezip.errors import GenezipError
-from genezip.evaluation.gene_windows import (
+from genezip.evaluation.genes.gene_windows import (
     FEATURES,
     WindowSettings,
     chosen_organisms,
@@ -29,7 +29,7 @@ def shown(codes):
 
 def test_features_by_hand(tmp_path, monkeypatch) -> None:
     """A gene on either strand, one across the origin, and a tRNA."""
-    monkeypatch.setattr("genezip.evaluation.gene_windows.PROMOTER_BP", 4)
+    monkeypatch.setattr("genezip.evaluation.genes.gene_windows.PROMOTER_BP", 4)
     sequence = list("C" * 60)
     sequence[10:22] = "ATGCCCCCCTAA"
     sequence[30:42] = "TTACCCCCCCAT"

@@ -59,7 +59,7 @@ from genezip.evaluation.boundaries import (
     shift_test,
 )
 from genezip.evaluation.compression import Found, expand
-from genezip.evaluation.gene_windows import FEATURES, OrganismWindows
+from genezip.evaluation.genes.gene_windows import FEATURES, OrganismWindows
 from genezip.genome.coding import GeneWindow
 from genezip.genome.intervals import true_runs
 from genezip.metrics.bootstrap import BlockBootstrap, Estimate, ratio
