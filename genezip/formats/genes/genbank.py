@@ -53,7 +53,7 @@ def read_genbank(given: Input, transcripts: Transcripts = "basic") -> Rows:
         for record in _records(file):
             genes += _genes(record)
             if _is_circular(record):
-                circular[record.id] = len(record)
+                circular[str(record.id)] = len(record)
         if not genes:
             raise GenezipError(f"{file} has no gene, RNA or CDS feature; name an annotated record")
         if transcripts == "basic":
@@ -74,7 +74,7 @@ def genbank_sequences(given: Input) -> Iterator[tuple[str, bytes]]:
     with opened(given) as file:
         for record in _records(file):
             try:
-                yield record.id, bytes(record.seq)
+                yield str(record.id), bytes(record.seq or b"")
             except UndefinedSequenceError:
                 raise GenezipError(
                     f"the record {record.id} of {file} has no sequence; give a FASTA as well, or "
@@ -146,7 +146,7 @@ def _genes(record: "SeqRecord") -> list[_Gene]:
         gene_id = named or f"{record.id}:{span[0]}-{span[1]}{strand}"
         known = latest.get(gene_id)
         if known is None or not known.holds(span) or (kind == "gene" and known.span is not None):
-            latest[gene_id] = known = _Gene(record.id, gene_id)
+            latest[gene_id] = known = _Gene(str(record.id), gene_id)
             genes.append(known)
         gene = known
         gene.name = gene.name or _first(feature, "gene")
