@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from genezip.artifacts.manifest import Kind
-from genezip.artifacts.scores import COMPARED_SCORES, DNA_SCORES, Metric, ScoreTable
+from genezip.artifacts.scores import COMPARED_SCORES, DNA_SCORES, PAPER, Metric, ScoreTable
 from genezip.artifacts.tables import read_tsv
 from genezip.config import Evaluation, Report
 from genezip.errors import GenezipError
@@ -27,6 +27,7 @@ LOCUS_COLUMNS = (
     *("kind", "model", "chrom", "start", "end", "region"),
     *("boundary_prob", "tokens", "bpt"),
 )
+PROFILE_COLUMNS = ("model", "subset", "split", "strand", "stage", "site", "offset", "rate")
 GENE_COLUMNS = ("chrom", "start", "end", "feature", "strand", "gene_name", "transcript_id")
 
 _TEXT = ("split", "region", "strand", "model", "chrom", "gene_name")
@@ -90,6 +91,8 @@ class Results(HeldOut):
     locus_genes: pd.DataFrame
     repeats: Scores
     benchmarks: pd.DataFrame
+    codon_phase: Scores = field(default_factory=lambda: Scores(DNA_SCORES.frame()))
+    codon_profile: pd.DataFrame = field(default_factory=pd.DataFrame)
     leakage: pd.DataFrame = field(default_factory=pd.DataFrame)
     homology: pd.DataFrame = field(default_factory=pd.DataFrame)
     table5: pd.DataFrame = field(default_factory=pd.DataFrame)
@@ -168,6 +171,22 @@ def _only_corpus(folder: Path) -> Path:
     return found[0] if found else folder / "corpus" / "*" / "manifest.json"
 
 
+def _codon_phase(folder: Path, runs: set[str]) -> Scores:
+    """Codon phase of the runs; the published rows, which each file has, are kept once."""
+    files = [path for run in sorted(runs) if (path := folder / f"{run}.tsv").is_file()]
+    frames = [DNA_SCORES.read(path) for path in files]
+    frame = pd.concat(frames, ignore_index=True) if frames else DNA_SCORES.frame()
+    paper = frame["source"] == PAPER
+    return Scores(pd.concat([frame[~paper], frame[paper].drop_duplicates()], ignore_index=True))
+
+
+def _codon_profile(folder: Path, runs: set[str]) -> pd.DataFrame:
+    """Boundary rates around start and stop codons of the runs."""
+    files = [folder / f"{run}.profile.tsv" for run in sorted(runs)]
+    found = [read_table(path, PROFILE_COLUMNS) for path in files if path.is_file()]
+    return pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=PROFILE_COLUMNS)
+
+
 def load(
     folder: Path,
     settings: Report,
@@ -227,6 +246,8 @@ def load(
         locus=read_table(compress / "locus.tsv", LOCUS_COLUMNS),
         locus_genes=read_table(compress / "locus_genes.tsv", GENE_COLUMNS),
         repeats=Scores(read_scores(folder / "repeats" / "repeats.tsv", DNA_SCORES)),
+        codon_phase=_codon_phase(folder / "codon_phase", known),
+        codon_profile=_codon_profile(folder / "codon_phase", known),
         benchmarks=_benchmarks(folder / "benchmarks", known, settings.reference),
         evaluation=evaluation,
         curves=[_curve(path) for path in logs if path.parent.name in known],

@@ -1,8 +1,8 @@
 """Windows of an organism around genes and at random, with the feature of every base.
 
 They are what :mod:`genezip.evaluation.genes.codon_phase` reads: a sample of genes with flanks in
-the direction of the gene, and long windows in which start and stop codons, coding bases, promoters and
-intergenic bases are marked.
+the direction of the gene, and long windows in which start and stop codons, coding bases, promoters
+and intergenic bases are marked.
 """
 
 import logging

@@ -11,6 +11,7 @@ from typing import Final
 from genezip.report.chapter import Chapter
 from genezip.report.chapters import (
     claims,
+    codon_phase,
     compression,
     corpus,
     glossary,
@@ -28,6 +29,7 @@ CHAPTERS: Final[tuple[Chapter, ...]] = (
     training.CHAPTER,
     tokens.CHAPTER,
     locus.CHAPTER,
+    codon_phase.CHAPTER,
     compression.PERPLEXITY,
     repeats.CHAPTER,
     benchmarks.CHAPTER,

@@ -1,6 +1,6 @@
 """The chapter on claims: each with its number, threshold and verdict."""
 
-from genezip.report import claims, summary
+from genezip.report import claims, gene_claims, summary
 from genezip.report.chapter import Cell, Chapter, Section, Table
 from genezip.report.results import Results
 from genezip.report.words import per_seed, seeds_named
@@ -8,8 +8,20 @@ from genezip.report.words import per_seed, seeds_named
 REAL_SOURCES = ("mirror", "download")  # the DNA on which the prototype was measured
 
 
+def evaluate(results: Results) -> list[claims.Claim]:
+    """The claims that a run can test, with their numbers."""
+    chosen = gene_claims if gene_claims.applies(results) else claims
+    return chosen.evaluate(results)
+
+
 def origin(results: Results) -> str:
     """Sentence on the origin of the thresholds (and of the recipe of the demo)."""
+    if gene_claims.applies(results):
+        return (
+            "The claims are those of the dnaHNet paper (arXiv 2602.10603) that one run can test, "
+            "each beside the simple model or baseline that it lacks there; scaling with size and "
+            "the variant of 2, then 2 bases are no part of this run."
+        )
     if results.scale == "demo" and results.manifest.get("source") in REAL_SOURCES:
         return (
             "The settings of the demo (model size, alpha, sampling around genes, F taken before "
@@ -22,7 +34,7 @@ def origin(results: Results) -> str:
 
 def held_sentence(results: Results) -> str:
     """Sentence on the number of claims that hold, and on the training seeds."""
-    found = claims.evaluate(results)
+    found = evaluate(results)
     seeds = results.seeds(results.reference)
     held = sum(claim.holds for claim in found)
     if len(seeds) < 2:
@@ -50,7 +62,7 @@ def _claim_row(claim: claims.Claim) -> list[Cell]:
 
 def section(results: Results) -> Section:
     """Table of the claims with number, threshold and verdict, and the origin of thresholds."""
-    rows = [_claim_row(claim) for claim in claims.evaluate(results)]
+    rows = [_claim_row(claim) for claim in evaluate(results)]
     note = (
         "Measured numbers are pooled over all windows; verdicts use them. The window mean, as in "
         "the paper's Table 6, averages over the windows with bases of the region; for the second "
@@ -59,6 +71,8 @@ def section(results: Results) -> Section:
     if counted := summary.blocks_text(results):
         note += f" The intervals come from {counted}"
         note += ", few enough that they are rough." if summary.rough(results) else "."
+    if gene_claims.applies(results):
+        note = "Differences are paired over the same windows; p-values have no interval."
     head = ["claim", "measured (95 % interval)", "window mean", "threshold", "verdict"]
     return Section([held_sentence(results), origin(results)], [Table(head, rows, note=note)])
 

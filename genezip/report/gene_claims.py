@@ -1,0 +1,227 @@
+"""Claims about a language model of whole genomes, and the first sentence of its page.
+
+They are those of the dnaHNet paper (arXiv 2602.10603) that one run can test: tokens of three bases,
+then of two of these; the reading frame of genes; better prediction than simpler models; essential
+genes and variant effect without training. Each is checked with the score tables alone, and most by
+a paired difference or an interval.
+"""
+
+from genezip.artifacts.scores import (
+    MIXING,
+    SEEN,
+    TASK_SCORES,
+    UNSEEN,
+    Metric,
+    difference_of,
+    markov_name,
+)
+from genezip.report.chapters import codon_phase
+from genezip.report.claims import Claim
+from genezip.report.results import Results, read_scores
+from genezip.report.scores import Number, number_of, records
+from genezip.report.words import fixed
+
+TARGETS = (3.0, 2.0)
+"""Positions per token of the two stages."""
+WITHIN = 0.1
+ORDER = 5
+"""Order of the Markov model that the claims name."""
+GROUPS = {SEEN: "organisms trained on", UNSEEN: "organisms never seen"}
+_SIDES = {
+    "below": "fewer",
+    "above": "more",
+    "around": "not shown to differ in",
+    "unknown": "without an interval, so nothing is shown on",
+}
+
+
+def applies(results: Results) -> bool:
+    """Whether a run is of whole genomes with genes: its codon phase was measured."""
+    return bool(codon_phase.organisms(results))
+
+
+def evaluate(results: Results) -> list[Claim]:
+    """The claims, in order, with their numbers."""
+    name = results.reference
+    claims = [_ratio(results, stage) for stage in range(len(TARGETS))]
+    claims += [_phase(results, split) for split in codon_phase.SPLITS]
+    claims += [
+        _difference(
+            results,
+            markov_name(ORDER),
+            group,
+            f"{name} needs fewer bits per coding base than a Markov model of order {ORDER} fitted "
+            f"to the same genomes ({words})",
+        )
+        for group, words in GROUPS.items()
+    ]
+    claims.append(
+        _difference(
+            results,
+            results.control,
+            UNSEEN,
+            f"{name} needs fewer bits per coding base than {results.control} (organisms never "
+            "seen)",
+        )
+    )
+    claims.append(
+        _difference(
+            results,
+            MIXING,
+            UNSEEN,
+            f"{name} needs fewer bits per coding base than context mixing, a model without a "
+            "network (organisms never seen)",
+        )
+    )
+    claims += [
+        _zero_shot(
+            results,
+            "essentiality",
+            f"mean_{group}",
+            "auroc_combined_minus_best_baseline",
+            f"the knock-out score of {name} adds to gene length, GC, operon and the other baselines "
+            f"in finding essential genes ({words})",
+        )
+        for group, words in (("seen", "organisms trained on"), ("held_out", "never seen"))
+    ]
+    claims.append(
+        _zero_shot(
+            results,
+            "variants",
+            "mean_in_domain",
+            "spearman",
+            f"{name} ranks the effects of variants better than chance (mean Spearman over "
+            "bacterial proteins)",
+        )
+    )
+    return claims
+
+
+def finding(results: Results) -> str:
+    """First sentence of the page: bits per coding base against models without a network."""
+    name = results.reference
+    parts = []
+    for group, words in GROUPS.items():
+        own = results.compression.find(
+            Metric.BITS_PER_BASE, name, subset=group, region="coding", strand="+"
+        )
+        if own is None:
+            continue
+        against = []
+        for other, called in (
+            (markov_name(ORDER), f"a Markov model of order {ORDER}"),
+            (results.control, results.control),
+            (MIXING, "context mixing"),
+        ):
+            number = _compared(results, other, group)
+            if number:
+                against.append(
+                    f"{_SIDES[number.side()]} than {called}"
+                    if number.side() in ("above", "below")
+                    else f"{_SIDES[number.side()]} {called}"
+                )
+        if against:
+            parts.append(
+                f"on held-out coding DNA of {words} it needs {fixed(own.value, 3)} bits per base: "
+                + ", ".join(against)
+            )
+    if not parts:
+        return f"The next-base loss of {name} on coding DNA was not compared with other models."
+    return f"{name} is a language model of bacterial genomes; " + "; ".join(parts) + "."
+
+
+def verdicts(results: Results) -> list[str]:
+    """A sentence on the claims that hold, and one on those that do not."""
+    found = evaluate(results)
+    sentences = []
+    for verdict, words in (("holds", "Holds"), ("does not hold", "Does not hold")):
+        names = [
+            f"{claim.text} ({', '.join(map(claim.written, claim.measured))})"
+            for claim in found
+            if claim.verdict == verdict
+        ]
+        if names:
+            sentences.append(f"{words}: {'; '.join(names)}.")
+    return sentences
+
+
+def _ratio(results: Results, stage: int) -> Claim:
+    """The claim on realised positions per token, pooled over the organisms trained on."""
+    kept, read = 0.0, 0.0
+    for organism, split in codon_phase.organisms(results):
+        rates = [
+            codon_phase.find(results, Metric.BOUNDARY_RATE, s, organism, split, "all")
+            for s in range(stage + 1)
+        ]
+        if split == "train" and all(rates):
+            reach = 1.0
+            for rate in rates[:-1]:
+                reach *= rate.value if rate else 0.0
+            read += reach  # all windows have one length
+            kept += reach * (rates[-1].value if rates[-1] else 0.0)
+    target = TARGETS[stage]
+    low, high = target * (1 - WITHIN), target * (1 + WITHIN)
+    return Claim(
+        f"Stage {stage} of {results.reference} has {target:g} positions per token, pooled over the "
+        "annotated organisms trained on",
+        [Number(read / kept) if kept else None],
+        results.seeds(results.reference)[:1],
+        low,
+        high,
+        f"between {low:g} and {high:g}",
+    )
+
+
+def _phase(results: Results, split: str) -> Claim:
+    """The claim on the reading frame: the largest p-value over organisms and metrics."""
+    found = [
+        codon_phase.p_value(results, metric, 0, organism, own)
+        for organism, own in codon_phase.organisms(results)
+        if own == split
+        for metric in (Metric.PERIOD3_AMPLITUDE, Metric.PHASE_LOCK)
+    ]
+    worst = max((number.value for number in found if number), default=None)
+    known = worst is not None and all(found)
+    return Claim(
+        f"Tokens of the first stage follow the reading frame of genes in DNA "
+        f"{codon_phase.SPLITS[split]}: the largest p-value over organisms",
+        [Number(worst) if known and worst is not None else None],
+        results.seeds(results.reference)[:1],
+        None,
+        codon_phase.MAX_P,
+        f"below {codon_phase.MAX_P}",
+        lambda value: f"{value:.3g}",
+    )
+
+
+def _compared(results: Results, other: str, group: str) -> Number | None:
+    return results.comparisons.find(
+        Metric.BITS_DIFFERENCE,
+        difference_of(results.reference, other),
+        subset=group,
+        region="coding",
+        strand="+",
+    )
+
+
+def _difference(results: Results, other: str, group: str, text: str) -> Claim:
+    number = _compared(results, other, group)
+    seeds = results.seeds(results.reference)[:1]
+    below = "paired difference below 0"
+    return Claim(text, [number], seeds, None, 0.0, below, lambda value: fixed(value, 4))
+
+
+def _zero_shot(results: Results, task: str, subset: str, metric: str, text: str) -> Claim:
+    """A claim from the table of a zero-shot task."""
+    number = None
+    if task in results.label_parts:
+        frame = read_scores(results.folder / "labels" / f"{task}.tsv", TASK_SCORES)
+        own = frame[
+            (frame["model"] == results.reference)
+            & (frame["subset"] == subset)
+            & (frame["metric"] == metric)
+            & frame["rule"].isin(["knock_out", "likelihood"])
+        ]
+        number = number_of(records(own)[0]) if len(own) else None
+    seeds = results.seeds(results.reference)[:1]
+    return Claim(text, [number], seeds, 0.0, None, "above 0", lambda value: fixed(value, 3))
