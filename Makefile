@@ -101,6 +101,7 @@ check-all: peers lint demo yeast ecoli
 	python benchmarks/latency.py --goals-only --preset tiny
 	python benchmarks/features.py
 	python benchmarks/intervals.py
+	python benchmarks/mixing.py
 	python benchmarks/gpu_check.py --dry-run
 	GENEZIP_REQUIRE_PEERS=1 OMP_NUM_THREADS=1 pytest -n 2 --dist worksteal
 

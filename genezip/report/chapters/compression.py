@@ -1,5 +1,6 @@
 """The chapters on held-out compression: perplexity, and all numbers in full."""
 
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -31,7 +32,7 @@ from genezip.report.drawing import (
     rule_rows,
 )
 from genezip.report.results import Results
-from genezip.report.scores import records
+from genezip.report.scores import Number, records
 from genezip.report.words import fixed, four, measured, plain, seeds_named, signed
 
 
@@ -154,11 +155,16 @@ def against_mixing(results: Results) -> str | None:
         ]
         if found[0] is None:
             continue
-        text += f"; {results.reference} alone differs from it by {signed(found[0])}"
+        text += f"; {results.reference} alone differs from it by {_signed_bits(found[0])}"
         if found[1] is not None:
-            text += f", and the mixture of both, weighted base by base, by {signed(found[1])}"
+            text += f", and the mixture of both, weighted base by base, by {_signed_bits(found[1])}"
         return f"{text}. Negative differences are better."
     return f"{text}."
+
+
+def _signed_bits(number: Number) -> str:
+    """A difference of bits per base, which are compared to a few thousandths."""
+    return f"{'+' if number.value > 0 else ''}{measured(number, partial(fixed, decimals=4))}"
 
 
 def _ppl_by_region(axes: Axes, results: Results, orders: list[int]) -> list[dict[str, Any]]:
