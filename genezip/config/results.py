@@ -17,6 +17,11 @@ class Compress(Section):
     both_strands: bool = Field(
         True, description="also compress the reverse complement and average metrics over strands"
     )
+    causal_bound: bool = Field(
+        True,
+        description="also compress with reference and control under the causal bound, for a "
+        "next-base loss without a look ahead; models without a bound of their own need no such",
+    )
 
 
 class Evaluation(Section):

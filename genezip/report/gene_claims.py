@@ -79,8 +79,8 @@ def evaluate(results: Results) -> list[Claim]:
             "essentiality",
             f"mean_{group}",
             "auroc_combined_minus_best_baseline",
-            f"the knock-out score of {name} adds to gene length, GC, operon and the other baselines "
-            f"in finding essential genes ({words})",
+            f"the knock-out score of {name} adds to gene length, GC, operon and the other "
+            f"baselines in finding essential genes ({words})",
         )
         for group, words in (("seen", "organisms trained on"), ("held_out", "never seen"))
     ]

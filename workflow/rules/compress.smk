@@ -30,7 +30,8 @@ rule compress:
                 ONE_STRAND
                 if wildcards.how or wildcards.model == UNTRAINED
                 else CONFIG.compress
-            )
+            ),
+            without=["causal_bound"],
         ),
         model=lambda wildcards: "results/pretrain/{}.seed{}".format(
             *compressing(wildcards)

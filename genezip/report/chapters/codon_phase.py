@@ -86,9 +86,9 @@ def section(results: Results) -> Section | None:
     if not organisms(results):
         return None
     text = [
-        "Genes are read codon by codon. Tokens that begin at one position of the codon in all genes "
-        "would show that the router has found this frame by itself; the reading frame was no part "
-        "of its training.",
+        "Genes are read codon by codon. Tokens that begin at one position of the codon in all "
+        "genes would show that the router has found this frame by itself; the reading frame was "
+        "no part of its training.",
         _verdict(results),
         "Amplitude is that of a period of three bases in the boundary rate, with one phase for all "
         "genes; phase lock is the agreement of the phases of single genes, from 0 to 1. Their "

@@ -41,7 +41,8 @@ def named_orders(results: Results) -> list[int]:
     known = results.markov_by_order
     if not known:
         return []
-    return sorted({0, claims.MARKOV_ORDER, results.best_order, max(known)} & known.keys())
+    named = {0, claims.MARKOV_ORDER, results.best_order, max(known)}
+    return sorted(order for order in known if order in named)
 
 
 def perplexity_section(results: Results) -> Section:
