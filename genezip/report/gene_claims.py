@@ -28,10 +28,10 @@ ORDER = 5
 """Order of the Markov model that the claims name."""
 GROUPS = {SEEN: "organisms trained on", UNSEEN: "organisms never seen"}
 _SIDES = {
-    "below": "fewer",
-    "above": "more",
-    "around": "not shown to differ in",
-    "unknown": "without an interval, so nothing is shown on",
+    "below": "fewer than",
+    "above": "more than",
+    "around": "not shown to differ from",
+    "unknown": "without an interval, so nothing is shown, against",
 }
 
 
@@ -113,13 +113,8 @@ def finding(results: Results) -> str:
             (results.control, results.control),
             (MIXING, "context mixing"),
         ):
-            number = _compared(results, other, group)
-            if number:
-                against.append(
-                    f"{_SIDES[number.side()]} than {called}"
-                    if number.side() in ("above", "below")
-                    else f"{_SIDES[number.side()]} {called}"
-                )
+            if number := _compared(results, other, group):
+                against.append(f"{_SIDES[number.side()]} {called}")
         if against:
             parts.append(
                 f"on held-out coding DNA of {words} it needs {fixed(own.value, 3)} bits per base: "
@@ -127,7 +122,7 @@ def finding(results: Results) -> str:
             )
     if not parts:
         return f"The next-base loss of {name} on coding DNA was not compared with other models."
-    return f"{name} is a language model of bacterial genomes; " + "; ".join(parts) + "."
+    return f"{name} is a language model of whole genomes; " + "; ".join(parts) + "."
 
 
 def verdicts(results: Results) -> list[str]:
