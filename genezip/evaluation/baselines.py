@@ -168,7 +168,7 @@ def _mixing(
     chosen = stretches(assembly.segments_of("train"), settings.mixing_bp)
     bases = sum(end - start for _, start, end in chosen)
     model = MixingModel(bases, settings.mixing_orders)
-    for segment, start, end in progress(chosen, "mixing model", unit="stretch"):
+    for segment, start, end in progress(chosen, "mixing model", unit="block"):
         model.read(assembly.ids(segment, start, end))
     logger.info(
         f"mixing model: {bases / 1e6:.1f} Mbp read, {model.memory_bytes / 1e6:.0f} MB of tables"

@@ -93,9 +93,9 @@ _ADAPTING = ("position", "weights", "shifts", "hit_rate", "trust")  # small: cop
 def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """The function, compiled when it is first called; kept on disk if there is a place for it."""
     try:
-        return numba.njit(cache=True)(function)  # type: ignore[no-any-return]
+        return numba.njit(cache=True)(function)
     except RuntimeError:  # neither beside this file nor in the home folder may be written
-        return numba.njit(function)  # type: ignore[no-any-return]
+        return numba.njit(function)
 
 
 @_compiled
@@ -213,7 +213,7 @@ def _read(state: _State, log: np.ndarray, digits: np.ndarray, nats: np.ndarray) 
                         logs[i, x] = hashed_log[i, count]
                         total += count
                         most = max(most, count)
-                    found[i] = min(most, 7) * 4 + min(total - most, 3)
+                    found[i] = 4 * min(int(most), 7) + min(int(total - most), 3)
             if found[i] >= 0:
                 weight = weights[i, found[i]] + shifts[level, i]
                 for x in range(4):

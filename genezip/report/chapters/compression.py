@@ -41,8 +41,10 @@ def named_orders(results: Results) -> list[int]:
     known = results.markov_by_order
     if not known:
         return []
-    named = {0, claims.MARKOV_ORDER, results.best_order, max(known)}
-    return sorted(order for order in known if order in named)
+    shown = {0, claims.MARKOV_ORDER, max(known)}
+    if results.best_order is not None:
+        shown.add(results.best_order)
+    return sorted(shown & known.keys())
 
 
 def perplexity_section(results: Results) -> Section:
