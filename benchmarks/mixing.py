@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 from Bio import SeqIO
-from peers import MISSING, Outcome
+from peers import Outcome
 
 from genezip.alphabet import A_ID, T_ID, encode
 from genezip.evaluation.markov import choose_strengths, negative_log_likelihood, train
@@ -72,7 +72,7 @@ def main() -> int:
     rows = Rows()
     if not path.is_file():
         rows.leave_out(f"there is no {path}; name a FASTA of a genome")
-        return MISSING
+        return rows.exit_status()
     ids = genome(path)
     cut = len(ids) * 4 // 5
     head, tail = ids[:cut], ids[cut:]
