@@ -74,6 +74,18 @@ class Evaluation(Section):
     shifts: int = Field(100, ge=1, description="random shifts of the repeat intervals (control)")
 
 
+class CodonPhase(Section):
+    """Boundaries along genes (rule `codon_phase`; sources of several genomes)."""
+
+    genes: int = Field(500, ge=1, description="genes read of each organism and split")
+    flank: int = Field(192, ge=60, description="bases before and after a gene")
+    windows: int = Field(5, ge=0, description="long windows, for rates by feature")
+    window_bp: int = Field(49_152, ge=100, description="length of a long window (bp)")
+    shifts: int = Field(999, ge=1, description="random shifts for the p-values")
+    bootstrap: int = Field(4000, ge=10, description="bootstrap resamples")
+    seed: int = Field(0, ge=0, description="seed of sample, shifts and bootstrap")
+
+
 class Report(Section):
     """The report."""
 

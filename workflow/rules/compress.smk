@@ -216,12 +216,16 @@ rule codon_phase:
         **needs("codon_phase", SCALE).resources,
     params:
         model=lambda wildcards: f"results/pretrain/{wildcards.model}.seed{wildcards.seed}",
+        options=[
+            f"--{key.replace('_', '-')} {value}"
+            for key, value in CONFIG.codon_phase.model_dump().items()
+        ],
         scale=SCALE,
     message:
         "Codon phase of {wildcards.model}, seed {wildcards.seed}"
     shell:
         "logged {log} genezip evaluate codon-phase --model {params.model} "
-        "--source {input.source} --scale {params.scale} --threads {threads} "
+        "--source {input.source} {params.options} --scale {params.scale} --threads {threads} "
         "--out {output.scores} --profile {output.profile}"
 
 
