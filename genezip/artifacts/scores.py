@@ -68,6 +68,19 @@ P_VALUE = "_p"  # metric suffix: p of the value against random shifts
 CODON_PHASE = "codon_phase"  # task of boundaries along genes
 CODON_POSITIONS = ("codon_1", "codon_2", "codon_3")  # regions of these rows
 PUBLISHED_DNAHNET = "dnaHNet (3,2)"  # model of their published rates, whose source is PAPER
+KNOCK_OUT, WILD_TYPE, LIKELIHOOD = "knock_out", "wild_type", "likelihood"
+"""Split schemes of zero-shot tasks stand for what is scored: log-likelihood lost by a knock-out, or
+minus that of the wild type; log-likelihood of a mutant minus that of the wild type. A likelihood
+that is not exact has its kind behind the name (``knock_out_pseudo``)."""
+COMBINED, ALL_BASELINES = "auroc_combined", "all_baselines"
+"""AUROC of a logistic regression of all baselines, out of fold, and its model without any score."""
+ORGANISM_SEEN, SHARE_ABOVE_ZERO = "organism_seen", "share_above_zero"  # facts as metrics
+STATUS_NAMES = {"trained on": "seen", "held out": "held_out"}
+"""Status of an organism -> end of the names of its subsets ``mean_`` and ``pooled_``."""
+SPEARMAN, GIVEN_CHANGES = "spearman", "spearman_given_changes"
+"""Signed rank correlation of variant effect, and that with the nucleotide changes held fixed."""
+OUTSIDE, CONDITION = "outside_the_domain", "second_condition"  # facts about a set of variants
+MEAN_IN_DOMAIN = "mean_in_domain"  # subset of the mean over the other sets
 WITHOUT_TRF = "rmsk_rest_without_trf"
 """Subset of the bases outside RepeatMasker calls where the source has no TRF calls."""
 

@@ -4,24 +4,29 @@ A part is one kind of measured target or one labelled set. The verdict on the be
 on the paired difference in the file alone (:func:`verdict`).
 """
 
-from collections.abc import Collection
+import textwrap
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any, NamedTuple
 
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-from genezip.artifacts.scores import AGAINST_BASELINE, AGAINST_CONTROL, BASELINE
+from genezip.artifacts.scores import AGAINST_BASELINE, AGAINST_CONTROL, ALL_BASELINES, BASELINE
 from genezip.report import style
-from genezip.report.drawing import interval_words, record, rule_rows
+from genezip.report.drawing import interval_words, name_rows, new_figure, record, rule_rows
 from genezip.report.results import Results
 from genezip.report.scores import FEW_BLOCKS, Number, marked_few, number_of, records
-from genezip.report.words import capital, listed, measured, signed
+from genezip.report.words import capital, fixed, listed, measured, signed
 
 ROW_IN, HEAD_IN = 0.27, 0.95  # heights of a row and of a panel's title and axis (in)
 
 _LOOK = style.ModelStyle("baseline", "#7A7A7A", "s", True)
-NOT_COMPARED = ("length",)  # baselines from input that models do not have
+NOT_COMPARED = ("length", "position")
+"""Baselines that are shown alone: from input that models lack, or with a sign without meaning."""
+_GREY = "#B8B8B8"
 
 
 class Measure(NamedTuple):
@@ -121,6 +126,17 @@ NAMES = {
     "twin": "dinucleotide match (training row of equal counts)",
     "position_motif": "position motif (naive Bayes)",
     "distance": "distance to the TSS",
+    "gene_length": "gene length",
+    "gc_window": "GC content of the window",
+    "gc_gene": "GC content of the gene",
+    "markov": "Markov model of training DNA",
+    "operon": "number of operon neighbours",
+    "origin_distance": "nearness to the origin",
+    ALL_BASELINES: "all baselines together",
+    "hydropathy": "gain in hydropathy",
+    "blosum62": "BLOSUM62",
+    "position": "number of the residue",
+    "nucleotide_changes": "few nucleotide changes",
 }
 """Readable names of the baselines."""
 
@@ -150,7 +166,7 @@ def verdict(results: Results, part: PartRows) -> str:
     row = part.row(results.reference, headline, AGAINST_BASELINE)
     if row is None or pd.isna(row["value"]):
         return _without_model(results, part, headline)
-    if _few(row):
+    if few(row):
         return _numbers_only(results, part, headline)
     texts = _verdicts(results, part, AGAINST_BASELINE)
     sides = {number.side() for _, number in _differences(results, part, AGAINST_CONTROL)}
@@ -159,7 +175,7 @@ def verdict(results: Results, part: PartRows) -> str:
     return f"{part.part.heading}: {results.reference} {'; '.join(texts)}"
 
 
-def _few(row: dict[str, Any]) -> bool:
+def few(row: dict[str, Any]) -> bool:
     """Whether an interval rests on too few units for a verdict."""
     return row["units"] < FEW_BLOCKS or marked_few(row)
 
@@ -170,19 +186,23 @@ def _numbers_only(results: Results, part: PartRows, measure: Measure) -> str:
     difference = part.number(results.reference, measure, AGAINST_BASELINE)
     assert row is not None and difference is not None
     best = _baseline_of(row)
-    few = f"Too few {row['unit']} have measured examples"
+    why = f"Too few {row['unit']} have measured examples"
     if row["units"] < FEW_BLOCKS:
-        few = f"There are only {int(row['units'])} {row['unit']}, too few"
+        why = f"There are only {int(row['units'])} {row['unit']}, too few"
     return (
         f"{part.part.heading}: {measure.name} of {results.reference} is "
         f"{measured(part.number(results.reference, measure))}, of the best baseline, "
         f"{label_of(results, best)}, {measured(part.number(best, measure))}; the difference is "
-        f"{signed(difference)}. {few} to tell which is better"
+        f"{signed(difference)}. {why} to tell which is better"
     )
 
 
+_AGAINST = "against "
+
+
 def _baseline_of(row: dict[str, Any]) -> str:
-    return str(row["note"]).removeprefix("against ").split(";")[0]
+    notes = str(row["note"]).split("; ")
+    return next(note for note in notes if note.startswith(_AGAINST)).removeprefix(_AGAINST)
 
 
 VERDICTS = {
@@ -199,7 +219,7 @@ def _differences(results: Results, part: PartRows, against: str) -> list[tuple[M
     for measure in part.part.measures:
         row = part.row(results.reference, measure, against)
         number = part.number(results.reference, measure, against)
-        if row is not None and number is not None and not _few(row):
+        if row is not None and number is not None and not few(row):
             found.append((measure, number))
     return found
 
@@ -266,15 +286,79 @@ def panel(
     return data
 
 
+def grid(
+    results: Results,
+    parts: Sequence[PartRows | None],
+    names: list[str],
+    title: Callable[[PartRows], str],
+    chance: float,
+    grey: Callable[[PartRows], bool] = lambda part: False,
+) -> tuple[Figure, list[dict[str, Any]]]:
+    """Panels of parts in two columns, with the same rows; returns the figure and its numbers.
+
+    Parameters
+    ----------
+    parts : from the left and the top; None leaves a place empty
+    names : baselines and models, one row each
+    title : title of a panel
+    chance : value of the line that marks chance
+    grey : whether a panel is drawn in grey
+    """
+    columns = min(len(parts), 2)
+    lines = -(-len(parts) // columns)
+    high = ROW_IN * len(names) + HEAD_IN
+    figure = new_figure(high * lines)
+    panels = figure.subplots(lines, columns, sharex=True, squeeze=False)
+    figure.subplots_adjust(
+        left=0.28,
+        right=0.98,
+        bottom=0.5 / (high * lines),
+        top=1 - (HEAD_IN - 0.5) / (high * lines),
+        wspace=0.06,
+        hspace=HEAD_IN / (high - HEAD_IN),
+    )
+    data: list[dict[str, Any]] = []
+    for part, axes in zip_longest(parts, panels.flat):
+        if part is None:
+            axes.set_visible(False)
+            continue
+        greyed = grey(part)
+        data += panel(axes, results, part, names, _GREY if greyed else None)
+        axes.axvline(chance, color=style.SOFT, linewidth=0.8, zorder=0)
+        axes.set_title(textwrap.fill(title(part), 40), color=style.SOFT if greyed else style.INK)
+        axes.tick_params(axis="x", labelbottom=True)
+        axes.set_yticks([])
+    for axes in panels[:, 0]:
+        name_rows(axes, [label_of(results, name) for name in names])
+    return figure, data
+
+
+def method(results: Results, row: dict[str, Any]) -> str:
+    """Readable name of the method of a row, with the seed of a model."""
+    kind = "" if row["mode"] == BASELINE else "model: "
+    seed = "" if pd.isna(row["seed"]) else f", seed {int(row['seed'])}"
+    return f"{kind}{label_of(results, row['model'])}{seed}"
+
+
+def value_of(part: PartRows, model: str, measure: Measure, against: str = "") -> str:
+    """Value with its interval; a dash with the reason where it is undefined."""
+    row = part.row(model, measure, against)
+    if number := part.number(model, measure, against):
+        return measured(number, lambda value: fixed(value, 3))
+    return f"– ({row['note']})" if row and has(row["note"]) else "–"
+
+
 def how_to_read(results: Results, data: list[dict[str, Any]], head: str, units: str) -> str:
     """Caption on the marks and lines of the panels with the numbers ``data``.
 
-    ``head`` names what is trained on the vectors of a frozen model, ``units`` what is resampled.
+    ``head`` names what is trained on the vectors of a frozen model, empty where nothing is;
+    ``units`` what is resampled.
     """
     lines = f"Lines are 95 % intervals (bootstrap over {units})."
+    trained = f" with {head}" if head else ""
+    marks = f"filled: {results.reference}, open: {results.control}"
     return (
-        "Squares are baselines, circles the frozen models (filled: "
-        f"{results.reference}, open: {results.control}) with {head}. Higher is better. "
+        f"Squares are baselines, circles the frozen models ({marks}){trained}. Higher is better. "
         f"{interval_words(data, lines)} Intervals of two rows may overlap although their paired "
         "difference is clear, and vice versa; verdicts in the text use the paired differences."
     )

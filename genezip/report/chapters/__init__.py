@@ -21,7 +21,7 @@ from genezip.report.chapters import (
     tokens,
     training,
 )
-from genezip.report.chapters.tasks import benchmarks, labelled, labels
+from genezip.report.chapters.tasks import benchmarks, essentiality, labelled, labels, variants
 
 CHAPTERS: Final[tuple[Chapter, ...]] = (
     claims.CHAPTER,
@@ -35,6 +35,8 @@ CHAPTERS: Final[tuple[Chapter, ...]] = (
     benchmarks.CHAPTER,
     labels.CHAPTER,
     labelled.CHAPTER,
+    essentiality.CHAPTER,
+    variants.CHAPTER,
     compression.NUMBERS,
     glossary.CHAPTER,
     provenance.TIME,

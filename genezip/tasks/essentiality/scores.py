@@ -16,7 +16,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from genezip.artifacts.scores import BASELINE, Row
+from genezip.artifacts.scores import (
+    ALL_BASELINES,
+    BASELINE,
+    COMBINED,
+    KNOCK_OUT,
+    ORGANISM_SEEN,
+    STATUS_NAMES,
+    Row,
+)
 from genezip.metrics.bootstrap import BlockBootstrap
 from genezip.metrics.ranking import auprc, auroc
 from genezip.tasks.base import Method, baseline_method
@@ -35,14 +43,9 @@ from genezip.tasks.scores import (
 )
 
 UNIT = "blocks"
-METRICS = ("auroc", "auprc", "auroc_combined")
-KNOCK_OUT, WILD_TYPE = "knock_out", "wild_type"
-"""Split schemes stand for what is scored: likelihood lost, or minus that of the wild type."""
-SEEN = "organism_seen"  # fact: whether any of its DNA is for training
-ALL_BASELINES = "all_baselines"
+METRICS = ("auroc", "auprc", COMBINED)
 FOLDS = 5
-TRAINED, HELD_OUT = "trained on", "held out"
-_NAMES = {TRAINED: "seen", HELD_OUT: "held_out"}
+TRAINED, HELD_OUT = STATUS_NAMES
 _ONE_CLASS = "a fold of blocks has only essential or only other genes"
 
 
@@ -54,7 +57,7 @@ def essentiality_rows(
         str(fact["subset"]): TRAINED if fact["value"] else HELD_OUT
         for file in files
         for fact in file.facts
-        if fact["metric"] == SEEN
+        if fact["metric"] == ORGANISM_SEEN
     }
     parts = compared(files)
     known = {part.subset: part for part in parts if part.rule == KNOCK_OUT}
@@ -67,7 +70,7 @@ def essentiality_rows(
         if part.subset in status:
             sheets[part.rule, part.split, status[part.subset]].append((part, sheet))
     for (_, _, seen), some in sheets.items():
-        mean = mean_sheet(some, f"mean_{_NAMES[seen]}", draws).rows(control)
+        mean = mean_sheet(some, f"mean_{STATUS_NAMES[seen]}", draws).rows(control)
         rows += _noted(mean, some, seen, "macro mean")
         rows += _noted(_pooled(some, seen, draws).rows(control), some, seen, "pooled genes")
     facts = [
@@ -114,9 +117,7 @@ class _Combined:
         if found is not None:
             values = sheet.bootstrap.of_weights(lambda w: auroc(truth, found, w, self.fold))
             note = f"out of {FOLDS} folds of blocks"
-        sheet.add(
-            method, "auroc_combined", values, len(truth), positives, note=note, support=support
-        )
+        sheet.add(method, COMBINED, values, len(truth), positives, note=note, support=support)
 
 
 def _add(sheet: Sheet, method: Method, truth: np.ndarray, score: np.ndarray) -> None:
@@ -156,7 +157,7 @@ def _pooled(some: list[tuple[Compared, Sheet]], seen: str, draws: tuple[int, int
     for part, _ in some:
         for method, examples in part.methods.items():
             if examples is not None:
-                found[replace(method, subset=f"pooled_{_NAMES[seen]}")].append(examples)
+                found[replace(method, subset=f"pooled_{STATUS_NAMES[seen]}")].append(examples)
     for method, own in found.items():
         if len(own) == len(some):
             truth = np.concatenate([one.target for one in own])

@@ -12,7 +12,13 @@ import pandas as pd
 
 from genezip import config
 from genezip.alphabet import encode
-from genezip.artifacts.scores import Row
+from genezip.artifacts.scores import (
+    KNOCK_OUT,
+    ORGANISM_SEEN,
+    SHARE_ABOVE_ZERO,
+    WILD_TYPE,
+    Row,
+)
 from genezip.config.tasks import Input, Mode
 from genezip.genome.names import first_names
 from genezip.inference.changes import KINDS, changed_likelihoods
@@ -25,14 +31,7 @@ from genezip.tasks.essentiality.knockout import STOP_IDS, gene_windows, knock_ou
 from genezip.tasks.essentiality.labels import LABEL, join_labels, read_labels
 from genezip.tasks.essentiality.mixture import training_mixture
 from genezip.tasks.essentiality.published import published_rows
-from genezip.tasks.essentiality.scores import (
-    KNOCK_OUT,
-    METRICS,
-    SEEN,
-    UNIT,
-    WILD_TYPE,
-    essentiality_rows,
-)
+from genezip.tasks.essentiality.scores import METRICS, UNIT, essentiality_rows
 from genezip.tasks.examples import Prepared, preparing
 from genezip.tasks.features import Extraction, FeatureStore, StorePlan
 from genezip.tasks.predictions import PredictionFile
@@ -165,7 +164,7 @@ class EssentialGenes(Task[Knockouts]):
         yield self._predictions(job.examples, -numbers["wild_type"], wild)
         n = len(job.examples.table)
         above = float((numbers["change"] < 0).mean())
-        yield Fact("share_above_zero", above, n, knock, of_method=True)
+        yield Fact(SHARE_ABOVE_ZERO, above, n, knock, of_method=True)
         near = float(numbers["near"].sum() / max(numbers["moved"].sum(), 1e-300))
         yield Fact(f"change_within_{NEAR_BP}", near, n, knock, of_method=True)
 
@@ -176,7 +175,7 @@ class EssentialGenes(Task[Knockouts]):
             if name in examples.table:
                 yield self._predictions(examples, examples.table[name], KNOCK_OUT, name)
         n, prepared = len(examples.table), examples.prepared
-        yield Fact(SEEN, float(examples.seen), n, KNOCK_OUT)
+        yield Fact(ORGANISM_SEEN, float(examples.seen), n, KNOCK_OUT)
         yield Fact("essential_share", float(examples.table[LABEL].mean()), n, KNOCK_OUT)
         yield Fact("genetic_code", prepared.facts["genetic_code"], n, KNOCK_OUT)
         yield Fact("labels_of_unknown_genes", prepared.facts["unknown_genes"], n, KNOCK_OUT)

@@ -12,7 +12,16 @@ from dataclasses import replace
 import numpy as np
 from scipy.stats import rankdata
 
-from genezip.artifacts.scores import BASELINE, Row
+from genezip.artifacts.scores import (
+    BASELINE,
+    CONDITION,
+    GIVEN_CHANGES,
+    LIKELIHOOD,
+    MEAN_IN_DOMAIN,
+    OUTSIDE,
+    SPEARMAN,
+    Row,
+)
 from genezip.tasks.base import Method
 from genezip.tasks.predictions import PredictionFile
 from genezip.tasks.scores import (
@@ -29,12 +38,8 @@ from genezip.tasks.scores import (
 from genezip.tasks.variants.baselines import CHANGES, POSITION
 
 UNIT = "residues"
-SPEARMAN, GIVEN_CHANGES, ABSOLUTE = "spearman", "spearman_given_changes", "spearman_absolute"
+ABSOLUTE = "spearman_absolute"
 METRICS = (SPEARMAN, GIVEN_CHANGES)
-LIKELIHOOD = "likelihood"
-"""The split scheme stands for what is scored: log-likelihood of the mutant minus the wild type."""
-OUTSIDE, CONDITION = "outside_the_domain", "second_condition"  # facts about a set
-MEAN = "mean_in_domain"
 _REWARDS = "absolute values reward a wrong sign, so this is no headline"
 
 
@@ -60,7 +65,7 @@ def variant_rows(
     for (rule, _), some in sheets.items():
         names = ", ".join(part.subset for part, _ in some)
         note = joined(f"macro mean of {names}", inexact(rule))
-        mean = mean_sheet(some, MEAN, draws, "correlation")
+        mean = mean_sheet(some, MEAN_IN_DOMAIN, draws, "correlation")
         rows += [each | {"note": joined(note, each["note"])} for each in mean.rows(control)]
         rows += _absolute(some, mean, note)
     return rows + fact_rows(files)
@@ -125,7 +130,9 @@ def _absolute(some: list[tuple[Compared, Sheet]], mean: Sheet, note: str) -> lis
     for _, sheet in some:
         for entry in sheet.entries:
             if entry.metric == SPEARMAN:
-                found[replace(entry.method, subset=MEAN)].append(abs(float(entry.values[0])))
+                found[replace(entry.method, subset=MEAN_IN_DOMAIN)].append(
+                    abs(float(entry.values[0]))
+                )
     common = {"rule": mean.rule, "split": mean.split, "metric": ABSOLUTE}
     return [
         row(

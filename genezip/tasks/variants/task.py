@@ -12,7 +12,7 @@ import pandas as pd
 
 from genezip import config
 from genezip.alphabet import encode
-from genezip.artifacts.scores import Row
+from genezip.artifacts.scores import CONDITION, LIKELIHOOD, OUTSIDE, Row
 from genezip.config.tasks import Input, Mode
 from genezip.inference.changes import KINDS, Change, changed_likelihoods
 from genezip.models.base import Compressor
@@ -27,14 +27,7 @@ from genezip.tasks.variants.baselines import BASELINES, baseline_columns
 from genezip.tasks.variants.codons import codons_of, nearest
 from genezip.tasks.variants.published import published_rows
 from genezip.tasks.variants.scans import read_scan
-from genezip.tasks.variants.scores import (
-    CONDITION,
-    LIKELIHOOD,
-    METRICS,
-    OUTSIDE,
-    UNIT,
-    variant_rows,
-)
+from genezip.tasks.variants.scores import METRICS, UNIT, variant_rows
 
 logger = logging.getLogger(__name__)
 

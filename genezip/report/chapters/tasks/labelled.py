@@ -1,6 +1,5 @@
 """The chapter on labelled sequences: frozen models against trivial baselines and composition."""
 
-import textwrap
 from typing import Any
 
 import numpy as np
@@ -14,22 +13,20 @@ from genezip.artifacts.scores import (
     TASK_SCORES,
     TRIVIAL_BASELINES,
 )
-from genezip.report import style
 from genezip.report.baselines import (
-    HEAD_IN,
-    ROW_IN,
     Measure,
     Part,
     PartRows,
     absences,
-    has,
+    grid,
     how_to_read,
     label_of,
-    panel,
+    method,
+    value_of,
     verdict,
 )
 from genezip.report.chapter import Cell, Chapter, Section, Table
-from genezip.report.drawing import Drawing, name_rows, new_figure
+from genezip.report.drawing import Drawing
 from genezip.report.results import Results
 from genezip.report.words import fixed, listed, measured, plain
 
@@ -42,7 +39,6 @@ SPLITS = {
     "chromosome": "chromosome tests on chromosomes not in training",
     "family": "family tests on families of similar sequences not in training",
 }
-_GREY = "#B8B8B8"
 
 
 def read_sets(results: Results) -> list[PartRows]:
@@ -150,8 +146,6 @@ def _table(results: Results, there: list[PartRows]) -> Table:
             if not known:
                 continue
             first = next(iter(known.values()))
-            kind = "" if first["mode"] == BASELINE else "model: "
-            seed = "" if pd.isna(first["seed"]) else f", seed {int(first['seed'])}"
             bpt, forced = (
                 part.number(model, Measure(metric, "", next(iter(known))))
                 for metric in ("bpt", FLOOR_SHARE)
@@ -159,8 +153,8 @@ def _table(results: Results, there: list[PartRows]) -> Table:
             rows.append(
                 [
                     _titled(results, part),
-                    f"{kind}{label_of(results, model)}{seed}",
-                    *(_value(part, model, rule) for rule in rules),
+                    method(results, first),
+                    *(value_of(part, model, Measure(METRIC, "", rule)) for rule in rules),
                     " / ".join(_count(row) for row in by_rule.values()),
                     plain(bpt.value) if bpt else "–",
                     f"{fixed(100 * forced.value, 1)} %" if forced else "–",
@@ -182,15 +176,6 @@ def _count(row: dict[str, Any] | None) -> str:
     return "–" if row is None or pd.isna(row["n"]) else f"{row['n']:,}"
 
 
-def _value(part: PartRows, model: str, rule: str) -> str:
-    """MCC with its interval; a dash with the reason where it is undefined."""
-    measure = Measure(METRIC, "", rule)
-    row = part.row(model, measure)
-    if number := part.number(model, measure):
-        return measured(number, lambda value: fixed(value, 3))
-    return f"– ({row['note']})" if row and has(row["note"]) else "–"
-
-
 def classification(results: Results) -> Drawing | None:
     """Figure with a panel per set: MCC of every method, grey if a set is solved."""
     there = [part for part in read_sets(results) if part.absent is None]
@@ -198,33 +183,14 @@ def classification(results: Results) -> Drawing | None:
     names = list(dict.fromkeys(n for part in there for n in part.models if n in found))
     if not names:
         return None
-    columns = min(len(there), 2)
-    lines = -(-len(there) // columns)
-    high = ROW_IN * len(names) + HEAD_IN
-    figure = new_figure(high * lines)
-    panels = figure.subplots(lines, columns, sharex=True, squeeze=False)
-    figure.subplots_adjust(
-        left=0.28,
-        right=0.98,
-        bottom=0.5 / (high * lines),
-        top=1 - (HEAD_IN - 0.5) / (high * lines),
-        wspace=0.06,
-        hspace=HEAD_IN / (high - HEAD_IN),
+    figure, data = grid(
+        results,
+        there,
+        names,
+        lambda part: _titled(results, part),
+        0,
+        lambda part: bool(solved(results, part)),
     )
-    data: list[dict[str, Any]] = []
-    for part, axes in zip(there, panels.flat, strict=False):
-        grey = bool(solved(results, part))
-        data += panel(axes, results, part, names, _GREY if grey else None)
-        axes.axvline(0, color=style.SOFT, linewidth=0.8, zorder=0)
-        axes.set_title(
-            textwrap.fill(_titled(results, part), 40), color=style.SOFT if grey else style.INK
-        )
-        axes.tick_params(axis="x", labelbottom=True)
-        axes.set_yticks([])
-    for axes in panels[:, 0]:
-        name_rows(axes, [label_of(results, name) for name in names])
-    for axes in panels.flat[len(there) :]:
-        axes.set_visible(False)
     units = dict.fromkeys(str(unit) for part in there for unit in part.frame["unit"].dropna())
     rules = dict.fromkeys(part.part.measures[0].rule for part in there)
     solved_too = " Grey panels: a trivial baseline solves the set, so no models are compared on it."
