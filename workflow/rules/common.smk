@@ -73,11 +73,17 @@ def home(wildcards, resources):
     return HOME
 
 
-# Files of the source `genomes` may also lie in the mirror folder, or be public.
 USER_GENOME = [
-    user_file(key, path)
-    for key, path in CONFIG.genome.user_files().items()
-    if "genomes" not in CONFIG.genome.sources or (ROOT / path).exists()
+    user_file(f"genome.{key}", path)
+    for key in ("fasta", "annotation", "rmsk", "trf")
+    if (path := getattr(CONFIG.genome, key))
+]
+# Files of the source `genomes` may also lie in the mirror folder, or be public.
+USER_GENOME += [
+    user_file(f"genome.genomes.{one.name}", path)
+    for one in CONFIG.genome.genomes
+    for path in (one.fasta, one.annotation)
+    if path and (ROOT / path).exists()
 ]
 USER_BEDS = [
     user_file(f"leakage.beds.{n}", path) for n, path in enumerate(CONFIG.leakage.beds)
