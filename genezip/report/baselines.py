@@ -357,8 +357,12 @@ def how_to_read(results: Results, data: list[dict[str, Any]], head: str, units: 
     lines = f"Lines are 95 % intervals (bootstrap over {units})."
     trained = f" with {head}" if head else ""
     marks = f"filled: {results.reference}, open: {results.control}"
+    own = {results.reference, results.control}
+    others = {row["model"] for row in data} - own - set(NAMES)
+    more = f" Other marks: {listed(sorted(others))}." if others else ""
     return (
-        f"Squares are baselines, circles the frozen models ({marks}){trained}. Higher is better. "
+        f"Squares are baselines, circles the frozen models ({marks}){trained}.{more} Higher is "
+        "better. "
         f"{interval_words(data, lines)} Intervals of two rows may overlap although their paired "
         "difference is clear, and vice versa; verdicts in the text use the paired differences."
     )

@@ -235,6 +235,12 @@ def _count(part: PartRows) -> str:
     return f"{part.part.title} {int(rows['n'].max()):,} ({int(rows['positives'].max()):,})"
 
 
+def _shown(part: PartRows) -> str:
+    """Name of an organism as it is, or of a mean without its organisms."""
+    mean = part.part.id.removeprefix("mean_") in STATUS_NAMES.values()
+    return capital(part.part.short) if mean else part.part.title
+
+
 def _gain_rows(results: Results, status: str, part: PartRows) -> list[list[Cell]]:
     """Rows of the models with a combined score."""
     rows: list[list[Cell]] = []
@@ -246,7 +252,7 @@ def _gain_rows(results: Results, status: str, part: PartRows) -> list[list[Cell]
         gain = part.number(model, TOGETHER, AGAINST_BASELINE)
         rows.append(
             [
-                capital(part.part.short),
+                _shown(part),
                 "yes" if STATUS_NAMES[status] == "seen" else "no",
                 method(results, row).removeprefix("model: "),
                 value_of(part, ALL_BASELINES, TOGETHER),

@@ -19,10 +19,10 @@ from genezip.report.results import Results
 from genezip.report.words import fixed, listed
 
 TITLES = {
-    "ecoli": "E. coli",
-    "bsubtilis": "B. subtilis",
-    "mgenitalium": "M. genitalium",
-    "mtuberculosis": "M. tuberculosis",
+    "ecoli": "E.\N{NO-BREAK SPACE}coli",
+    "bsubtilis": "B.\N{NO-BREAK SPACE}subtilis",
+    "mgenitalium": "M.\N{NO-BREAK SPACE}genitalium",
+    "mtuberculosis": "M.\N{NO-BREAK SPACE}tuberculosis",
     "IF1": "IF-1",
     "TEM1": "TEM-1",
     "TEM1_cefotaxime": "TEM-1 on cefotaxime",
@@ -74,7 +74,9 @@ def absent_parts(frame: pd.DataFrame, measure: Measure, task: str) -> list[PartR
 def facts(frame: pd.DataFrame, metric: str) -> dict[str, bool]:
     """Subset -> whether a fact about its examples holds, in file order."""
     rows = frame[(frame["model"] == EXAMPLES) & (frame["metric"] == metric)]
-    return {str(name): bool(value) for name, value in zip(rows["subset"], rows["value"])}  # noqa: B905
+    return {
+        str(name): bool(value) for name, value in zip(rows["subset"], rows["value"], strict=True)
+    }
 
 
 def models_of(parts: Sequence[PartRows]) -> list[str]:
