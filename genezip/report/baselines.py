@@ -151,7 +151,7 @@ def label_of(results: Results, model: str) -> str:
 def absences(parts: list[PartRows]) -> list[str]:
     """Sentences on why parts were not measured; one sentence where none was."""
     reasons = [(part.part.heading, part.absent) for part in parts if part.absent]
-    if len(reasons) == len(parts):
+    if reasons and len(reasons) == len(parts):
         named = dict.fromkeys(str(reason) for _, reason in reasons)
         return [f"The measured targets were not available: {listed(list(named))}."]
     return [f"{heading} was not measured: {reason}." for heading, reason in reasons]

@@ -115,15 +115,15 @@ def _variant_tables(results: Results, parts: list[PartRows]) -> list[Table]:
             "kind of mean is not stated, and those of a third-party replication without any model.",
         )
     ]
-    rows: list[list[Cell]] = []
+    partial: list[list[Cell]] = []
     for model in models_of(parts):
         known = [row for part in parts if (row := part.row(model, GIVEN))]
         if known:
             cells = [value_of(part, model, GIVEN) for part in parts]
-            rows.append([method(results, known[0]), *cells])
-    if rows:
+            partial.append([method(results, known[0]), *cells])
+    if partial:
         title = "Spearman's ρ (95 % interval) with the number of changed nucleotides held fixed"
-        tables.append(Table(["method", *heads], rows, numeric(heads), title))
+        tables.append(Table(["method", *heads], partial, numeric(heads), title))
     return tables + inexact_tables(results, parts, heads, RHO)
 
 
