@@ -21,7 +21,8 @@ ZERO_SHOT = [
 TASKS = BENCHMARKS.tasks_there_are()
 TABLES = {task: TASK_TABLES.get(task, task) for task in TASKS}
 ALL_SUBSETS = sorted({s for task in TASKS for s in BENCHMARKS.task(task).subsets})
-ROUTERS = ["fixed_stride", "gc_cpg"]
+# Control routers keep the region budget of the reference; one target for all bases is no budget.
+ROUTERS = ["fixed_stride", "gc_cpg"] if NETWORKS[REFERENCE].regions else []
 FIGURES = (
     "corpus curves steering perplexity bpt enrichment gc_thirds locus repeats labels "
     "classification codon_phase essentiality variants"
