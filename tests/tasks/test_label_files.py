@@ -13,7 +13,7 @@ from genezip.config.tasks import Labels
 from genezip.errors import GenezipError
 from genezip.tasks import TASKS
 from genezip.tasks.deposits import TaskFiles
-from genezip.tasks.label_files import LABELS, fetch_labels
+from genezip.tasks.label_files import LABELS, PublicLabels, fetch_labels
 from genezip.tasks.predictions import COLUMNS, PredictionFile
 
 OWN = ("contacts", "elements", "enhancer_gene")
@@ -49,6 +49,50 @@ def test_only_the_files_of_the_parts_are_copied_and_listed(tmp_path):
     assert entry["licence"].startswith("Apache-2.0")
     assert missing(listing, "elements") is None
     assert "lists no files of contacts" in missing(listing, "contacts")
+
+
+def table_of(files: dict[str, bytes]) -> str:
+    """A README.md that lists files with their checksums."""
+    rows = (
+        f"| `{name}` | what | {len(content)} | `{hashlib.md5(content).hexdigest()}` |"
+        for name, content in files.items()
+    )
+    return "\n".join(rows) + "\n"
+
+
+def mirror_of_two_tables(folder: Path, part: str) -> Path:
+    """Files in subfolders are listed in other_systems/README.md, the others in the main one."""
+    inside, above = {}, {}
+    for file in LABELS[part].files.values():
+        path = folder / file.origin
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(file.origin.encode())
+        name = file.origin.removeprefix("other_systems/")
+        if "/" in name:
+            inside[name] = file.origin.encode()
+        else:
+            above[file.origin] = file.origin.encode()
+    (folder / "other_systems" / "README.md").write_text(table_of(inside))
+    (folder / "README.md").write_text(table_of(above))
+    return folder
+
+
+@pytest.mark.parametrize("part", ["essentiality", "variants"])
+def test_files_of_two_tables_are_checked_and_copied(tmp_path, part):
+    mirror = mirror_of_two_tables(tmp_path / "mirror", part)
+    listing = fetch_labels(mirror, [part], tmp_path / "out")
+    names = {path.name for path in listing.parent.iterdir()}
+    assert names == {"labels.json", *LABELS[part].files}
+    last = mirror / list(LABELS[part].files.values())[-1].origin
+    last.write_bytes(last.read_bytes()[::-1])
+    with pytest.raises(GenezipError, match="was altered"):
+        fetch_labels(mirror, [part], tmp_path / "out")
+
+
+def test_labels_without_a_public_form_say_so(tmp_path):
+    public = PublicLabels(tmp_path / "none.tsv", tmp_path / "downloads")
+    listing = fetch_labels(None, ["variants"], tmp_path / "out", public)
+    assert "put together from several public ones" in missing(listing, "variants")
 
 
 def test_a_folder_that_is_not_there_is_told_without_its_path(tmp_path, messages):
