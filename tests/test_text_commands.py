@@ -343,7 +343,7 @@ BLOCKS = [one for one in FOUND if one.kind == "yaml" and not one.text.startswith
 
 @pytest.mark.parametrize(
     "number",
-    [number if "files" in one.text else slow(number) for number, one in enumerate(BLOCKS)],
+    [number if "[files]" in one.text else slow(number) for number, one in enumerate(BLOCKS)],
 )
 def test_a_block_of_configuration_can_be_planned(clone: Path, number: int) -> None:
     """Laid over the paper's settings, as its text says, with the files that it names."""
@@ -356,7 +356,7 @@ def test_a_block_of_configuration_can_be_planned(clone: Path, number: int) -> No
     done = run(["snakemake", "-n", "--cores", "1", *layers, "--", "all"], clone)
     assert done.returncode == 0, done.stdout + done.stderr
     jobs = done.stdout + done.stderr
-    if "files" in block.text:
+    if "[files]" in block.text:
         assert not of_the_human_genome(jobs), jobs
 
 
