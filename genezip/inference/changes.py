@@ -1,8 +1,9 @@
 """Likelihood of sequences that differ from a reference in a few bases.
 
 A knocked-out gene and every variant of a coding sequence begin as the reference does. A system that
-streams reads what they share once and continues from a copy of its state at each change; any other
-reads every changed sequence as a whole. Both give the same numbers, up to rounding.
+streams can read what they share once and continue from a copy of its state at each change; this
+pays for long sequences. Short ones are read as a whole, many in a batch, and so are those of a
+system that does not stream. Both ways give the same numbers, up to rounding.
 """
 
 from collections import defaultdict
@@ -18,6 +19,9 @@ from genezip.models.compressed import Likelihood, LikelihoodKind
 
 KINDS: tuple[LikelihoodKind, ...] = get_args(LikelihoodKind)
 """Kinds of likelihood, from ``exact`` on; a number in this order is their code in a file."""
+
+SHORT_BP = 2048
+"""Up to this length a batch of whole sequences is faster on a CPU than a stream of each change."""
 
 
 @dataclass(frozen=True)
@@ -72,34 +76,66 @@ def require_likelihood(compressor: Compressor) -> None:
         lacks(compressor.name, "likelihood")
 
 
-def changed_likelihoods(
-    compressor: Compressor, reference: np.ndarray, changes: Sequence[Change]
-) -> ChangedLikelihoods:
-    """Log-probabilities of a reference (token ids, uint8 (L,)) and of its changed copies."""
+References = Sequence[tuple[np.ndarray, Sequence[Change]]]
+"""References (token ids, uint8 (L,)), each with its changes."""
+
+
+def changed_likelihoods(compressor: Compressor, references: References) -> list[ChangedLikelihoods]:
+    """Log-probabilities of references and of their changed copies."""
     require_likelihood(compressor)
-    for change in changes:
-        if not 0 <= change.start < change.start + len(change.ids) <= len(reference):
-            raise GenezipError(
-                f"a change of {len(change.ids)} bases at {change.start} is not inside the "
-                f"reference of {len(reference):,} bases"
-            )
-    if compressor.streams and compressor.likelihood == "exact":
-        found = _streamed(compressor, reference, changes)
+    for reference, changes in references:
+        for change in changes:
+            if not 0 <= change.start < change.start + len(change.ids) <= len(reference):
+                raise GenezipError(
+                    f"a change of {len(change.ids)} bases at {change.start} is not inside the "
+                    f"reference of {len(reference):,} bases"
+                )
+    longest = max((len(reference) for reference, _ in references), default=0)
+    if longest > SHORT_BP and compressor.streams and compressor.likelihood == "exact":
+        found = streamed_likelihoods(compressor, references)
         if found is not None:
             return found
-    return whole_likelihoods(compressor, reference, changes)
+    return whole_likelihoods(compressor, references)
 
 
-def whole_likelihoods(
-    compressor: Compressor, reference: np.ndarray, changes: Sequence[Change]
-) -> ChangedLikelihoods:
+def whole_likelihoods(compressor: Compressor, references: References) -> list[ChangedLikelihoods]:
     """:func:`changed_likelihoods` by reading every changed sequence as a whole."""
-    copies = [reference]
-    for change in changes:
-        copy = reference.copy()
-        copy[change.start : change.start + len(change.ids)] = change.ids
-        copies.append(copy)
-    own, *others = compressor.log_likelihood(copies)
+    copies = []
+    for reference, changes in references:
+        copies.append(reference)
+        for change in changes:
+            copy = reference.copy()
+            copy[change.start : change.start + len(change.ids)] = change.ids
+            copies.append(copy)
+    read = iter(_likelihoods(compressor, copies))
+    found = []
+    for _, changes in references:
+        own = next(read)
+        found.append(_compared(own, [next(read) for _ in changes], changes))
+    return found
+
+
+def _likelihoods(compressor: Compressor, sequences: list[np.ndarray]) -> list[Likelihood]:
+    """Likelihoods in batches where the system has them with its tokens, else one by one."""
+    if compressor.likelihood == "exact" and max(map(len, sequences), default=0) <= SHORT_BP:
+        found = [
+            Likelihood(
+                log_prob=one.log_prob,
+                kind=one.likelihood,
+                looked_ahead=np.zeros(0, dtype=bool),
+                mode=one.mode,
+            )
+            for one in compressor.encode(sequences)
+            if one.log_prob is not None and one.likelihood is not None
+        ]
+        if len(found) == len(sequences):
+            return found
+    return compressor.log_likelihood(sequences)
+
+
+def _compared(
+    own: Likelihood, others: Sequence[Likelihood], changes: Sequence[Change]
+) -> ChangedLikelihoods:
     pairs = list(zip(others, changes, strict=True))
     before = [
         0.0 if one.kind == "exact" else _sum(one, change) - _sum(own, change)
@@ -113,6 +149,15 @@ def whole_likelihoods(
 def _sum(likelihood: Likelihood, change: Change) -> float:
     """Sum over the bases before a change (nats)."""
     return float(np.nansum(likelihood.log_prob[: change.start], dtype=np.float64))
+
+
+def streamed_likelihoods(
+    compressor: Compressor, references: References
+) -> list[ChangedLikelihoods] | None:
+    """:func:`changed_likelihoods` from copies of streams; None where these are not exact."""
+    found = [_streamed(compressor, *one) for one in references]
+    exact = [one for one in found if one is not None]
+    return exact if len(exact) == len(found) else None
 
 
 def _streamed(

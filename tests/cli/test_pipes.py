@@ -108,7 +108,8 @@ def test_own_classes_and_region_maps_come_from_pipes(folder: Path) -> None:
         ),
         (
             build("<(cat own.gtf)", "own.sizes", "bad.bed"),
-            "/dev/fd/63 is a pipe, so its format cannot be inferred; add --format gtf, gff3, bed12, genbank, cds",
+            "/dev/fd/63 is a pipe, so its format cannot be inferred; add --format gtf, gff3, "
+            "bed12, genbank, cds",
         ),
         (
             f"mkfifo named; {GENEZIP} corpus build --source none.json --regions named --out c",

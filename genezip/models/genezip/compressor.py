@@ -30,7 +30,7 @@ from genezip.models.pretrained import WEIGHTS, ModelCard, load_network, save_pre
 
 ONE_WINDOW_BP = 1_048_576  # longest sequence that is held in memory as one window
 # bases of independent sequences in one batch; on a GPU 40 of 12,800, as in the release
-BATCH_BP = {"cpu": 65_536, "cuda": 524_288}
+BATCH_BP = {"cpu": 8192, "cuda": 524_288}
 
 Precision = Literal["fp32", "bf16"]
 Result = TypeVar("Result")

@@ -136,9 +136,12 @@ class EssentialGenes(Task[Knockouts]):
 
         def compute(rows: range) -> tuple[np.ndarray, int]:
             found, read = np.zeros((len(rows), len(FEATURES))), 0
-            for number, row in enumerate(rows):
-                ids, site = encode(table["window"].iloc[row]), int(table["site"].iloc[row])
-                both = changed_likelihoods(compressor, ids, [knock_out(site)])
+            some = table.iloc[rows.start : rows.stop]
+            windows = [
+                (encode(window), [knock_out(int(site))])
+                for window, site in zip(some["window"], some["site"], strict=True)
+            ]
+            for number, both in enumerate(changed_likelihoods(compressor, windows)):
                 by_base = np.abs(both.difference(0))
                 found[number] = (
                     np.nansum(both.reference, dtype=np.float64),
@@ -147,7 +150,7 @@ class EssentialGenes(Task[Knockouts]):
                     by_base.sum(),
                     KINDS.index(both.kind),
                 )
-                read += 2 * len(ids)
+                read += 2 * len(both.reference)
             return found, read
 
         plan = StorePlan.of(

@@ -134,7 +134,7 @@ class Variants(Task[ScannedVariants]):
                 for codon in codons:
                     owner.append(number)
                     changes.append(Change(start + 3 * (int(position) - 1), encode(codon)))
-            found = changed_likelihoods(compressor, reference, changes)
+            (found,) = changed_likelihoods(compressor, [(reference, changes)])
             totals = np.array([found.total(number) for number in range(len(changes))])
             count = np.bincount(owner, minlength=len(some))
             mean = np.bincount(owner, totals, minlength=len(some)) / count
