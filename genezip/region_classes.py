@@ -155,7 +155,7 @@ class RegionClasses:
         It comes before the intergenic classes, so that only classes of the user outrank it.
         ``target_bpt`` is its target in bp per token; None takes that of ``nig``.
         """
-        found = UserClass(UNANNOTATED, "nig", "without annotation", "#CCCCCC", target_bpt)
+        found = UserClass(UNANNOTATED, "nig", "unannotated", "#CCCCCC", target_bpt)
         return replace(self, user_classes=(*self.user_classes, found))
 
     def item_rgb(self, name: str) -> str:

@@ -34,6 +34,7 @@ class Claim:
     window_mean: list[Number | None] = field(default_factory=list)
     # text before the number, per seed; may be empty
     detail: list[str] = field(default_factory=list)
+    by_interval: bool = False  # whether it holds only if the whole interval is inside the limits
 
     def _inside(self, value: float) -> bool:
         above = self.low is None or value > self.low
@@ -62,13 +63,21 @@ class Claim:
     @property
     def holds(self) -> bool:
         """Whether the claim holds for every seed."""
-        return self.known and all(self._inside(m.value) for m in self.measured if m)
+        shown = self.known and all(self._inside(m.value) for m in self.measured if m)
+        return shown and not (self.by_interval and self._open)
+
+    @property
+    def _open(self) -> bool:
+        """Whether an interval crosses a limit."""
+        return any(self._unsure(m) for m in self.measured if m)
 
     @property
     def verdict(self) -> str:
-        """``holds``, ``does not hold`` or ``not computed``."""
+        """``holds``, ``does not hold``, ``not shown`` (by interval) or ``not computed``."""
         if not self.known:
             return "not computed"
+        if self.by_interval and self._open:
+            return "not shown"
         return "holds" if self.holds else "does not hold"
 
     @property

@@ -79,7 +79,7 @@ def evaluate(results: Results) -> list[Claim]:
             "essentiality",
             f"mean_{group}",
             "auroc_combined_minus_best_baseline",
-            f"the knock-out score of {name} adds to gene length, GC, operon and the other "
+            f"The knock-out score of {name} adds to gene length, GC, operon and the other "
             f"baselines in finding essential genes ({words})",
         )
         for group, words in (("seen", "organisms trained on"), ("held_out", "never seen"))
@@ -126,12 +126,12 @@ def finding(results: Results) -> str:
 
 
 def verdicts(results: Results) -> list[str]:
-    """A sentence on the claims that hold, and one on those that do not."""
+    """A sentence on the claims that do not hold, and one on those that are not shown."""
     found = evaluate(results)
     sentences = []
-    for verdict, words in (("holds", "Holds"), ("does not hold", "Does not hold")):
+    for verdict, words in (("does not hold", "Does not hold"), ("not shown", "Not shown")):
         names = [
-            f"{claim.text} ({', '.join(map(claim.written, claim.measured))})"
+            f"{claim.text}: {', '.join(map(claim.written, claim.measured))}"
             for claim in found
             if claim.verdict == verdict
         ]
@@ -203,7 +203,9 @@ def _difference(results: Results, other: str, group: str, text: str) -> Claim:
     number = _compared(results, other, group)
     seeds = results.seeds(results.reference)[:1]
     below = "paired difference below 0"
-    return Claim(text, [number], seeds, None, 0.0, below, lambda value: fixed(value, 4))
+    return Claim(
+        text, [number], seeds, None, 0.0, below, lambda value: fixed(value, 4), by_interval=True
+    )
 
 
 def _zero_shot(results: Results, task: str, subset: str, metric: str, text: str) -> Claim:
@@ -219,4 +221,13 @@ def _zero_shot(results: Results, task: str, subset: str, metric: str, text: str)
         ]
         number = number_of(records(own)[0]) if len(own) else None
     seeds = results.seeds(results.reference)[:1]
-    return Claim(text, [number], seeds, 0.0, None, "above 0", lambda value: fixed(value, 3))
+    return Claim(
+        text,
+        [number],
+        seeds,
+        0.0,
+        None,
+        "above 0",
+        lambda value: fixed(value, 3),
+        by_interval=True,
+    )

@@ -50,7 +50,7 @@ def _claim_row(claim: claims.Claim) -> list[Cell]:
     if claim.detail:
         values = [f"{text} {v}" for text, v in zip(claim.detail, values, strict=True)]
     means = [claim.written(number) for number in claim.window_mean]
-    kind = "holds" if claim.holds else "fails" if claim.known else "open"
+    kind = {"holds": "holds", "does not hold": "fails"}.get(claim.verdict, "open")
     return [
         claim.text,
         per_seed(claim.seeds, values),

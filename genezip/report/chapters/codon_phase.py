@@ -194,7 +194,7 @@ def _feature_table(results: Results) -> Table:
                 for region in FEATURES
             ]
             if any(numbers):
-                cells = [measured(number, lambda v: fixed(100 * v, 1)) for number in numbers]
+                cells = [_with_margin(number) for number in numbers]
                 name = f"{organism}, {SPLITS[split]}"
                 rows.append([name, _STAGE_NAMES[stage], "measured", *cells])
     for stage in STAGES:
@@ -210,10 +210,20 @@ def _feature_table(results: Results) -> Table:
     head = ["organism", "stage", "source", *FEATURES.values()]
     note = (
         "Both strands of long windows are read; promoters are the 100 bases before a start codon "
-        "that are in no gene. The published model is far larger and saw other DNA."
+        "that are in no gene. ± is half the 95 % interval (bootstrap over parts of windows). The "
+        "published model is far larger and saw other DNA."
     )
     title = "Positions kept (%), by feature"
     return Table(head, rows, tuple(range(3, len(head))), title, note)
+
+
+def _with_margin(number: Number | None) -> str:
+    """A share in percent with half the width of its interval."""
+    if number is None:
+        return "–"
+    if number.low is None or number.high is None:
+        return fixed(100 * number.value, 1)
+    return f"{fixed(100 * number.value, 1)} ±{fixed(50 * (number.high - number.low), 1)}"
 
 
 def codon_phase(results: Results) -> Drawing | None:
@@ -239,33 +249,35 @@ def codon_phase(results: Results) -> Drawing | None:
     for column, site in enumerate(_SITES):
         axes = figure.add_subplot(grid[1, column], sharey=shared)
         shared = shared or axes
-        for number, (organism, split) in enumerate(found):
-            rows = own[
-                (own["subset"] == organism) & (own["split"] == split) & (own["site"] == site)
-            ].sort_values("offset")
+        for number, split in enumerate(SPLITS):
+            rows = own[(own["split"] == split) & (own["site"] == site)]
+            mean = rows.groupby("offset")["rate"].mean()
+            count = rows["subset"].nunique()
+            if not count:
+                continue
             axes.plot(
-                rows["offset"],
-                rows["rate"],
-                linewidth=1.1,
-                color=_colour(number),
-                linestyle="-" if split == "test" else "--",
-                label=f"{organism}, {SPLITS[split]}",
+                mean.index,
+                mean,
+                linewidth=1.2,
+                color=_colour(number + 1),
+                linestyle="--" if split == "train" else "-",
+                label=f"{SPLITS[split]}, mean of {count}",
             )
             data += [
                 record(
-                    Number(row["rate"]),
+                    Number(rate),
                     metric=of_stage(Metric.BOUNDARY_RATE, 0),
-                    subset=organism,
+                    subset=f"mean of {count}",
                     split=split,
-                    region=f"{site} {row['offset']:+d}",
+                    region=f"{site} {offset:+d}",
                 )
-                for row in rows.to_dict("records")
+                for offset, rate in mean.items()
             ]
         axes.axvline(0, color=style.SOFT, linewidth=0.8)
         axes.set_xlabel(f"bases from the {_SITES[site]}")
         if column:
             axes.tick_params(labelleft=False)
-            axes.legend(fontsize=6, frameon=False, ncols=2, loc="upper right")
+            axes.legend(fontsize=7, frameon=False, loc="upper right")
         else:
             axes.set_ylabel("share kept, stage 0")
     return Drawing(
@@ -273,8 +285,8 @@ def codon_phase(results: Results) -> Drawing | None:
         "Where tokens begin along the reading frame",
         f"Share of the positions that {results.reference} keeps at each position of the codon, at "
         "the first stage and of its tokens at the second, with 95 % intervals (bootstrap over "
-        "genes); below, the share kept at the first stage around start and stop codons, all genes "
-        "read in their direction. Dashed lines are of organisms, or parts, with training DNA. "
+        "genes); below, the share kept at the first stage around start and stop codons, the mean "
+        "over organisms, all genes read in their direction; dashed for DNA trained on. "
         f"Equal shares at the three positions mean no phase.{results.seed_note}",
         figure,
         pd.DataFrame(data),

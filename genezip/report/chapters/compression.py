@@ -9,7 +9,10 @@ from matplotlib.ticker import MaxNLocator
 
 from genezip.artifacts.scores import (
     CORPUS,
+    MARKOV_OWN,
     MIXING,
+    SEEN,
+    UNSEEN,
     Metric,
     difference_of,
     markov_name,
@@ -88,6 +91,8 @@ def perplexity_section(results: Results) -> Section:
         "active they are those under the causal bound."
     )
     tables = [Table(head, rows, (1, 2, 3, 4), title, note)] if rows else []
+    if table := organism_table(results):
+        tables.append(table)
     text = [
         "Compression is useful only if the tokens keep the information of the sequence, so each "
         "model also predicts every next base."
@@ -98,6 +103,39 @@ def perplexity_section(results: Results) -> Section:
         sentence for sentence in (against_markov(results), against_mixing(results)) if sentence
     ]
     return Section(text, tables)
+
+
+ORGANISMS = {SEEN: "trained on", UNSEEN: "never seen"}
+"""Organisms with training DNA, of which other parts are held out, and the others."""
+
+
+def organism_table(results: Results) -> Table | None:
+    """Table of bits per base by group of organisms, coding and non-coding; None without any."""
+    models = [(look.label, name) for name, look in style.looks(results).items()]
+    orders = [(f"Markov, order {order}", markov_name(order)) for order in named_orders(results)]
+    others = [("Markov, of the organism itself", MARKOV_OWN), ("context mixing", MIXING)]
+    mixed = [(f"{label} and context mixing", with_mixing(name)) for label, name in models]
+    columns = [(group, region) for group in ORGANISMS for region in ("coding", "noncoding")]
+    rows: list[list[Cell]] = []
+    measured_models = set(results.compression.models)
+    for label, name in [*models, *orders, *others, *mixed]:
+        found = [
+            scores.find(Metric.BITS_PER_BASE, name, subset=group, region=region)
+            for group, region in columns
+            for scores in [results.compression if name in measured_models else results.markov]
+        ]
+        if any(found):
+            rows.append([label, *(measured(one, four) for one in found)])
+    if not rows:
+        return None
+    words = {"coding": "coding", "noncoding": "non-coding"}
+    head = ["model", *(f"{words[region]}, {ORGANISMS[group]}" for group, region in columns)]
+    note = (
+        "Held-out parts of organisms trained on, and organisms never seen. The Markov model of the "
+        "organism itself is fitted on other DNA of the same organism, which no other model has."
+    )
+    title = "Bits per base by organism (95 % interval)"
+    return Table(head, rows, (1, 2, 3, 4), title, note)
 
 
 def against_markov(results: Results) -> str | None:
