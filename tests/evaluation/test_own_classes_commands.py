@@ -116,6 +116,7 @@ def test_a_run_is_prepared_with_the_class(run, preset):
     assert (prepared.valid_regions == 7).any()
 
 
+@pytest.mark.slow
 def test_the_commands_and_the_page(run, preset, tmp_path):
     assert routed(run, preset) == 0
     assert set(read_compressed(run / "gc_cpg.parquet").target_bpt) == {*CLASSES, "enhancer"}

@@ -247,6 +247,7 @@ def test_promoters_contain_upstream_and_downstream_bases_of_the_strand(strand):
     assert set(range(row["start"], row["end"])) == bases
 
 
+@pytest.mark.slow
 def test_windows_need_the_annotation_of_the_whole_genome(mirror):
     """279,272 bases of the 65 windows lie farther than 450 kb from any RefSeq TSS."""
     refseq = read_gene_models(mirror / "annotation" / "refseq_refGene.hg38.bed12.gz", "bed12")

@@ -156,6 +156,7 @@ def test_segments_of_a_long_sequence_equal_one_pass() -> None:
     assert (whole.logits - parts.logits).abs().max() < 1e-10
 
 
+@pytest.mark.slow
 def test_a_packed_trunk_and_recomputed_blocks_change_nothing() -> None:
     network, ids = speaking_network(**DNAHNET).double().train(), random_batch(90, rows=3)
     found = []

@@ -227,6 +227,7 @@ def test_it_is_said_what_the_published_numbers_are_of(page):
     assert "(12 sets, 21,250 variants) are folding stabilities in recoded sequence" in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["pseudo", "looked_ahead"])
 def test_likelihoods_that_are_not_exact_are_never_beside_exact_ones(page, kind):
     runs = (
@@ -249,6 +250,7 @@ def test_likelihoods_that_are_not_exact_are_never_beside_exact_ones(page, kind):
         assert REFERENCE not in set(drawing.data["model"])
 
 
+@pytest.mark.slow
 def test_labels_are_named_by_their_experiment(page):
     run = page("essentiality", genes())
     files = [
@@ -310,6 +312,7 @@ def test_the_figure_has_held_out_organisms_left_and_others_right(page):
     assert "bootstrap over blocks of the genome" in drawing.caption
 
 
+@pytest.mark.slow
 def test_other_models_are_named_in_the_caption(page):
     rows = genes()
     others = [one | {"model": "dnahnet-flat"} for one in rows if one["model"] == CONTROL]

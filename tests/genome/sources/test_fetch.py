@@ -79,6 +79,7 @@ def test_mirror_sequence_is_that_of_the_slices(real: Source, mirror: Path) -> No
     }
 
 
+@pytest.mark.slow
 def test_mirror_source_is_complete_and_repeatable(
     real: Source, mirror: Path, tmp_path: Path
 ) -> None:
