@@ -1,5 +1,5 @@
-# make demo   real DNA in, report out, about nine minutes on two cores
-# make test   all quick tests, about five minutes
+# make demo   real DNA in, report out, about ten minutes on two cores
+# make test   all quick tests, five to six minutes
 # Other targets: venv, peers, lint, yeast, ecoli, bacteria, gue, check-all, generated, clean.
 
 SHELL := /bin/bash

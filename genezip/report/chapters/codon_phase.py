@@ -51,12 +51,11 @@ def find(
     organism: str,
     split: str,
     region: str = "coding",
-    model: str | None = None,
 ) -> Number | None:
-    """One number of a model (by default the reference), in the direction of the genes."""
+    """One number of the reference, in the direction of the genes."""
     return results.codon_phase.find(
         of_stage(metric, stage),
-        model or results.reference,
+        results.reference,
         subset=organism,
         region=region,
         split=split,
@@ -65,10 +64,7 @@ def find(
 
 def p_value(results: Results, metric: str, stage: int, organism: str, split: str) -> Number | None:
     """The p-value of a metric against shifted boundaries."""
-    name = of_stage(metric, stage) + P_VALUE
-    return results.codon_phase.find(
-        name, results.reference, subset=organism, region="coding", split=split
-    )
+    return find_with(results, metric, P_VALUE, stage, organism, split)
 
 
 def in_phase(results: Results, organism: str, split: str) -> bool | None:
@@ -99,7 +95,7 @@ def section(results: Results) -> Section | None:
 
 
 def _verdict(results: Results) -> str:
-    names = {True: [], False: []}  # type: dict[bool, list[str]]
+    names: dict[bool, list[str]] = {True: [], False: []}
     for organism, split in organisms(results):
         found = in_phase(results, organism, split)
         if found is not None:
@@ -172,7 +168,7 @@ def _phase_table(results: Results) -> Table:
 def find_with(
     results: Results, metric: str, ending: str, stage: int, organism: str, split: str
 ) -> Number | None:
-    """A metric of a control, which its ending names."""
+    """A metric of a control, or its p-value, by the ending of its name."""
     return results.codon_phase.find(
         of_stage(metric, stage) + ending,
         results.reference,
