@@ -6,6 +6,8 @@ genes and variant effect without training. Each is checked with the score tables
 a paired difference or an interval.
 """
 
+import math
+
 from genezip.artifacts.scores import (
     MIXING,
     SEEN,
@@ -21,9 +23,8 @@ from genezip.report.results import Results, read_scores
 from genezip.report.scores import Number, number_of, records
 from genezip.report.words import fixed
 
-TARGETS = (3.0, 2.0)
-"""Positions per token of the two stages."""
 WITHIN = 0.1
+"""Largest deviation of the positions per token of a stage from its target, as a share."""
 ORDER = 5
 """Order of the Markov model that the claims name."""
 GROUPS = {SEEN: "organisms trained on", UNSEEN: "organisms never seen"}
@@ -43,7 +44,8 @@ def applies(results: Results) -> bool:
 def evaluate(results: Results) -> list[Claim]:
     """The claims, in order, with their numbers."""
     name = results.reference
-    claims = [_ratio(results, stage) for stage in range(len(TARGETS))]
+    targets = stage_targets(results)
+    claims = [_ratio(results, stage, target) for stage, target in enumerate(targets)]
     claims += [_phase(results, split) for split in codon_phase.SPLITS]
     claims += [
         _difference(
@@ -55,24 +57,18 @@ def evaluate(results: Results) -> list[Claim]:
         )
         for group, words in GROUPS.items()
     ]
-    claims.append(
+    others = {other: other for other in trained(results)}
+    others[MIXING] = "context mixing, a model without a network"
+    claims += [
         _difference(
             results,
-            results.control,
-            UNSEEN,
-            f"{name} needs fewer bits per coding base than {results.control} (organisms never "
-            "seen)",
+            other,
+            group,
+            f"{name} needs fewer bits per coding base than {called} ({words})",
         )
-    )
-    claims.append(
-        _difference(
-            results,
-            MIXING,
-            UNSEEN,
-            f"{name} needs fewer bits per coding base than context mixing, a model without a "
-            "network (organisms never seen)",
-        )
-    )
+        for other, called in others.items()
+        for group, words in GROUPS.items()
+    ]
     claims += [
         _zero_shot(
             results,
@@ -97,6 +93,26 @@ def evaluate(results: Results) -> list[Claim]:
     return claims
 
 
+def trained(results: Results) -> list[str]:
+    """The trained models beside the reference."""
+    names = dict.fromkeys(curve.model for curve in results.curves)
+    return [name for name in names if name != results.reference]
+
+
+def stage_targets(results: Results) -> list[float]:
+    """Target positions per token of each stage of the reference; empty without a single target.
+
+    Stages share the target B in the proportions of ``stage_bpt``: N_s = B ** (log n_s / log n).
+    """
+    card = next((one.config for one in results.curves if one.model == results.reference), {})
+    targets = set((card.get("target_bpt") or {}).values())
+    given = (card.get("architecture") or {}).get("stage_bpt") or ()
+    if len(targets) != 1 or not given:
+        return []
+    logs = [math.log(bpt) for bpt in given]
+    return [next(iter(targets)) ** (log / sum(logs)) for log in logs]
+
+
 def finding(results: Results) -> str:
     """First sentence of the page: bits per coding base against models without a network."""
     name = results.reference
@@ -110,7 +126,7 @@ def finding(results: Results) -> str:
         against = []
         for other, called in (
             (markov_name(ORDER), f"a Markov model of order {ORDER}"),
-            (results.control, results.control),
+            *((other, other) for other in trained(results)),
             (MIXING, "context mixing"),
         ):
             if number := _compared(results, other, group):
@@ -140,7 +156,7 @@ def verdicts(results: Results) -> list[str]:
     return sentences
 
 
-def _ratio(results: Results, stage: int) -> Claim:
+def _ratio(results: Results, stage: int, target: float) -> Claim:
     """The claim on realised positions per token, pooled over the organisms trained on."""
     kept, read = 0.0, 0.0
     for organism, split in codon_phase.organisms(results):
@@ -154,7 +170,6 @@ def _ratio(results: Results, stage: int) -> Claim:
                 reach *= rate.value if rate else 0.0
             read += reach  # all windows have one length
             kept += reach * (rates[-1].value if rates[-1] else 0.0)
-    target = TARGETS[stage]
     low, high = target * (1 - WITHIN), target * (1 + WITHIN)
     return Claim(
         f"Stage {stage} of {results.reference} has {target:g} positions per token, pooled over the "
