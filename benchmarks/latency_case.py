@@ -30,8 +30,8 @@ from genezip.models.pretrained import load_card
 WARM_UPS, REPEATS, FEWEST = 5, 20, 3
 RULE = (
     f"{WARM_UPS} warm-ups and {REPEATS} repeats; warming up ends early after a quarter of the "
-    f"seconds of a case, repeating after all of them, but not before 1 and {FEWEST}; one repeat "
-    "where a single pass takes longer than all of them"
+    f"seconds of a case, repeating after all of them, but not before 1 and {FEWEST}; a first pass "
+    "that takes longer than all of them is the only one"
 )
 OUT_OF_MEMORY = "out of memory"
 
@@ -135,15 +135,16 @@ def input_ids(case: Case) -> Tensor:
 def timed(run: Callable[[], float], seconds: float) -> tuple[int, list[float]]:
     """Number of warm-ups, and the seconds of every repeat, by :data:`RULE`."""
     began = time.perf_counter()
-    warm_ups = 0
+    first = run()
+    if first > seconds:
+        return 0, [first]
+    warm_ups = 1
     times: list[float] = []
-    while warm_ups < 1 or (warm_ups < WARM_UPS and time.perf_counter() - began < seconds / 4):
+    while warm_ups < WARM_UPS and time.perf_counter() - began < seconds / 4:
         run()
         warm_ups += 1
     while len(times) < FEWEST or (len(times) < REPEATS and time.perf_counter() - began < seconds):
         times.append(run())
-        if times[0] > seconds:
-            break
     return warm_ups, times
 
 

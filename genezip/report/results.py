@@ -93,6 +93,7 @@ class Results(HeldOut):
     benchmarks: pd.DataFrame
     codon_phase: Scores = field(default_factory=lambda: Scores(DNA_SCORES.frame()))
     codon_profile: pd.DataFrame = field(default_factory=pd.DataFrame)
+    scaling: Scores = field(default_factory=lambda: Scores(DNA_SCORES.frame()))
     leakage: pd.DataFrame = field(default_factory=pd.DataFrame)
     homology: pd.DataFrame = field(default_factory=pd.DataFrame)
     table5: pd.DataFrame = field(default_factory=pd.DataFrame)
@@ -248,6 +249,7 @@ def load(
         repeats=Scores(read_scores(folder / "repeats" / "repeats.tsv", DNA_SCORES)),
         codon_phase=_codon_phase(folder / "codon_phase", known),
         codon_profile=_codon_profile(folder / "codon_phase", known),
+        scaling=Scores(read_scores(compress / "scaling.tsv", DNA_SCORES)),
         benchmarks=_benchmarks(folder / "benchmarks", known, settings.reference),
         evaluation=evaluation,
         curves=[_curve(path) for path in logs if path.parent.name in known],

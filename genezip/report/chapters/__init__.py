@@ -18,6 +18,7 @@ from genezip.report.chapters import (
     locus,
     provenance,
     repeats,
+    scaling,
     tokens,
     training,
 )
@@ -31,6 +32,7 @@ CHAPTERS: Final[tuple[Chapter, ...]] = (
     locus.CHAPTER,
     codon_phase.CHAPTER,
     compression.PERPLEXITY,
+    scaling.CHAPTER,
     repeats.CHAPTER,
     benchmarks.CHAPTER,
     labels.CHAPTER,
