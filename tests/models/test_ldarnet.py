@@ -96,7 +96,7 @@ def test_initial_values() -> None:
     network = GeneZipNetwork(load_architecture("ldarnet-tiny"))
     network.reset_parameters(0)
     for weights in (network.embedding, network.head):
-        assert weights.std() == pytest.approx(0.02, rel=0.1)
+        assert weights.std() == pytest.approx(0.02, rel=0.15)
     ids = torch.from_numpy(random_ids_and_n(400)[None])
     loss = torch.nn.functional.cross_entropy(network(ids).logits[0], ids[0].long() - A_ID)
     assert loss.item() == pytest.approx(np.log(7), abs=0.1)
@@ -122,12 +122,12 @@ def test_a_folder_opens_as_what_it_is(folder: Path, model: LDARNet, tmp_path: Pa
 
 
 def test_directions_and_kinds_must_fit(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(GenezipError, match="direction both, but ldarnet is of direction forward"):
+    with pytest.raises(GenezipError, match="direction both, but GeneZip takes forward; open it"):
         GeneZip.from_pretrained(folder)
     network = speaking_network()
     card = replace(toy_card(network.shape), compressor="ldarnet")
     save_pretrained(tmp_path / "x", network, card)
-    with pytest.raises(GenezipError, match="direction forward, but ldarnet is of direction both"):
+    with pytest.raises(GenezipError, match="direction forward, but LDARNet takes both; open it"):
         gz.load(tmp_path / "x")
 
 
