@@ -34,7 +34,7 @@ def pretrain(
         typer.Option(help="Model folder whose tokens a guided router rearranges."),
     ] = None,
     compressor: Annotated[
-        Literal["genezip", "dnahnet"],
+        Literal["genezip", "dnahnet", "ldarnet"],
         typer.Option(help="Kind of network, which is written to config.json."),
     ] = "genezip",
     stage_bpt: Annotated[
