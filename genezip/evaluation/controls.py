@@ -393,8 +393,8 @@ def _differences(arm: _Arm, guide: _Arm) -> dict[str, float]:
     ours, theirs = (one.model.network.count_parameters() for one in (arm, guide))
     if ours != theirs:
         raise GenezipError(
-            f"{arm.label} has {ours:,} parameters and its guide {guide.label} {theirs:,}; give both "
-            "the same layout"
+            f"{arm.label} has {ours:,} parameters, but its guide {guide.label} {theirs:,}; give "
+            "both the same layout"
         )
     tokens = float(np.abs(arm.tokens / guide.tokens - 1).max())
     flops = float(arm.flops.sum() / guide.flops.sum() - 1)
