@@ -24,9 +24,9 @@ def guided(kind: str, **changes: object) -> Architecture:
     return replace(LEARNED, router=(kind,), **changes)  # type: ignore[arg-type]
 
 
-def learned_network(seed: int = 1) -> GeneZipNetwork:
+def learned_network(seed: int = 1, shape: Architecture = LEARNED) -> GeneZipNetwork:
     """A network whose layers speak up, so that its tokens depend on the bases."""
-    network = build(LEARNED, seed).eval()
+    network = build(shape, seed).eval()
     with torch.no_grad():
         for name, parameter in network.named_parameters():
             if name.endswith("out_proj.weight"):
@@ -36,15 +36,15 @@ def learned_network(seed: int = 1) -> GeneZipNetwork:
 
 def control(kind: str, trained: GeneZipNetwork, seed: int = 2) -> GeneZipNetwork:
     """A control as it begins its training."""
-    network = build(guided(kind), seed).eval()
+    network = build(replace(trained.shape, router=(kind,)), seed).eval()
     network.take_guide(trained)
     return network
 
 
-def save_learned(folder: Path, seed: int = 0) -> Path:
-    """Write the model folder of a learned network."""
-    card = toy_card(LEARNED, seed, "learned")
-    save_pretrained(folder, learned_network(), replace(card, compressor="ldarnet"))
+def save_learned(folder: Path, seed: int = 0, shape: Architecture = LEARNED) -> Path:
+    """Write the model folder of :func:`learned_network`."""
+    card = toy_card(shape, seed, "learned")
+    save_pretrained(folder, learned_network(shape=shape), replace(card, compressor="ldarnet"))
     return folder
 
 
