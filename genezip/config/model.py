@@ -136,6 +136,11 @@ class ModelEntry(Section):
         description="initial weights (same seed): a name in `models`, or the path of its folders, "
         "relative to the repository, with a slash and without `.seed0`",
     )
+    guide: Name | None = Field(
+        None,
+        description="for routers `guided_*`: the name in `models` of a learned model (same seed) "
+        "of the same layout, which decides how many tokens every sequence has",
+    )
     pretrain: Annotated[dict[str, Any], WithJsonSchema(some_of(Pretrain))] = Field(
         {}, description="keys of section `pretrain` that differ for this model"
     )

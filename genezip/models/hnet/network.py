@@ -22,7 +22,7 @@ from torch.nn.functional import linear
 
 from genezip.alphabet import A_ID, ROWS_OF_IDS, SMALL_VOCABULARY, T_ID
 from genezip.errors import GenezipError
-from genezip.models.hnet.architecture import Architecture, BoundKind, bound_kind
+from genezip.models.hnet.architecture import GUIDED, Architecture, BoundKind, bound_kind
 from genezip.models.hnet.output import Output
 from genezip.models.layers.attention import Attention
 from genezip.models.layers.bidirectional import BiMamba2
@@ -32,6 +32,7 @@ from genezip.models.layers.scan import full_precision
 from genezip.models.layers.stack import Stack, StackState, SwiGLU
 from genezip.models.routing.chunking import Chunks, chunk, straight_through
 from genezip.models.routing.fixed import UnlearnedRouter, make_router
+from genezip.models.routing.guided import Guide, GuidedRouter
 from genezip.models.routing.learned import Bound, Router, RouterState, Routing, SequenceBound
 
 
@@ -97,10 +98,7 @@ class GeneZipNetwork(nn.Module):
         rows = torch.tensor(ROWS_OF_IDS) if small else None
         self.register_buffer("rows", rows, persistent=False)
         self.encoders = nn.ModuleList(Stack(shape.encoder_layers[s], s, shape) for s in stages)
-        self.routers = nn.ModuleList(
-            make_router(shape.router[s], widths[s], shape.stride[s], shape.direction)
-            for s in stages
-        )
+        self.routers = nn.ModuleList(self._make_router(s) for s in stages)
         self.residuals = nn.ModuleList(nn.Linear(widths[s], widths[s]) for s in stages)
         # one learned vector widens the tokens of stage s to the width of the next level
         self.paddings = nn.ParameterList(
@@ -116,6 +114,30 @@ class GeneZipNetwork(nn.Module):
         self.logit_scale = scale
         self.bound: BoundKind = "none"
         self.set_bound(shape.bound)
+
+    def _make_router(self, s: int) -> Router | UnlearnedRouter:
+        shape = self.shape
+        kind, width = shape.router[s], shape.d_model[s]
+        if kind not in GUIDED:
+            return make_router(kind, width, shape.stride[s], shape.direction)
+        learned = make_router("learned", width, None, shape.direction)
+        assert isinstance(learned, Router)
+        encoder = Stack(shape.encoder_layers[s], s, shape)
+        embedding = torch.empty(shape.vocab_size, width)
+        return GuidedRouter(kind, width, Guide(embedding, self.rows, encoder, learned))
+
+    def take_guide(self, trained: "GeneZipNetwork") -> None:
+        """Copy the guide of guided routers from a trained network of the same layout.
+
+        It is the first stage of a network with a learned router, or the guide of a guided one.
+        """
+        for router, other in zip(self.routers, trained.routers, strict=True):
+            if isinstance(router, GuidedRouter):
+                source: GeneZipNetwork | Guide = trained
+                encoder, routing = trained.encoders[0], other
+                if isinstance(other, GuidedRouter):
+                    source, encoder, routing = other.guide, other.guide.encoder, other.guide.router
+                router.guide.take(source.embedding, encoder, routing)
 
     def _ends(self, s: int) -> bool:
         return bool(self.routers[s].marks_end)
@@ -147,11 +169,11 @@ class GeneZipNetwork(nn.Module):
             ]
         else:
             bounds = [None] * self.shape.n_stages
+        limited = [r for r in self.routers if isinstance(r, Router | GuidedRouter)]
         for router, bound in zip(self.routers, bounds, strict=True):
-            if isinstance(router, Router):
+            if isinstance(router, Router | GuidedRouter):
                 router.bound = bound
-        bounded = [r.bound for r in self.routers if isinstance(r, Router) and r.bound is not None]
-        self.bound = kind if bounded else "none"
+        self.bound = kind if any(router.bound is not None for router in limited) else "none"
 
     def checkpoint_activations(self, flag: bool) -> None:
         """Recompute the activations of every block in the backward pass instead of keeping them."""
@@ -195,6 +217,9 @@ class GeneZipNetwork(nn.Module):
                 if self._ends(s):
                     nn.init.zeros_(self.starts[str(s)])
             _reset(self.trunk, depth + _additions(self.shape.letters(self.shape.n_stages)))
+        for router in self.routers:
+            if isinstance(router, GuidedRouter):
+                router.begin(seed, self.embedding, self.encoders[0])
 
     def forward(
         self,

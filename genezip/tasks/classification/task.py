@@ -286,8 +286,16 @@ class LabelledSequences(Task[Labelled]):
     def tune(self, network: Any, job: Job[Labelled]) -> Iterator[Found]:
         """Fine-tune the network, and predict the test rows of the official split."""
         from genezip.tasks.classification.network import tune
+        from genezip.tasks.networks import tuned_with_ratio
 
-        return self._official(job, lambda: tune(network, job))
+        def tested() -> Iterator[np.ndarray]:
+            for fold in job.examples.folds.get("official", ()):
+                yield from (job.examples.ids[row] for row in fold.test)
+
+        def tuned() -> Iterator[Found]:
+            return self._official(job, lambda: tune(network, job))
+
+        return tuned_with_ratio(network, job, tested, tuned, "official")
 
     def train_cnn(self, job: Job[Labelled]) -> Iterator[Found]:
         """Train the one-hot CNN, and predict the test rows of the official split."""
