@@ -62,7 +62,7 @@ def test_figures_without_numbers_are_left_out_but_written(
 
 def test_a_long_run_is_thinned() -> None:
     values = pd.Series(range(30_600))
-    thin = training._thin(values)
+    thin = training.thinned(values)
     assert len(thin) == training.MAX_POINTS
     assert thin.iloc[0] == 0 and thin.iloc[-1] == 30_599
 

@@ -78,6 +78,12 @@ def launcher(wildcards, resources):
     return "genezip"
 
 
+def masked_tables():
+    """Results on masked bases, of each run that predicts some and of the models that count."""
+    runs = CONFIG.runs(*MASKED) if MASKED else []
+    return [f"results/masked/{name}.tsv" for name in (*runs, *(["markov"] if runs else []))]
+
+
 ONE_STRAND = CONFIG.compress.model_copy(update={"both_strands": False})
 
 # Held-out DNA under the model's bound and the causal bound; segments with RepeatMasker classes.

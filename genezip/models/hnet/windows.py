@@ -1,6 +1,7 @@
 """Windows in one padded batch through a network, with plain arrays as results."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
@@ -81,6 +82,38 @@ def run_batch(network: GeneZipNetwork, windows: Sequence[np.ndarray]) -> list[Co
             )
         )
     return results
+
+
+@dataclass(frozen=True)
+class BasePrediction:
+    """Prediction of the bases of a sequence that may hold MASK, by a bidirectional network.
+
+    ``log_prob``, float32 (L, 4), is the natural log of the probabilities of A, C, G and T at every
+    position; ``tokens`` is the number of tokens of the last stage.
+    """
+
+    log_prob: np.ndarray
+    tokens: int
+
+
+@torch.inference_mode()
+def _predicted(network: GeneZipNetwork, windows: Sequence[np.ndarray]) -> list[BasePrediction]:
+    ids, valid = padded(windows, network.embedding.device)
+    output = network(ids, valid)
+    logits = output.logits[..., network.base_columns].float()
+    log_prob = logits.log_softmax(-1).cpu().numpy()
+    tokens = output.token_positions()[1].sum(1).tolist()
+    found = zip(windows, log_prob, tokens, strict=True)
+    return [BasePrediction(one[: len(window)], count) for window, one, count in found]
+
+
+def predict_bases(
+    network: GeneZipNetwork, windows: Iterable[np.ndarray], batch: int
+) -> Iterator[BasePrediction]:
+    """Predict the bases of windows of any lengths (uint8 token ids) in batches, in fp32."""
+    waiting = iter(windows)
+    while together := list(islice(waiting, batch)):
+        yield from _predicted(network, together)
 
 
 def run(network: GeneZipNetwork, windows: Iterable[np.ndarray], batch: int) -> Iterator[Compressed]:
