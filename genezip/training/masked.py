@@ -1,4 +1,4 @@
-"""The objective of masked bases: a bidirectional network predicts the bases that are hidden from it.
+"""The objective of masked bases: a bidirectional network predicts what is hidden from it.
 
 The network reads windows in which bases are hidden (:mod:`genezip.models.masking`) and predicts
 them at their own positions. It cuts what it reads, so neither the tokens nor the logits know a

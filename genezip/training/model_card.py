@@ -30,7 +30,7 @@ METRICS = {
 }
 
 # Metric by which the best weights are chosen, and its name.
-BEST_OF = {"ppl": "perplexity", "mask_bits": "number of bits per masked base"}
+BEST_OF = {"ppl": "perplexity", "mask_bits": "loss in bits per masked base"}
 
 
 def model_card(card: ModelCard, parameters: int) -> str:

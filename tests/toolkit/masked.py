@@ -1,0 +1,44 @@
+"""A small bidirectional network, its folder, and a toy run that trains it."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from genezip.models.hnet.architecture import Architecture
+from genezip.models.hnet.network import GeneZipNetwork, build
+from genezip.models.pretrained import ModelCard, save_pretrained
+from genezip.region_classes import CLASSES
+from genezip.training.setup import Run
+from toolkit.training import run_of
+
+TOY = Architecture(
+    d_model=(16, 24), encoder_layers=("m1t1",), trunk_layers="m1", decoder_layers=("m1",),
+    attention_heads=(2, None), attention_window=(8, None), d_state=8, headdim=8, ssd_chunk=16,
+    bound="none", vocab_size=7, direction="both", head="untied",
+)  # fmt: skip
+TARGET = dict.fromkeys(CLASSES, 4.0)
+
+
+def masked_run(**changes: Any) -> Run:
+    """A run of :func:`toolkit.training.run_of` that learns masked bases."""
+    given = {"architecture": TOY, "compressor": "ldarnet", "target_bpt": TARGET, **changes}
+    return run_of(**given)
+
+
+def felt_network(seed: int = 0) -> GeneZipNetwork:
+    """A network as initialised, but a base is felt: its skip is not zero."""
+    network = build(TOY, seed).eval()
+    random = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        network.residuals[0].weight.normal_(std=0.2, generator=random)
+        network.head.normal_(std=1.0, generator=random)
+    return network
+
+
+def save_toy(folder: Path, **training: Any) -> Path:
+    """A model folder of the network."""
+    card = ModelCard("toy", 3, TOY, TARGET, {"settings": {}, **training}, "ldarnet")
+    folder.mkdir(parents=True, exist_ok=True)
+    save_pretrained(folder, felt_network(), card)
+    return folder
