@@ -5,18 +5,14 @@ from typing import Any
 
 import torch
 
-from genezip.models.hnet.architecture import Architecture
 from genezip.models.hnet.network import GeneZipNetwork, build
 from genezip.models.pretrained import ModelCard, save_pretrained
 from genezip.region_classes import CLASSES
 from genezip.training.setup import Run
+from toolkit.networks import LDARNET, small_shape
 from toolkit.training import run_of
 
-TOY = Architecture(
-    d_model=(16, 24), encoder_layers=("m1t1",), trunk_layers="m1", decoder_layers=("m1",),
-    attention_heads=(2, None), attention_window=(8, None), d_state=8, headdim=8, ssd_chunk=16,
-    bound="none", vocab_size=7, direction="both", head="untied",
-)  # fmt: skip
+TOY = small_shape(**LDARNET)
 TARGET = dict.fromkeys(CLASSES, 4.0)
 
 

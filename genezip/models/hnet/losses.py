@@ -49,12 +49,12 @@ def count_targets(ids: Tensor) -> Tensor:
 def masked_nll(logits: Tensor, ids: Tensor, columns: slice) -> Tensor:
     """Negative log likelihood of every base under the logits at its own position, (B, L), nats.
 
-    It is that among A, C, G and T, whose logits are the ``columns`` of ``logits``, (B, L, vocab).
-    ``ids``, (B, L), are the true bases; values of other ids have no meaning. fp32.
+    ``logits`` are (B, L, vocab), and ``columns`` those of A, C, G and T, with which the rest of the
+    vocabulary shares the probability. ``ids``, (B, L), are the true bases; values of other ids have
+    no meaning. fp32.
     """
-    targets = (ids.long() - A_ID).clamp(0, T_ID - A_ID)
-    scores = full_precision(logits[..., columns])
-    return cross_entropy(scores.transpose(1, 2), targets, reduction="none")
+    targets = columns.start + (ids.long() - A_ID).clamp(0, T_ID - A_ID)
+    return cross_entropy(full_precision(logits).transpose(1, 2), targets, reduction="none")
 
 
 def stage_targets(target_bpt: Tensor, shares: Sequence[float]) -> Tensor:

@@ -129,6 +129,11 @@ class GeneZipNetwork(nn.Module):
         """
         bounds: list[Bound]
         kind = bound_kind(kind) or "none"
+        if kind == "causal" and self.shape.direction == "both":
+            raise GenezipError(
+                "the causal bound is for networks that read forward, but this one reads both "
+                "directions; use the bound none or sequence"
+            )
         if kind == "causal":
             bounds = list(self.shape.causal_bounds(target_bpt))
             if len(bounds) != self.shape.n_stages:
