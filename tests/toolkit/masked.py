@@ -6,10 +6,9 @@ from typing import Any
 import torch
 
 from genezip.models.hnet.network import GeneZipNetwork, build
-from genezip.models.pretrained import ModelCard, save_pretrained
 from genezip.region_classes import CLASSES
 from genezip.training.setup import Run
-from toolkit.networks import LDARNET, small_shape
+from toolkit.networks import LDARNET, save_toy, small_shape
 from toolkit.training import run_of
 
 TOY = small_shape(**LDARNET)
@@ -32,9 +31,6 @@ def felt_network(seed: int = 0) -> GeneZipNetwork:
     return network
 
 
-def save_toy(folder: Path, **training: Any) -> Path:
+def save_masked(folder: Path) -> Path:
     """A model folder of the network."""
-    card = ModelCard("toy", 3, TOY, TARGET, {"settings": {}, **training}, "ldarnet")
-    folder.mkdir(parents=True, exist_ok=True)
-    save_pretrained(folder, felt_network(), card)
-    return folder
+    return save_toy(folder, felt_network(), targets=TARGET, compressor="ldarnet")

@@ -102,6 +102,9 @@ def compressing(wildcards):
     return wildcards.model, wildcards.seed
 
 
+# Those of reference and control that can have the causal bound.
+FORWARD = [name for name in (REFERENCE, CONTROL) if name not in MASKED]
+
 # A control router copies the token counts of one run, so there is one per run of the reference.
 # Reference and control are also scored under the causal bound (`compress.causal_bound`).
 COMPRESSED = [
@@ -112,5 +115,5 @@ COMPRESSED = [
         router=ROUTERS,
         seed=NETWORKS[REFERENCE].seeds,
     ),
-    *(compressed("causal/") if CONFIG.compress.causal_bound else ()),
+    *(compressed("causal/", FORWARD) if CONFIG.compress.causal_bound and FORWARD else ()),
 ]
