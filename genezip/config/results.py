@@ -98,7 +98,7 @@ class MaskedBases(Section):
         20_000_000,
         ge=1,
         description="training bases that they count at most, in evenly spaced stretches of 131 kb "
-        "(bp); each needs about 60 bytes of memory",
+        "(bp); each needs about 100 bytes of memory",
     )
     bootstrap: int = Field(4000, ge=10, description="bootstrap resamples")
     block_bp: int = Field(131_072, ge=1, description="bootstrap unit (bp)")

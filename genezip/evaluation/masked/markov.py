@@ -155,6 +155,7 @@ def train(sequences: Iterable[Masking], width: int) -> tuple[Counts, ...]:
         for context, letter in zip(contexts(shown, width), (base, 3 - base), strict=True):
             every.append(4 * context[known] + letter)
     keys = np.concatenate(every)
+    del every
     if not len(keys):
         raise GenezipError(
             "the training segments have no A, C, G or T; a two-sided Markov model cannot be made"

@@ -244,9 +244,8 @@ def prediction_metrics(columns: Columns, held_out: MaskedWindows) -> Found:
         estimate = held_out.bootstrap.summarise(nats / np.log(2), support, "ratio")
         found[bits] = (regions, estimate, bases)
         right, _, _ = _values(columns, where, "right", held_out)
-        found[accuracy] = (
-            regions, held_out.bootstrap.summarise(right, support, "share"), bases,
-        )  # fmt: skip
+        share = held_out.bootstrap.summarise(right, support, "share")
+        found[accuracy] = (regions, share, bases)
     return found
 
 
@@ -343,7 +342,8 @@ def read_two_sided(path: str | Path, held_out: MaskedWindows) -> Columns:
     frame = frame[frame["model"] == TWO_SIDED].reset_index(drop=True)
     own = held_out.facts
     same = len(frame) == len(held_out.windows) and all(head[key] == own[key] for key in own)
-    if not same or not frame[_INTERVAL].equals(held_out.intervals):
+    wanted = held_out.intervals.to_numpy()
+    if not same or not np.array_equal(frame[_INTERVAL].to_numpy(), wanted):
         raise GenezipError(
             f"{path} was made for other windows, masks or region classes than these; {KIND.again}"
         )

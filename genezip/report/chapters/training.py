@@ -206,8 +206,10 @@ def _scalar_panel(
         frames.append(long_table(curve, column, values, smooth))
         if valid and not curve.valid.empty and valid in curve.valid:
             points = curve.valid.set_index("step")[valid].dropna().astype(float)
-            in_nats = {"ppl": np.log, "mask_bits": lambda bits: bits * np.log(2)}
-            points = points.map(in_nats[valid]) if valid in in_nats else points
+            if valid == "ppl":
+                points = points.map(np.log)
+            elif valid == "mask_bits":
+                points = points * np.log(2)
             axes.plot(points.index, points, look.marker, markersize=4.5, color=look.colour,
                       markerfacecolor="white", zorder=4)  # fmt: skip
             frames.append(long_table(curve, f"validation {column}", points))
