@@ -54,8 +54,8 @@ def masked_curve() -> str:
     lines: list[dict[str, Any]] = []
     for step in range(1, 61):
         lines.append({"step": step, "masked_loss": 1.3, "mask_loss": 1.4 - step / 600,
-                      "rar_loss": 1 + 1 / step, "kept": [0.25], "bpt": 2.7 + step / 50, "F": [[0.2] * 7],
-                      "G": [[0.3] * 7], "lr": 1e-3, "seconds": step})  # fmt: skip
+                      "rar_loss": 1 + 1 / step, "kept": [0.25], "bpt": 2.7 + step / 50,
+                      "F": [[0.2] * 7], "G": [[0.3] * 7], "lr": 1e-3, "seconds": step})  # fmt: skip
         if step % 15 == 0:
             valid = {"mask_bits": 1.9, "bpt": 3.7, "masked_bpt": 3.9 - 10 / step}
             lines.append({"step": step, "valid": valid})
