@@ -83,6 +83,7 @@ class GeneZipNetwork(nn.Module):
     fixed_capacity: bool = False
     packed: bool = False
     protect_masked: bool = False
+    rows: Tensor | None
 
     def __init__(self, shape: Architecture) -> None:
         super().__init__()
@@ -297,9 +298,10 @@ class GeneZipNetwork(nn.Module):
         """
         before = None if stage is None else stage.before
         smooth = full_precision(inner)
-        if self.routers[s].smooths and inner.shape[1]:
+        router = _router(self.routers[s])
+        if isinstance(router, Router) and router.smooths and inner.shape[1]:
             prob = kept.select(routing.boundary_prob)
-            smooth = self.routers[s].smooth(inner, prob, kept.valid, before)
+            smooth = router.smooth(inner, prob, kept.valid, before)
         if before is None and str(s) in self.starts:
             before = full_precision(self.starts[str(s)]).expand(len(inner), -1)
         if stage is not None and smooth.shape[1]:
