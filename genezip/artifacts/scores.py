@@ -121,6 +121,11 @@ class Metric:
     PERIOD3_AMPLITUDE = "period3_amplitude"  # of the boundary rate along codons, pooled over genes
     PERIOD3_POWER = "period3_power"  # share of the Fourier power near 1/3 that is at 1/3
     PHASE_LOCK = "phase_lock"  # mean resultant length of the codon phases of genes
+    PARAMETERS = "parameters"
+    TRAINING_BASES = "training_bases"
+    OPERATIONS = "operations_per_base"  # floating-point operations of a forward pass
+    TRAINING_OPERATIONS = "training_operations"  # three forward passes of every base read
+    PPL_EXPONENT = "ppl_exponent"  # k of perplexity ~ training_operations ** -k
 
 
 def under_bound(name: str, bound: str) -> str:

@@ -207,6 +207,46 @@ def compression(
 
 
 @app.command()
+def scaling(
+    compressed: options.CompressedFiles,
+    model: Annotated[
+        list[Path], typer.Option(help="Folder of a model with such a file; repeat for more.")
+    ],
+    scores: Annotated[Path, typer.Option(help="Scores of `evaluate compression`.")],
+    scale: options.Scale,
+    out: options.Scores,
+) -> None:
+    """Perplexity against the operations of training, and its exponent by kind of network.
+
+    Rows whose source is paper are the published exponents.
+
+    \b
+    Example:
+      genezip evaluate scaling --compressed a.parquet --model a \\
+        --compressed b.parquet --model b --scores compression.tsv --scale demo --out scaling.tsv
+    """
+    from genezip.artifacts.scores import DNA_SCORES
+    from genezip.errors import GenezipError
+    from genezip.evaluation.scaling import scaling_rows, scaling_run
+    from genezip.inference.table import read_compressed
+    from genezip.models.pretrained import load_card
+
+    files = {(one.name, one.seed): one for one in map(read_compressed, compressed)}
+    runs = []
+    for folder in model:
+        card = load_card(folder)
+        if (card.name, card.seed) not in files:
+            raise GenezipError(
+                f"no --compressed file is of {card.name}, seed {card.seed}, the model of {folder}; "
+                "name its file"
+            )
+        runs.append(scaling_run(card, files[card.name, card.seed]))
+    table = DNA_SCORES.read(scores)
+    kinds = [one for one in table["source"].dropna().unique() if one != "paper"]
+    DNA_SCORES.write(out, scaling_rows(runs, table, scale, kinds[0]))
+
+
+@app.command()
 def repeats(
     compressed: options.CompressedFiles,
     source: options.Source,

@@ -72,6 +72,11 @@ class Evaluation(Section):
         "that is best on validation windows is used",
     )
     shifts: int = Field(100, ge=1, description="random shifts of the repeat intervals (control)")
+    scaling: bool = Field(
+        False,
+        description="also a chapter on perplexity against the operations of training, for models "
+        "of several sizes and budgets (rule `scaling`)",
+    )
 
 
 class MaskedBases(Section):

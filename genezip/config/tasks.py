@@ -469,7 +469,9 @@ class Benchmarks(Section):
         [], description="tasks that `all` evaluates; single result files are always targets"
     )
     models: list[str] | None = Field(
-        None, description="names in `models`; null takes report.reference and report.control"
+        None,
+        description="names in `models`; null takes report.reference and report.control, and every "
+        "network for codon phase, `essentiality` and `variants`",
     )
     comparators: dict[Key, Comparator] = Field(
         {}, json_schema_extra=names(*LEARNERS), description="published models, by name"

@@ -94,6 +94,7 @@ class Results(HeldOut):
     codon_phase: Scores = field(default_factory=lambda: Scores(DNA_SCORES.frame()))
     codon_profile: pd.DataFrame = field(default_factory=pd.DataFrame)
     masked: Scores = field(default_factory=lambda: Scores(DNA_SCORES.frame()))
+    scaling: Scores = field(default_factory=lambda: Scores(DNA_SCORES.frame()))
     leakage: pd.DataFrame = field(default_factory=pd.DataFrame)
     homology: pd.DataFrame = field(default_factory=pd.DataFrame)
     table5: pd.DataFrame = field(default_factory=pd.DataFrame)
@@ -260,6 +261,7 @@ def load(
         codon_phase=_codon_phase(folder / "codon_phase", known),
         codon_profile=_codon_profile(folder / "codon_phase", known),
         masked=_masked(folder / "masked", known),
+        scaling=Scores(read_scores(compress / "scaling.tsv", DNA_SCORES)),
         benchmarks=_benchmarks(folder / "benchmarks", known, settings.reference),
         evaluation=evaluation,
         curves=[_curve(path) for path in logs if path.parent.name in known],

@@ -20,6 +20,7 @@ rule report:
             run=[first_run(name) for name in CODON_PHASE],
         ),
         masked=masked_tables(),
+        scaling="results/compress/scaling.tsv" if CONFIG.evaluation.scaling else [],
         tasks=task_tables(),
         labels=expand("results/labels/{part}.tsv", part=LABELS),
         label_files="resources/labels/labels.json" if LABELS else [],
@@ -107,6 +108,12 @@ rule report:
             caption="../report/zero_shot.rst",
             category="8 Real labels",
             labels={"figure": "essential genes"},
+        ),
+        scaling=report(
+            "results/figures/scaling.svg",
+            caption="../report/scaling.rst",
+            category="3 Compression",
+            labels={"figure": "scaling"},
         ),
         variants=report(
             "results/figures/variants.svg",

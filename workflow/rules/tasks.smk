@@ -103,7 +103,7 @@ def part_of_labels(wildcards):
 
 def runs_on_labels(wildcards):
     """Runs that are measured on a part of the labels."""
-    names = NETWORKS if wildcards.part in ZERO_SHOT else (REFERENCE, CONTROL)
+    names = ZERO_SHOT_MODELS if wildcards.part in ZERO_SHOT else (REFERENCE, CONTROL)
     return list(dict.fromkeys(map(first_run, names)))
 
 

@@ -19,6 +19,7 @@ from genezip.report.chapters import (
     masked,
     provenance,
     repeats,
+    scaling,
     tokens,
     training,
 )
@@ -33,6 +34,7 @@ CHAPTERS: Final[tuple[Chapter, ...]] = (
     codon_phase.CHAPTER,
     compression.PERPLEXITY,
     masked.CHAPTER,
+    scaling.CHAPTER,
     repeats.CHAPTER,
     benchmarks.CHAPTER,
     labels.CHAPTER,
