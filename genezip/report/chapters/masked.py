@@ -17,7 +17,8 @@ from genezip.report.chapter import Cell, Chapter, Section, Table
 from genezip.report.chapters.training import logged_values, long_table, running_mean, thinned
 from genezip.report.drawing import Drawing, new_figure
 from genezip.report.results import Curve, Results
-from genezip.report.words import fixed, listed, measured, signed
+from genezip.report.scores import Number
+from genezip.report.words import fixed, listed, measured
 
 COLUMNS = 3  # panels of the figure side by side
 PANEL_IN = 2.0
@@ -68,10 +69,18 @@ def _verdict(results: Results, name: str) -> str:
     for seed in results.masked.seeds(pair):
         number = results.masked.find(Metric.MASK_BITS_DIFFERENCE, pair, seed=seed)
         if number:
-            found = f"seed {seed}: {signed(number, brackets=False)} bits"
+            found = f"seed {seed}: {_bits(number)}"
             groups.setdefault(words[number.side()], []).append(found)
     parts = [f"{phrase} ({listed(found)})" for phrase, found in groups.items()]
     return f"{name} {'; it '.join(parts)}." if parts else ""
+
+
+def _bits(difference: Number) -> str:
+    """A difference of bits with its interval, as ``−0.0200, −0.0300 to −0.0100``."""
+    ends = (difference.low, difference.high)
+    limits = [fixed(end, 4) for end in ends if end is not None]
+    value = f"{'+' if difference.value > 0 else ''}{fixed(difference.value, 4)}"
+    return f"{value}, {' to '.join(limits)}" if limits else value
 
 
 def _ratio(results: Results, names: list[str]) -> str:
@@ -109,7 +118,7 @@ def _table(results: Results, names: list[str]) -> Table:
             label,
             "–" if seed is None else str(seed),
             show(Metric.MASK_BITS, model, seed, 4),
-            "–" if less is None else signed(less, brackets=False),
+            "–" if less is None else _bits(less),
             show(Metric.MASK_ACCURACY, model, seed, 3),
             show(Metric.CHOSEN_BITS, model, seed, 4),
             show(Metric.BPT, model, seed, 2),
