@@ -25,7 +25,8 @@ Row = dict[str, Any]
 
 SHARED = (
     "model",  # model, router, comparator or baseline; CORPUS, EXAMPLES and LABELS hold facts
-    # compression, comparison, markov, repeats, codon_phase; eqtl, etgp, cmp, ...; a part of labels
+    # compression, comparison, markov, repeats, codon_phase, masked; eqtl, etgp, cmp, ...; a part of
+    # labels
     "task",
     "subset",  # all, n_le_5pct, a GC tertile, a repeat class; of a task a tissue or cell type
     "split",  # train, valid or test; valid100: the first 100 validation maps
@@ -97,6 +98,12 @@ class Metric:
     PRIOR_STRENGTH = "prior_strength"  # of a Markov order
     VALIDATION_BITS = "validation_bits_per_base"  # of a Markov order, on validation windows
     BEST_ORDER = "best_order"  # the one with fewest of these bits
+    MASK_BITS = "mask_bits"  # bits per base at MASK
+    CHOSEN_BITS = "chosen_bits"  # of all bases that are to be predicted, kept ones included
+    MASK_ACCURACY, CHOSEN_ACCURACY = "mask_accuracy", "chosen_accuracy"  # of the same bases
+    MASK_BITS_DIFFERENCE = "mask_bits_difference"  # paired
+    BEST_WIDTH = "best_width"  # bases on each side with fewest bits on validation windows
+    MASKED_BPT = "masked_bpt"  # bases per token of masked windows
     BPT = "bpt"
     EXPECTED_BPT = "expected_bpt"  # what the targets imply for the DNA at hand
     TARGET_BPT = "target_bpt"  # target of a region class
@@ -179,6 +186,17 @@ def markov_order(name: str) -> int | None:
 def cell(value: SupportsFloat) -> float | None:
     """A number, or None for an empty cell where it is not finite."""
     return float(value) if math.isfinite(value) else None
+
+
+MASKED = "masked"
+"""Task of the prediction of masked bases."""
+TWO_SIDED, VISIBLE, WINDOW_GC = "two_sided", "two_sided_visible", "window_gc"
+"""Models that count: the best two-sided Markov model, one without masks, the GC content."""
+
+
+def two_sided_name(width: int) -> str:
+    """Name of the two-sided Markov model with so many bases on each side."""
+    return f"{TWO_SIDED}{width}"
 
 
 @dataclass(frozen=True)

@@ -427,3 +427,77 @@ def codon_phase(
     rows = [row for one in found for row in one.rows]
     DNA_SCORES.write(out, [*rows, *published_rows(scale)])
     write_tsv(profile, pd.concat([one.profile for one in found], ignore_index=True))
+
+
+@app.command()
+def masked_markov(
+    corpus: options.Corpus,
+    source: options.Source,
+    out: options.Scores,
+    windows: Annotated[Path, typer.Option(help="Sums per window to write, for `masked`.")],
+    scale: options.Scale,
+    settings: Annotated[str | None, options.section("masked")] = None,
+) -> None:
+    """Bits per masked base of two-sided Markov models and GC content.
+
+    They predict the same bases as the networks of `evaluate masked`.
+
+    \b
+    Example:
+      genezip evaluate masked-markov --corpus corpus/manifest.json \\
+        --source resources/source.json --scale demo --out markov.tsv \\
+        --windows markov.parquet
+    """
+    from genezip import config
+    from genezip.artifacts.scores import DNA_SCORES
+    from genezip.corpus.corpus import CorpusReader
+    from genezip.evaluation.masked import scores
+    from genezip.genome.sources.source import Source
+
+    reader, opened = CorpusReader(corpus), Source.load(source)
+    held_out = scores.masked_windows(reader, config.settings(config.MaskedBases, settings))
+    found = scores.score_markov(reader, opened.assembly(), held_out)
+    DNA_SCORES.write(out, scores.markov_rows(found, held_out, scale, opened.kind))
+    scores.write_markov_windows(windows, found, held_out)
+
+
+@app.command()
+def masked(
+    model: options.Model,
+    corpus: options.Corpus,
+    out: options.Scores,
+    scale: options.Scale,
+    markov: Annotated[
+        Path | None, typer.Option(help="Windows of `evaluate masked-markov`, to compare with.")
+    ] = None,
+    settings: Annotated[str | None, options.section("masked")] = None,
+    threads: options.Threads = 1,
+) -> None:
+    """Bits per masked base of a bidirectional network, and its tokens with and without masks.
+
+    The number is mask_bits: bits per base where the network sees MASK. All masks
+    of a window are predicted at once.
+
+    \b
+    Example:
+      genezip evaluate masked --model mine --corpus corpus/manifest.json \\
+        --markov markov.parquet --scale demo --out masked.tsv
+    """
+    import torch
+
+    from genezip import config
+    from genezip.artifacts.scores import DNA_SCORES
+    from genezip.corpus.corpus import CorpusReader
+    from genezip.evaluation.masked import scores
+    from genezip.models import load
+
+    torch.set_num_threads(threads)
+    chosen = config.settings(config.MaskedBases, settings)
+    compressor = load(model, chosen.device)
+    network, name = scores.bidirectional(compressor), compressor.name
+    reader = CorpusReader(corpus)
+    held_out = scores.masked_windows(reader, chosen)
+    counted = None if markov is None else scores.read_two_sided(markov, held_out)
+    found = scores.score_network(network, name, held_out)
+    seed, kind = compressor.metadata.get("seed"), reader.manifest["source"]
+    DNA_SCORES.write(out, scores.network_rows(found, held_out, counted, name, seed, scale, kind))

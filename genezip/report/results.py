@@ -93,6 +93,7 @@ class Results(HeldOut):
     benchmarks: pd.DataFrame
     codon_phase: Scores = field(default_factory=lambda: Scores(DNA_SCORES.frame()))
     codon_profile: pd.DataFrame = field(default_factory=pd.DataFrame)
+    masked: Scores = field(default_factory=lambda: Scores(DNA_SCORES.frame()))
     scaling: Scores = field(default_factory=lambda: Scores(DNA_SCORES.frame()))
     leakage: pd.DataFrame = field(default_factory=pd.DataFrame)
     homology: pd.DataFrame = field(default_factory=pd.DataFrame)
@@ -124,7 +125,7 @@ def _curve(path: Path) -> Curve:
             continue
         if isinstance(record.get("valid"), dict):
             valid.append({"step": record["step"], **record["valid"]})
-        if "lm_loss" in record:
+        if "rar_loss" in record:
             steps.append(record)
     config_file = path.parent / "config.json"
     return Curve(
@@ -172,11 +173,21 @@ def _only_corpus(folder: Path) -> Path:
     return found[0] if found else folder / "corpus" / "*" / "manifest.json"
 
 
+def _scores_of(folder: Path, names: Collection[str]) -> pd.DataFrame:
+    """The rows of those score files that exist, together."""
+    files = [path for name in names if (path := folder / f"{name}.tsv").is_file()]
+    frames = [DNA_SCORES.read(path) for path in files]
+    return pd.concat(frames, ignore_index=True) if frames else DNA_SCORES.frame()
+
+
+def _masked(folder: Path, runs: set[str]) -> Scores:
+    """Prediction of masked bases by the runs, then by models that count."""
+    return Scores(_scores_of(folder, [*sorted(runs), "markov"]))
+
+
 def _codon_phase(folder: Path, runs: set[str]) -> Scores:
     """Codon phase of the runs; the published rows, which each file has, are kept once."""
-    files = [path for run in sorted(runs) if (path := folder / f"{run}.tsv").is_file()]
-    frames = [DNA_SCORES.read(path) for path in files]
-    frame = pd.concat(frames, ignore_index=True) if frames else DNA_SCORES.frame()
+    frame = _scores_of(folder, sorted(runs))
     paper = frame["source"] == PAPER
     return Scores(pd.concat([frame[~paper], frame[paper].drop_duplicates()], ignore_index=True))
 
@@ -249,6 +260,7 @@ def load(
         repeats=Scores(read_scores(folder / "repeats" / "repeats.tsv", DNA_SCORES)),
         codon_phase=_codon_phase(folder / "codon_phase", known),
         codon_profile=_codon_profile(folder / "codon_phase", known),
+        masked=_masked(folder / "masked", known),
         scaling=Scores(read_scores(compress / "scaling.tsv", DNA_SCORES)),
         benchmarks=_benchmarks(folder / "benchmarks", known, settings.reference),
         evaluation=evaluation,

@@ -25,7 +25,7 @@ ALL_SUBSETS = sorted({s for task in TASKS for s in BENCHMARKS.task(task).subsets
 ROUTERS = ["fixed_stride", "gc_cpg"] if NETWORKS[REFERENCE].regions else []
 FIGURES = (
     "corpus curves steering perplexity bpt enrichment gc_thirds locus repeats labels "
-    "classification codon_phase essentiality variants scaling"
+    "classification codon_phase essentiality variants scaling masked"
 ).split()
 
 # Networks with a token for some bases only, and whether their boundaries are compared with genes:
@@ -37,6 +37,9 @@ CODON_PHASE = (
     if "genomes" in CONFIG.genome.sources
     else []
 )
+
+# Networks that predict masked bases.
+MASKED = [name for name, one in NETWORKS.items() if one.compressor == "ldarnet"]
 
 # All models are measured on the held-out windows of the reference's corpus.
 CORPUS = (

@@ -19,6 +19,7 @@ rule report:
             "results/codon_phase/{run}.tsv",
             run=[first_run(name) for name in CODON_PHASE],
         ),
+        masked=masked_tables(),
         scaling="results/compress/scaling.tsv" if CONFIG.evaluation.scaling else [],
         tasks=task_tables(),
         labels=expand("results/labels/{part}.tsv", part=LABELS),
@@ -119,6 +120,12 @@ rule report:
             caption="../report/zero_shot.rst",
             category="8 Real labels",
             labels={"figure": "variant effect"},
+        ),
+        masked=report(
+            "results/figures/masked.svg",
+            caption="../report/masked.rst",
+            category="3 Compression",
+            labels={"figure": "bases per token with and without masks"},
         ),
         numbers=expand("results/figures/{figure}.tsv", figure=FIGURES),
     log:
