@@ -345,3 +345,61 @@ def codon_phase(
     rows = [row for one in found for row in one.rows]
     DNA_SCORES.write(out, [*rows, *published_rows(scale)])
     write_tsv(profile, pd.concat([one.profile for one in found], ignore_index=True))
+
+
+@app.command()
+def alignment(
+    model: options.Model,
+    source: options.Source,
+    out: Annotated[Path, typer.Option(help="Sites beside their controls to write (TSV).")],
+    profile: Annotated[Path, typer.Option(help="Mean signal around sites to write (TSV).")],
+    scale: options.Scale,
+    settings: Annotated[str | None, options.section("alignment")] = None,
+    kind: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Kind of site, such as donor; repeat for more. Default: those of the settings, "
+            "or all."
+        ),
+    ] = None,
+    split: Annotated[str, typer.Option(help="DNA to read: train, valid or test.")] = "test",
+    transcripts: options.Transcripts = "basic",
+    gene_type: options.GeneType = None,
+    bound: options.Bound = None,
+    threads: options.Threads = 1,
+) -> None:
+    """Token boundaries at TATA boxes, start codons, splice sites and other sites of genes.
+
+    The enrichment at sites stands beside that at decoys with the same dinucleotide,
+    at k-mers of the same composition, and in DNA that is shuffled around the site.
+
+    \b
+    Example:
+      genezip evaluate alignment --model mine \\
+        --source resources/source.json --kind donor --kind acceptor \\
+        --scale demo --out alignment.tsv --profile profile.tsv
+    """
+    import torch
+
+    from genezip import config
+    from genezip.artifacts.scores import ALIGNMENT_SCORES
+    from genezip.artifacts.tables import write_tsv
+    from genezip.evaluation.genes.alignment import AlignmentSettings
+    from genezip.evaluation.genes.alignment import alignment as measured
+    from genezip.evaluation.genes.site_windows import SiteSettings, read_kinds
+    from genezip.genome.sites import SITE_KINDS, chosen_kinds
+    from genezip.genome.sources.source import Source
+    from genezip.models import load
+
+    torch.set_num_threads(threads)
+    chosen = config.settings(config.Alignment, settings)
+    kinds = chosen_kinds(kind or chosen.kinds or list(SITE_KINDS))
+    opened, compressor = Source.load(source), load(model, bound=bound)
+    read = SiteSettings(
+        chosen.sites, chosen.controls, chosen.window_bp, block_bp=chosen.block_bp, seed=chosen.seed
+    )
+    draws = AlignmentSettings(chosen.shifts, chosen.bootstrap, chosen.seed)
+    windows = read_kinds(opened, kinds, read, split, transcripts, gene_type or None)
+    found = measured(compressor, windows, draws, split, scale, opened.kind)
+    ALIGNMENT_SCORES.write(out, found.rows)
+    write_tsv(profile, found.profile)
