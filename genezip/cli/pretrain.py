@@ -30,7 +30,7 @@ def pretrain(
         Path | None, typer.Option(help="Model folder with the initial weights.")
     ] = None,
     compressor: Annotated[
-        Literal["genezip", "dnahnet"],
+        Literal["genezip", "dnahnet", "ldarnet"],
         typer.Option(help="Kind of network, which is written to config.json."),
     ] = "genezip",
     stage_bpt: Annotated[

@@ -86,7 +86,7 @@ class Pretrain(Section):
         return self
 
 
-NetworkKind = Literal["genezip", "dnahnet"]
+NetworkKind = Literal["genezip", "dnahnet", "ldarnet"]
 NETWORKS: tuple[NetworkKind, ...] = get_args(NetworkKind)
 """Kinds of networks, the default first; all have the keys of :class:`ModelEntry`."""
 
@@ -96,7 +96,8 @@ class ModelEntry(Section):
 
     compressor: NetworkKind = Field(
         NETWORKS[0],
-        description="kind of model, a network; `dnahnet` differs from `genezip` in its name only",
+        description="kind of model, a network; `dnahnet` differs from `genezip` in its name only, "
+        "`ldarnet` reads both directions and predicts masked bases",
     )
     architecture: str = Field(
         description="an architecture preset (`genezip models`), or a YAML file of yours, relative "

@@ -13,6 +13,7 @@ METHODS = {
         "GeneZip.from_pretrained",
     ),
     "dnahnet": ("dnaHNet (arXiv 2602.10603)", "import genezip as gz", "gz.load"),
+    "ldarnet": ("LDARNet (arXiv 2606.04552)", "import genezip as gz", "gz.load"),
 }
 
 METRICS = {

@@ -221,6 +221,11 @@ def prepare(
     if stage_bpt:
         values = {**shape.to_dict(), "stage_bpt": tuple(stage_bpt)}
         shape = parse_architecture(values, "--stage-bpt")
+    if (compressor == "ldarnet") != (shape.direction == "both"):
+        raise GenezipError(
+            f"{architecture} has direction {shape.direction}, which does not fit compressor "
+            f"{compressor}; ldarnet reads both directions, and the other networks read forward"
+        )
     shape = shape.resolved(list(targets.bpt.values()))
     reader = CorpusReader(corpus)
     batches = WindowStream(

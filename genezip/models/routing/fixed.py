@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from genezip.alphabet import C_ID, G_ID
+from genezip.models.routing.bidirectional import BidirectionalRouter
 from genezip.models.routing.learned import Router, RouterState, Routing
 
 
@@ -142,10 +143,12 @@ def _multiply(values: Tensor, factor: int) -> Tensor:
     return (low * factor + ((high * factor & 0xFFFF) << 16)) & 0xFFFFFFFF
 
 
-def make_router(kind: str, width: int, stride: int | None) -> Router | UnlearnedRouter:
+def make_router(
+    kind: str, width: int, stride: int | None, direction: str = "forward"
+) -> Router | UnlearnedRouter:
     """Router of a stage by its name in the architecture; the network sets its bound."""
     if kind == "learned":
-        return Router(width, None)
+        return (BidirectionalRouter if direction == "both" else Router)(width, None)
     if kind == "cpg":
         return CpgRouter()
     assert stride is not None
