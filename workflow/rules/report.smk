@@ -19,6 +19,9 @@ rule report:
             "results/codon_phase/{run}.tsv",
             run=[first_run(name) for name in CODON_PHASE],
         ),
+        alignment=expand(
+            "results/alignment/{run}.tsv", run=CONFIG.runs(*ALIGNED) if ALIGNED else []
+        ),
         tasks=task_tables(),
         labels=expand("results/labels/{part}.tsv", part=LABELS),
         label_files="resources/labels/labels.json" if LABELS else [],
@@ -100,6 +103,12 @@ rule report:
             caption="../report/codon_phase.rst",
             category="4 Enrichment",
             labels={"figure": "codon phase"},
+        ),
+        alignment=report(
+            "results/figures/alignment.svg",
+            caption="../report/alignment.rst",
+            category="4 Enrichment",
+            labels={"figure": "boundary alignment"},
         ),
         essentiality=report(
             "results/figures/essentiality.svg",

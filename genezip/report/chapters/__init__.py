@@ -10,6 +10,7 @@ from typing import Final
 
 from genezip.report.chapter import Chapter
 from genezip.report.chapters import (
+    alignment,
     claims,
     codon_phase,
     compression,
@@ -30,6 +31,7 @@ CHAPTERS: Final[tuple[Chapter, ...]] = (
     tokens.CHAPTER,
     locus.CHAPTER,
     codon_phase.CHAPTER,
+    alignment.CHAPTER,
     compression.PERPLEXITY,
     repeats.CHAPTER,
     benchmarks.CHAPTER,
