@@ -4,11 +4,12 @@ Known from the authors' code (github.com/darlednik/ICML-LDARNet at f247d595): th
 of all tensors, the order of rows in joined projections, the rows of the vocabulary (A, C, G, T, N,
 MASK, padding), and that a checkpoint is a pickled dictionary with the tensors under ``model`` and
 the configuration under ``config``. Not verified: no published file was opened, so whether the one
-on the hub (darlednik/LDARNet-110M, ``model_ckpt_110m.pt``) holds a plain dictionary there is unknown.
+on the hub (darlednik/LDARNet-110M, ``model_ckpt_110m.pt``) holds a plain dictionary there is
+unknown.
 
-Two results differ from those of the authors' code on purpose. The backward moving average of
-de-chunking begins with P = 1 and not with zero, and padding has no influence at all, while in the
-release the bias of a convolution leaks from it.
+Two results differ from those of the authors' code on purpose. Both moving averages of de-chunking
+begin with their first token alone and not with zero, and padding has no influence at all, while in
+the release the bias of a convolution leaks from it.
 """
 
 from collections.abc import Iterator, Mapping
