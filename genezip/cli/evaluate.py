@@ -387,7 +387,7 @@ def alignment(
     from genezip.evaluation.genes.alignment import AlignmentSettings
     from genezip.evaluation.genes.alignment import alignment as measured
     from genezip.evaluation.genes.site_windows import SiteSettings, read_kinds
-    from genezip.genome.sites import SITE_KINDS, chosen_kinds
+    from genezip.evaluation.genes.sites import SITE_KINDS, chosen_kinds
     from genezip.genome.sources.source import Source
     from genezip.models import load
 

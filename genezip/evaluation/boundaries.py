@@ -56,8 +56,8 @@ class BoundaryTrack:
         return BoundaryTrack(self.hard[:, start:end][:, ::step], prob)
 
 
-def boundary_track(found: Compressed, name: str) -> BoundaryTrack:
-    """Boundaries of every stage of a result of the compressor ``name``.
+def boundary_track(found: Compressed, name: str, first_stage: bool = False) -> BoundaryTrack:
+    """Boundaries of every stage of a result of the compressor ``name``, or of the first alone.
 
     The last stage has the tokens; the earlier ones follow from the probabilities, which is refused
     where a bound overruled them. A system without tokens of more than one base is refused, too.
@@ -68,6 +68,8 @@ def boundary_track(found: Compressed, name: str) -> BoundaryTrack:
             f"{name} has no boundaries, as every base is a token; name a model that cuts DNA into "
             "tokens"
         )
+    if first_stage and found.boundary_prob is not None:
+        return BoundaryTrack(found.boundary_prob[None] > _THRESHOLD, found.boundary_prob)
     hard = np.zeros((stages, found.length), dtype=bool)
     hard[-1, found.token_starts] = True
     if stages > 1:
@@ -89,9 +91,12 @@ def boundary_track(found: Compressed, name: str) -> BoundaryTrack:
 
 
 def boundary_tracks(
-    compressor: Compressor, sequences: Sequence[np.ndarray], batch_bp: int
+    compressor: Compressor,
+    sequences: Sequence[np.ndarray],
+    batch_bp: int,
+    first_stage: bool = False,
 ) -> list[BoundaryTrack]:
-    """Boundaries of sequences of token ids, in their order.
+    """Boundaries of sequences of token ids, in their order; of all stages or the first alone.
 
     Sequences of like length are encoded together, ``batch_bp`` bases with padding at most; a
     longer one is alone.
@@ -114,7 +119,7 @@ def boundary_tracks(
         encoded = compressor.encode([sequences[number] for number in batch])
         for number, one in zip(batch, encoded, strict=True):
             check_tokens(one, compressor.name, len(sequences[number]))
-            found[number] = boundary_track(one, compressor.name)
+            found[number] = boundary_track(one, compressor.name, first_stage)
     return [found[number] for number in range(len(sequences))]
 
 

@@ -25,7 +25,7 @@ from genezip.evaluation.genes.alignment import (
     stretches_of,
 )
 from genezip.evaluation.genes.site_windows import APART, SiteSettings, read_kinds
-from genezip.genome.sites import SITE_KINDS, chosen_kinds
+from genezip.evaluation.genes.sites import SITE_KINDS, chosen_kinds
 from genezip.models.fixed.compressor import Fixed
 
 READ = SiteSettings(window_bp=320, block_bp=640)

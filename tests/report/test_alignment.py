@@ -10,8 +10,8 @@ import pytest
 from genezip.artifacts.scores import ALIGNMENT_SCORES, SITE_CONTROLS
 from genezip.artifacts.tables import write_tsv
 from genezip.config import Report
-from genezip.genome.sites import SITE_KINDS
-from genezip.report.chapters import alignment
+from genezip.evaluation.genes.sites import SITE_KINDS
+from genezip.report.chapters.genes import alignment
 from genezip.report.results import SITE_PROFILE_COLUMNS, Results, load
 
 SETTINGS = Report(reference="genezip-tiny", control="hnet-tiny")

@@ -152,7 +152,7 @@ def read_around(
     """Signal around the sites or the controls ``name``; strand ``-`` reads against the sites."""
     chosen: list[ReadWindow] = windows.windows[name]
     sequences = [one.ids if strand == "+" else reverse_complement(one.ids) for one in chosen]
-    tracks = boundary_tracks(compressor, sequences, batch_bp)
+    tracks = boundary_tracks(compressor, sequences, batch_bp, first_stage=True)
     if strand == "-":
         tracks = [track.part(0, track.hard.shape[1], reverse=True) for track in tracks]
     reach, forward = windows.reach, np.ones(1, dtype=int)

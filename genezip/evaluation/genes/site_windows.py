@@ -6,9 +6,9 @@ ends that has every remainder equally often, so that a grid of tokens cannot mee
 
 Each kind of site has three controls. Decoys have the dinucleotide of the sites and matched k-mers
 the composition of their bases, both at other places of the same sort of sequence
-(:func:`genezip.genome.sites.stretches`), neither at a site or at another copy of the motif. In
-shuffled windows the bases of the site stay at their place, and the rest keeps only its dinucleotide
-counts.
+(:func:`~genezip.evaluation.genes.sites.stretches`), neither at a site or at another copy of the
+motif. In shuffled windows the bases of the site stay at their place, and the rest keeps only its
+dinucleotide counts.
 """
 
 import logging
@@ -21,10 +21,7 @@ import pandas as pd
 from genezip.alphabet import is_base, reverse_complement
 from genezip.errors import GenezipError
 from genezip.evaluation.boundaries import decoys, dinucleotide_shuffle
-from genezip.formats.genes.rows import Transcripts, among
-from genezip.genome.assembly import Assembly, Segment
-from genezip.genome.gene_models import Annotation
-from genezip.genome.sites import (
+from genezip.evaluation.genes.sites import (
     MINUS,
     PLUS,
     SiteKind,
@@ -32,6 +29,9 @@ from genezip.genome.sites import (
     motif_starts,
     stretches,
 )
+from genezip.formats.genes.rows import Transcripts, among
+from genezip.genome.assembly import Assembly, Segment
+from genezip.genome.gene_models import Annotation
 from genezip.genome.sources.source import Source
 from genezip.region_classes import UNANNOTATED
 
@@ -206,27 +206,31 @@ def _of_kind(kind: SiteKind, places: Sequence[_Stretch], settings: SiteSettings)
         table = find_sites(place.annotation, segment.chrom, segment.start, place.ids, kind)
         table = table[place.open(table["position"].to_numpy(), reach)]
         tables.append(table.assign(place=number))
-    sites = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+    sites = _joined(tables)
     found = len(sites)
     if found > settings.sites:
         chosen = rng.choice(found, settings.sites, replace=False)
         sites = sites.iloc[np.sort(chosen)].reset_index(drop=True)
     controls: dict[str, list[pd.DataFrame]] = {DECOYS: [], KMERS: []}
     without = dict.fromkeys(controls, 0)
-    for number, own in sites.groupby("place") if found else ():
-        for name, tables_of in controls.items():
-            table, missed = _controls(
-                kind, places[number], tables[number], own, name, settings, rng
-            )
-            tables_of.append(table.assign(place=number))
+    for number, (place, every) in enumerate(zip(places, tables, strict=True)):
+        own = sites[sites["place"] == number]
+        for name, parts in controls.items() if len(own) else ():
+            table, missed = _controls(kind, place, every, own, name, settings, rng)
+            parts.append(table.assign(place=number))
             without[name] += missed
     windows = {SITES: _windows(sites, places, settings, rng)}
     for name, parts in controls.items():
-        table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
-        windows[name] = _windows(table, places, settings, rng)
+        windows[name] = _windows(_joined(parts), places, settings, rng)
     windows[SHUFFLED_WINDOWS] = [_shuffled(one, kind, rng) for one in windows[SITES]]
     logger.info(f"{kind.name}: {len(windows[SITES]):,} of {found:,} sites are read")
     return KindWindows(kind, reach, windows, found, without)
+
+
+def _joined(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Rows of tables of position, strand and place; of none, a table without rows."""
+    empty = pd.DataFrame({"position": [], "strand": [], "place": []}, dtype=np.int64)
+    return pd.concat([empty, *tables], ignore_index=True)
 
 
 def _controls(

@@ -10,9 +10,7 @@ from typing import Final
 
 from genezip.report.chapter import Chapter
 from genezip.report.chapters import (
-    alignment,
     claims,
-    codon_phase,
     compression,
     corpus,
     glossary,
@@ -22,6 +20,7 @@ from genezip.report.chapters import (
     tokens,
     training,
 )
+from genezip.report.chapters.genes import alignment, codon_phase
 from genezip.report.chapters.tasks import benchmarks, essentiality, labelled, labels, variants
 
 CHAPTERS: Final[tuple[Chapter, ...]] = (

@@ -10,8 +10,7 @@ from toolkit.planted_sites import EXON1, GENE_BP, INTRON, UPSTREAM, planted
 from genezip.alphabet import encode
 from genezip.config.results import Alignment
 from genezip.errors import GenezipError
-from genezip.genome.gene_models import read_gene_models
-from genezip.genome.sites import (
+from genezip.evaluation.genes.sites import (
     LEAST_INTRON_BP,
     MINUS,
     PLUS,
@@ -21,6 +20,7 @@ from genezip.genome.sites import (
     matches,
     stretches,
 )
+from genezip.genome.gene_models import read_gene_models
 
 # IUPAC letters written out for re, independently of Biopython
 CODES = {
