@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from genezip.cli import options
+from genezip.cli import boundaries, options
 from genezip.cli.use import heldout
 
 logger = logging.getLogger(__name__)
@@ -362,72 +362,6 @@ def matched(
     write_tsv(out, matched_rows(opened, windows, split, scale))
 
 
-@app.command()
-def codon_phase(
-    model: options.Model,
-    source: options.Source,
-    out: options.Scores,
-    profile: Annotated[
-        Path, typer.Option(help="Rates around start and stop codons to write (TSV).")
-    ],
-    scale: options.Scale,
-    organism: Annotated[
-        list[str] | None,
-        typer.Option(help="Organism of the source; repeat for more. Default: all annotated ones."),
-    ] = None,
-    split: Annotated[
-        str | None,
-        typer.Option(help="train, valid or test DNA only; default: train and test apart."),
-    ] = None,
-    genes: Annotated[int, typer.Option(help="Genes read of each organism and split.", min=1)] = 500,
-    flank: Annotated[int, typer.Option(help="Bases before and after a gene.", min=60)] = 192,
-    windows: Annotated[int, typer.Option(help="Long windows, for the features.", min=0)] = 5,
-    window_bp: Annotated[int, typer.Option(help="Bases of a long window.", min=100)] = 49_152,
-    shifts: Annotated[int, typer.Option(help="Random shifts for the p-values.", min=1)] = 999,
-    bootstrap: options.Bootstrap = 4000,
-    seed: Annotated[int, typer.Option(help="Seed of sample, shifts and bootstrap.")] = 0,
-    genetic_code: Annotated[
-        int, typer.Option(help="NCBI genetic code of a source of one genome.")
-    ] = 1,
-    bound: options.Bound = None,
-    threads: options.Threads = 1,
-) -> None:
-    """Token boundaries along codons: period 3, phase over genes, start and stop.
-
-    Every coding sequence in frame is read in its direction and against it. The
-    controls are shifted boundaries (p-values) and DNA of shuffled dinucleotides.
-    Rows whose source is paper are the published rates of dnaHNet.
-
-    \b
-    Example:
-      genezip evaluate codon-phase --model mine \\
-        --source resources/source.json --organism bsubtilis \\
-        --scale demo --out codon_phase.tsv --profile profile.tsv
-    """
-    import pandas as pd
-    import torch
-
-    from genezip.artifacts.scores import DNA_SCORES
-    from genezip.artifacts.tables import write_tsv
-    from genezip.evaluation.genes.codon_phase import PhaseSettings, published_rows
-    from genezip.evaluation.genes.codon_phase import codon_phase as measured
-    from genezip.evaluation.genes.gene_windows import WindowSettings, chosen_organisms, read_windows
-    from genezip.genome.sources.source import Source
-    from genezip.models import load
-
-    torch.set_num_threads(threads)
-    opened, compressor = Source.load(source), load(model, bound=bound)
-    chosen = chosen_organisms(opened, organism, genetic_code)
-    read = WindowSettings(genes, flank, windows, window_bp, seed)
-    settings = PhaseSettings(shifts, bootstrap, seed)
-    found = [
-        measured(compressor, one, settings, scale, opened.kind)
-        for one in read_windows(opened, chosen, read, split)
-    ]
-    rows = [row for one in found for row in one.rows]
-    DNA_SCORES.write(out, [*rows, *published_rows(scale)])
-    write_tsv(profile, pd.concat([one.profile for one in found], ignore_index=True))
-
 
 @app.command()
 def masked_markov(
@@ -501,3 +435,7 @@ def masked(
     found = scores.score_network(network, name, held_out)
     seed, kind = compressor.metadata.get("seed"), reader.manifest["source"]
     DNA_SCORES.write(out, scores.network_rows(found, held_out, counted, name, seed, scale, kind))
+
+
+app.command()(boundaries.codon_phase)
+app.command()(boundaries.alignment)

@@ -49,6 +49,7 @@ FULL = {
     "codon_phase": Needs(threads=8, gpu=1, mem_mb=32_000, runtime=240),
     "masked": Needs(threads=8, gpu=1, mem_mb=32_000, runtime=240),
     "masked_markov": Needs(mem_mb=16_000),
+    "alignment": Needs(threads=8, gpu=1, mem_mb=32_000, runtime=240),
     "compress_trivially": Needs(mem_mb=16_000, runtime=480),
     "markov": Needs(mem_mb=16_000),
     "compression": Needs(mem_mb=16_000),

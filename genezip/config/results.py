@@ -124,6 +124,29 @@ class CodonPhase(Section):
     seed: int = Field(0, ge=0, description="seed of sample, shifts and bootstrap")
 
 
+SiteName = Literal["tata", "ccaat", "inr", "inr_short", "kozak", "kozak_short", "donor", "acceptor"]
+
+
+class Alignment(Section):
+    """Boundaries at sites of genes, beside their controls (rule `alignment`)."""
+
+    kinds: list[SiteName] = Field(
+        [],
+        description="kinds of sites: TATA and CCAAT box, initiator (YYCANWYY, or YYCNTYY), Kozak "
+        "(around the start codon, or GCCGCC before it), splice donor and acceptor; without any "
+        "the rule does not run",
+    )
+    sites: int = Field(500, ge=1, description="sites of a kind that are read at most")
+    controls: int = Field(1, ge=1, description="decoys and matched k-mers for each site")
+    window_bp: int = Field(
+        512, ge=302, description="length of the window that is read around a site (bp)"
+    )
+    shifts: int = Field(1000, ge=1, description="circular shifts for the p-values")
+    bootstrap: int = Field(4000, ge=10, description="bootstrap resamples")
+    block_bp: int = Field(131_072, ge=1, description="bootstrap unit (bp)")
+    seed: int = Field(0, ge=0, description="seed of samples, shifts and bootstrap")
+
+
 class Report(Section):
     """The report."""
 

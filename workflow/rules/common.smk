@@ -25,7 +25,7 @@ ALL_SUBSETS = sorted({s for task in TASKS for s in BENCHMARKS.task(task).subsets
 ROUTERS = ["fixed_stride", "gc_cpg"] if NETWORKS[REFERENCE].regions else []
 FIGURES = (
     "corpus curves steering perplexity bpt enrichment gc_thirds locus repeats labels "
-    "classification codon_phase essentiality variants scaling masked"
+    "classification codon_phase alignment essentiality variants scaling masked"
 ).split()
 
 # Networks with a token for some bases only, and whether their boundaries are compared with genes:
@@ -40,6 +40,12 @@ CODON_PHASE = (
 
 # Networks that predict masked bases.
 MASKED = [name for name, one in NETWORKS.items() if one.compressor == "ldarnet"]
+# Systems whose boundaries are compared with sites of genes: networks that cut, and tokenisers.
+ALIGNED = [
+    name
+    for name in MODELS
+    if CONFIG.alignment.kinds and (name in CUTTING or name not in NETWORKS)
+]
 
 # All models are measured on the held-out windows of the reference's corpus.
 CORPUS = (

@@ -261,6 +261,44 @@ rule codon_phase:
         "--out {output.scores} --profile {output.profile}"
 
 
+rule alignment:
+    """Boundaries of one model at sites of genes, beside decoys, k-mers and shuffled DNA."""
+    input:
+        model=lambda wildcards: files_of(wildcards.model, wildcards.seed),
+        source="resources/source.json",
+    output:
+        scores=report(
+            "results/alignment/{model}.seed{seed}.tsv",
+            caption="../report/alignment.rst",
+            category="4 Enrichment",
+            labels={"table": "boundary alignment, {model}"},
+        ),
+        profile="results/alignment/{model}.seed{seed}.profile.tsv",
+    log:
+        "logs/alignment/{model}.seed{seed}.log",
+    benchmark:
+        "results/benchmarks/alignment/{model}.seed{seed}.tsv"
+    wildcard_constraints:
+        model=one_of(ALIGNED),
+    conda:
+        environment("alignment")
+    threads: needs("alignment", SCALE).threads
+    resources:
+        **(needs("alignment", SCALE).resources | {"gpu": gpus("alignment")}),
+    params:
+        **settings(CONFIG.alignment),
+        model=lambda wildcards: f"results/pretrain/{wildcards.model}.seed{wildcards.seed}",
+        genes=gene_options,
+        scale=SCALE,
+    message:
+        "Boundaries of {wildcards.model} at sites of genes, seed {wildcards.seed}"
+    shell:
+        "logged {log} genezip evaluate alignment --model {params.model} "
+        "--source {input.source} --settings {params.settings:q} {params.genes} "
+        "--scale {params.scale} --threads {threads} --out {output.scores} "
+        "--profile {output.profile}"
+
+
 rule tracks:
     """Genome-browser tracks of one model, and a session that opens them.
 

@@ -21,6 +21,9 @@ rule report:
         ),
         masked=masked_tables(),
         scaling="results/compress/scaling.tsv" if CONFIG.evaluation.scaling else [],
+        alignment=expand(
+            "results/alignment/{run}.tsv", run=CONFIG.runs(*ALIGNED) if ALIGNED else []
+        ),
         tasks=task_tables(),
         labels=expand("results/labels/{part}.tsv", part=LABELS),
         label_files="resources/labels/labels.json" if LABELS else [],
@@ -102,6 +105,12 @@ rule report:
             caption="../report/codon_phase.rst",
             category="4 Enrichment",
             labels={"figure": "codon phase"},
+        ),
+        alignment=report(
+            "results/figures/alignment.svg",
+            caption="../report/alignment.rst",
+            category="4 Enrichment",
+            labels={"figure": "boundary alignment"},
         ),
         essentiality=report(
             "results/figures/essentiality.svg",

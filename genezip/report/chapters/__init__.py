@@ -11,7 +11,6 @@ from typing import Final
 from genezip.report.chapter import Chapter
 from genezip.report.chapters import (
     claims,
-    codon_phase,
     compression,
     corpus,
     glossary,
@@ -23,6 +22,7 @@ from genezip.report.chapters import (
     tokens,
     training,
 )
+from genezip.report.chapters.genes import alignment, codon_phase
 from genezip.report.chapters.tasks import benchmarks, essentiality, labelled, labels, variants
 
 CHAPTERS: Final[tuple[Chapter, ...]] = (
@@ -32,6 +32,7 @@ CHAPTERS: Final[tuple[Chapter, ...]] = (
     tokens.CHAPTER,
     locus.CHAPTER,
     codon_phase.CHAPTER,
+    alignment.CHAPTER,
     compression.PERPLEXITY,
     masked.CHAPTER,
     scaling.CHAPTER,
