@@ -12,7 +12,7 @@ from genezip.config.section import Fraction, Key, Section, names, refuse_taken
 Input = Literal["authors", "full", "contrast"]
 Mode = Literal["frozen", "zero_shot", "head_only", "release", "lora", "full"]
 Rule = Literal["paper", "gene", "chromosome"]
-Scheme = Literal["official", "pool", "unseen", "chromosome", "family"]
+Scheme = Literal["official", "unseen", "chromosome", "family", "pool"]
 TaskName = Literal["cmp", "eqtl", "etgp", "tisp", "rsap", "classification"]
 ArmName = Annotated[
     str,
@@ -286,8 +286,8 @@ class Classification(Task, FineTuning):
         description="split schemes: `official`; `pool`, the official test rows with training rows "
         "that are not the official ones (histone marks); `unseen`, either without test rows that "
         "share 32 bases with training or validation; folds by `chromosome` or by `family` of "
-        "similar sequences. A published set has those of them that it can have. Modes other than "
-        "`frozen` have the first three only",
+        "similar sequences. A set has those of them that it can have; modes other than `frozen` "
+        "have the first three only",
     )
     folds: int = Field(5, ge=2, description="folds of the splits `chromosome` and `family`")
     train_rows: int | None = Field(

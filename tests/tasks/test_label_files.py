@@ -96,7 +96,7 @@ def test_files_of_a_set_are_fetched_only_where_it_is_named(tmp_path):
         (tmp_path / "mirror" / file.origin).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "mirror" / file.origin).write_bytes(file.origin.encode())
         rows[file.origin.removeprefix("other_systems/")] = file.origin.encode()
-    (tmp_path / "mirror" / "README.md").write_text("")
+    (tmp_path / "mirror" / "README.md").write_text(table_of({}))
     (tmp_path / "mirror" / "other_systems" / "README.md").write_text(table_of(rows))
     for sets, more in (((), set()), (("nt_H4",), set(deposit.sets["nt_H4"]))):
         listing = fetch_labels(tmp_path / "mirror", ["classification"], tmp_path / "out", sets=sets)

@@ -165,21 +165,22 @@ def read_histones(paths: Sequence[Path], name: str) -> pd.DataFrame:
     rows = [row | {"split": "test"} for row in read_headed(test_file)]
     for path in (path for path in sources if headed[path]):
         rows += [row | {"split": "train"} for row in read_headed(path)]
-    found = labelled_rows(rows)
+    found = [row | {"sequence": row["sequence"].upper()} for row in rows]
     official = any(headed.values())
     words = f"{sum(row['split'] == 'test' for row in rows):,} official test rows"
     if not official:
         pool = read_sequences(sources)[["sequence", "label"]].drop_duplicates("sequence")
+        of = " and ".join(map(str, sources))
         other = pool[~pool["sequence"].isin({row["sequence"] for row in found})]
         found += [
-            {"split": "train", "sequence": sequence, "label": label}
+            {"split": "train", "sequence": sequence, "label": label, "file": of, "line": 0}
             for sequence, label in other.itertuples(index=False)
         ]
         words += (
             f"; trained on {len(other):,} rows of GUE's dev and test files, without the "
             f"{len(pool) - len(other):,} that are in the test part"
         )
-    table = labelled(found).drop(columns=["probe", "coordinate"], errors="ignore")
+    table = labelled(found)
     require_disjoint(table, name)
     ids = [encode(text) for text in table["sequence"]]
     if genome is not None:
@@ -191,11 +192,6 @@ def read_histones(paths: Sequence[Path], name: str) -> pd.DataFrame:
     table.attrs |= {"trained_on": "official" if official else "pool", "rows": words}
     logger.info(f"{name}: {words}")
     return table
-
-
-def labelled_rows(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Rows with sequences in upper case, as :func:`read_sequences` gives them."""
-    return [row | {"sequence": row["sequence"].upper()} for row in rows]
 
 
 def place(
@@ -269,6 +265,6 @@ def _required(files: TaskFiles, name: str, task: str) -> list[Path]:
     if reason := files.facts.get("reasons", {}).get(task):
         raise NotMeasured(reason)
     raise GenezipError(
-        f"{files.listing} lists no file {name} (or {name}.gz); name a set that it has, or fetch "
-        "the files again"
+        f"{files.listing} lists no file {name} (or {Path(name).suffix}.gz); name a set that it "
+        "has, or fetch the files again"
     )

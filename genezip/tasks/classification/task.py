@@ -409,7 +409,8 @@ class LabelledSequences(Task[Labelled]):
                     yield _predictions(examples, rule, fold, found, job.method.model)
             if one.number is not None:
                 rule = fit_of(first, one.number)
-                yield Fact("mcc", one.score, one.valid, rule, "valid", of_method=True)
+                score = None if np.isnan(one.score) else one.score
+                yield Fact("mcc", score, one.valid, rule, "valid", of_method=True)
             if one.tried > 1 and not one.number:
                 for key in ("batch", "learning_rate"):
                     value = float(getattr(one.settings, key))
