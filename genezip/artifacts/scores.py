@@ -52,6 +52,8 @@ SOLVED = "solved by "
 """Prefix of the note in rows of a set that a trivial baseline solves, before its name and why."""
 FLOOR_SHARE = "floor_forced_share"
 """Metric of labelled sequences: share of the test rows in which the floor made any base a token."""
+BPT_BEFORE, BPT_AFTER = "bpt_before_tuning", "bpt"
+"""Metrics of a fine-tuned network: bases per token of test examples, before and after."""
 MEASURED, PAPER = "measured", "paper"  # values of origin
 MEAN = "mean"  # subset of the mean over all subsets of a task
 AGAINST_BASELINE = "_minus_best_baseline"  # metric suffix: paired difference from the best baseline

@@ -281,6 +281,48 @@ def locus(
 
 
 @app.command()
+def matched(
+    model: Annotated[
+        list[str],
+        typer.Option(help="Model folder of a control or of its guide; repeat for more."),
+    ],
+    corpus: options.Corpus,
+    out: Annotated[Path, typer.Option(help="Tokens and operations of every arm to write (TSV).")],
+    scale: options.Scale,
+    split: Annotated[str, typer.Option(help="Windows of train, valid or test DNA.")] = "test",
+    bp: Annotated[int, typer.Option(help="Bases at most, in evenly spaced windows.")] = 262_144,
+    threads: options.Threads = 1,
+) -> None:
+    """Tokens and operations of guided controls beside those of their guides.
+
+    An arm whose tokens or operations differ by more than 1 % from those of its
+    guide is refused.
+
+    \b
+    Example:
+      genezip evaluate matched --model learned --model even \\
+        --corpus corpus/manifest.json --scale demo --out matched.tsv
+    """
+    import torch
+
+    from genezip.artifacts.tables import write_tsv
+    from genezip.corpus.corpus import CorpusReader
+    from genezip.errors import GenezipError
+    from genezip.evaluation.controls import matched_rows
+    from genezip.evaluation.windows import spaced_windows
+    from genezip.models import load
+    from genezip.models.genezip.compressor import GeneZip
+
+    torch.set_num_threads(threads)
+    opened = [load(one) for one in model]
+    for one in opened:
+        if not isinstance(one, GeneZip):
+            raise GenezipError(f"{one.name} is no trained network; name networks alone")
+    windows = [window.ids for window in spaced_windows(CorpusReader(corpus), split, bp)]
+    write_tsv(out, matched_rows(opened, windows, split, scale))
+
+
+@app.command()
 def codon_phase(
     model: options.Model,
     source: options.Source,

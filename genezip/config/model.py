@@ -86,7 +86,7 @@ class Pretrain(Section):
         return self
 
 
-NetworkKind = Literal["genezip", "dnahnet"]
+NetworkKind = Literal["genezip", "dnahnet", "ldarnet"]
 NETWORKS: tuple[NetworkKind, ...] = get_args(NetworkKind)
 """Kinds of networks, the default first; all have the keys of :class:`ModelEntry`."""
 
@@ -96,7 +96,8 @@ class ModelEntry(Section):
 
     compressor: NetworkKind = Field(
         NETWORKS[0],
-        description="kind of model, a network; `dnahnet` differs from `genezip` in its name only",
+        description="kind of model, a network; `dnahnet` differs from `genezip` in its name only, "
+        "`ldarnet` reads both directions and predicts masked bases",
     )
     architecture: str = Field(
         description="an architecture preset (`genezip models`), or a YAML file of yours, relative "
@@ -134,6 +135,11 @@ class ModelEntry(Section):
         None,
         description="initial weights (same seed): a name in `models`, or the path of its folders, "
         "relative to the repository, with a slash and without `.seed0`",
+    )
+    guide: Name | None = Field(
+        None,
+        description="for routers `guided_*`: the name in `models` of a learned model (same seed) "
+        "of the same layout, which decides how many tokens every sequence has",
     )
     pretrain: Annotated[dict[str, Any], WithJsonSchema(some_of(Pretrain))] = Field(
         {}, description="keys of section `pretrain` that differ for this model"

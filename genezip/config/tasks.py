@@ -71,6 +71,11 @@ class FineTuning(HeadTraining):
     uniform_bpt: float = Field(
         32, ge=1, description="target of that loss, bp per token (the release's default)"
     )
+    router: Literal["trained", "frozen"] = Field(
+        "trained",
+        description="whether the modes that train the routers' weights do so; boundaries also "
+        "depend on the encoders, which stay trained",
+    )
     lora_rank: int = Field(32, ge=1, description="`lora`: rank of the adapters")
     lora_alpha: float = Field(64, gt=0, description="`lora`: adapters are scaled by this / rank")
     lora_dropout: Fraction = Field(0.05, description="`lora`: dropout before the adapters")
@@ -91,7 +96,7 @@ class Task(HeadTraining):
     FEATURES: ClassVar[tuple[str, ...]] = ("device", "precision", "tap")
     """Keys that change cached features."""
     OF_NETWORKS: ClassVar[tuple[str, ...]] = (
-        *("alpha", "uniform_bpt", "lora_rank", "lora_alpha", "lora_dropout"),
+        *("alpha", "uniform_bpt", "router", "lora_rank", "lora_alpha", "lora_dropout"),
         *("epochs", "folds", "tap", "halve_after", "every_epoch", "validation_folds", "grid"),
     )
     """Keys without effect on a head on cached features."""

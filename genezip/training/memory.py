@@ -128,7 +128,8 @@ def _peak(network: GeneZipNetwork, settings: Pretrain, bases: int, classes: int)
         parameter.grad = None
 
     parameters = list(network.parameters())
-    hooks = [parameter.register_post_accumulate_grad_hook(drop) for parameter in parameters]
+    trained = [parameter for parameter in parameters if parameter.requires_grad]
+    hooks = [parameter.register_post_accumulate_grad_hook(drop) for parameter in trained]
     try:
         with PeakBytes([*parameters, *network.buffers()]) as memory:
             loss, _ = next_base_loss(network, ids, regions, targets, settings, informative, 1.0)

@@ -13,6 +13,7 @@ METHODS = {
         "GeneZip.from_pretrained",
     ),
     "dnahnet": ("dnaHNet (arXiv 2602.10603)", "import genezip as gz", "gz.load"),
+    "ldarnet": ("LDARNet (arXiv 2606.04552)", "import genezip as gz", "gz.load"),
 }
 
 METRICS = {
@@ -40,7 +41,7 @@ def model_card(card: ModelCard, parameters: int) -> str:
 
 DNA compressor of {method}: {parameters:,} parameters,
 trained for {settings["steps"]:,} steps of {settings["batch"]} windows{_begun(training)}.
-
+{_guided(training)}
 ```python
 {first}
 
@@ -87,6 +88,16 @@ def _begun(training: dict[str, Any]) -> str:
     if not first:
         return ""
     return f",\nfrom the weights of {first['name']}, seed {first['seed']} (`{first['sha256']}`)"
+
+
+def _guided(training: dict[str, Any]) -> str:
+    guide = training.get("guide")
+    if not guide:
+        return ""
+    return (
+        f"Every sequence has as many tokens as under {guide['name']}, seed {guide['seed']}\n"
+        f"(`{guide['sha256']}`), at other positions: a control of learned boundaries.\n"
+    )
 
 
 def _data(training: dict[str, Any]) -> str:

@@ -14,6 +14,8 @@ from genezip.models.hnet.architecture import Architecture
 from genezip.models.hnet.network import GeneZipNetwork
 
 FINE_TUNING_BETAS = (0.9, 0.95)  # GeneZip Appendix D
+# norms of mixers, which have one per direction
+GATED_NORMS = ("mixer.norm_weight", "mixer.ahead.norm_weight", "mixer.back.norm_weight")
 STAGE_PARTS = ("encoders", "decoders", "routers", "residuals", "starts")
 
 
@@ -40,16 +42,16 @@ def stage_multipliers(
 ) -> list[tuple[float, list[str]]]:
     """Learning-rate multiplier of every level and the prefixes of its parameters.
 
-    The multiplier is that of :func:`level_rates` for a stage (stage 0 includes the embedding) and 1
-    for the trunk. The vector that widens tokens belongs to the level that reads them. In a flat
-    model the trunk is stage 0.
+    The multiplier is that of :func:`level_rates` for a stage (stage 0 includes embedding and head)
+    and 1 for the trunk. The vector that widens tokens belongs to the level that reads them. In a
+    flat model the trunk is stage 0.
     """
     stages = network.shape.n_stages
     levels = []
     for s, rate in enumerate(level_rates(network.shape, settings, target_bpt)):
         levels.append((rate, [f"{part}.{s}" for part in STAGE_PARTS]))
     levels.append((1.0, ["trunk"]))
-    levels[0][1].append("embedding")
+    levels[0][1].extend(("embedding", "head"))
     for s in range(stages):
         levels[s + 1][1].append(f"paddings.{s}")
     return levels
@@ -88,7 +90,7 @@ def parameter_groups(
 def _decays(name: str, parameter: torch.Tensor, decay_vectors: bool) -> bool:
     if parameter.dim() > 1:
         return True
-    spared = name.endswith((".bias", "conv_bias", "mixer.norm_weight"))
+    spared = name.endswith((".bias", "conv_bias", *GATED_NORMS))
     return decay_vectors and not spared
 
 

@@ -56,6 +56,23 @@ def initial_folder(wildcards):
     return f"{folder}.seed{wildcards.seed}"
 
 
+def guide_folder(wildcards):
+    """Model folder of the guide of a guided router, with the same seed; empty without one."""
+    guide = model_of(wildcards).guide
+    return f"results/pretrain/{guide}.seed{wildcards.seed}" if guide else ""
+
+
+def guided_files(wildcards):
+    """Files of the guided models of a corpus and of their guides."""
+    runs = CONFIG.guided(wildcards.corpus)
+    return [f"results/pretrain/{run}/{name}" for run in runs for name in NETWORK_FILES]
+
+
+def matched_tables():
+    """Tables of guided models beside their guides, of each corpus that has some."""
+    return [f"results/matched/{name}.tsv" for name in CORPORA if CONFIG.guided(name)]
+
+
 def budget_of(wildcards):
     """Region preset of a model's target BPT; empty for a given uniform target."""
     return model_of(wildcards).regions or model_of(wildcards).match_bpt or ""

@@ -16,6 +16,7 @@ from torch.nn.functional import pad
 from genezip.errors import GenezipError
 from genezip.models.layers.scan import full_precision
 from genezip.models.routing.bounds import CausalBound, CausalState, admit, token_limits
+from genezip.models.routing.chunking import ema_dechunk
 
 
 @dataclass
@@ -168,6 +169,10 @@ class Router(nn.Module):
         if self.bound is None or self.bound.ceiling is None:
             return None
         return min(length, self.bound.ceiling)
+
+    def smooth(self, tokens: Tensor, prob: Tensor, valid: Tensor, before: Tensor | None) -> Tensor:
+        """De-chunk (B, M, D) by the moving average, which ``before``, (B, D), continues."""
+        return ema_dechunk(tokens, prob, before)
 
     def boundary_prob(
         self, states: Tensor, valid: Tensor, previous: Tensor | None = None

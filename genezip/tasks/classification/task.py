@@ -299,10 +299,23 @@ class LabelledSequences(Task[Labelled]):
                 yield Fact(FLOOR_SHARE, share, len(rows), scheme, of_method=True)
 
     def tune(self, network: Any, job: Job[Labelled]) -> Iterator[Found]:
-        """Fine-tune the network, and predict the test rows of the official split (or pool)."""
-        from genezip.tasks.classification.network import tune
+        """Fine-tune the network, and predict the test rows of the official split (or pool).
 
-        return self._tuned(job, lambda fold: tune(network, job, fold))
+        Of several fits, bases per token after fine-tuning are those of the last.
+        """
+        from genezip.tasks.classification.network import tune
+        from genezip.tasks.networks import tuned_with_ratio
+
+        first = next((scheme for scheme in ONE_FOLD if scheme in job.examples.folds), "official")
+
+        def tested() -> Iterator[np.ndarray]:
+            for fold in job.examples.folds.get(first, ()):
+                yield from (job.examples.ids[row] for row in fold.test)
+
+        def tuned() -> Iterator[Found]:
+            return self._tuned(job, lambda fold: tune(network, job, fold))
+
+        return tuned_with_ratio(network, job, tested, tuned, first)
 
     def train_cnn(self, job: Job[Labelled]) -> Iterator[Found]:
         """Train the one-hot CNN, and predict the test rows of the official split (or pool)."""

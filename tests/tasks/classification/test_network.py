@@ -7,13 +7,15 @@ import numpy as np
 import pytest
 import torch
 from toolkit.labelled_sets import FEW, listed, opened, prepared, settings, write_set
-from toolkit.networks import FREE, save_toy, small_network
+from toolkit.networks import FREE, save_toy, small_network, speaking_network, toy_card
 
 from genezip.alphabet import reverse_complement
 from genezip.errors import GenezipError
 from genezip.models import load
+from genezip.models.genezip.compressor import GeneZip
+from genezip.models.pretrained import load_network
 from genezip.tasks import TASKS, run
-from genezip.tasks.base import CNN, Method
+from genezip.tasks.base import CNN, Fact, Job, Method
 from genezip.tasks.classification.network import (
     Learner,
     SequenceCNN,
@@ -22,6 +24,7 @@ from genezip.tasks.classification.network import (
 )
 from genezip.tasks.features import FeatureStore, write_store
 from genezip.tasks.predictions import PredictionFile
+from genezip.training.trainable import set_mode
 
 
 def test_a_floor_that_forces_tokens_is_counted(tmp_path: Path) -> None:
@@ -59,6 +62,34 @@ def test_a_network_learns_with_its_head(tmp_path: Path, mode: str) -> None:
     run.predict(*arguments, model=folder)
     again = np.stack([row.prediction for row in PredictionFile.open(out).rows()])
     np.testing.assert_array_equal(first, again)
+
+
+@pytest.mark.parametrize("router", ["trained", "frozen"])
+def test_bases_per_token_before_and_after_are_facts_of_the_method(
+    tmp_path: Path, router: str
+) -> None:
+    """A ratio loss of great weight moves the tokens; with the counts of one pass each."""
+    folder = save_toy(tmp_path / "m", speaking_network(**FREE), seed=0, name="tiny")
+    manifest = prepared(tmp_path, write_set(tmp_path, sizes=FEW))
+    examples = TASKS["classification"].open(manifest, Path())
+    method = Method("classification", "toy", "tiny", 0, "full", "full")
+    chosen = settings(epochs=1, alpha=5.0, uniform_bpt=1.0, learning_rate=0.02, router=router)
+    network, _ = load_network(folder)
+    learning = set_mode(network, "full", chosen, 0)
+    assert any(name.startswith("routers.") for name in learning) == (router == "trained")
+    job = Job(method, "toy", examples, chosen, 0, {"router": router}, tmp_path / "work")
+    weights = network.routers[0].q_proj.weight.clone()  # type: ignore[union-attr]
+    found = list(TASKS["classification"].tune(network, job))
+    kept = torch.equal(weights, network.routers[0].q_proj.weight)  # type: ignore[union-attr, arg-type]
+    assert kept == (router == "frozen")
+    before, after = found[-2:]
+    tested = [examples.ids[row] for row in examples.folds["official"][0].test]
+    for fact, model in ((before, load(folder)), (after, GeneZip(network, toy_card()))):
+        assert isinstance(fact, Fact) and fact.of_method and fact.n == len(tested)
+        tokens = sum(len(one.token_starts) for one in model.encode(tested))
+        assert fact.value == pytest.approx(sum(map(len, tested)) / tokens)
+    assert (before.metric, after.metric) == ("bpt_before_tuning", "bpt")  # type: ignore[union-attr]
+    assert after.value != before.value  # type: ignore[union-attr]
 
 
 def test_the_cnn_learns_the_motif(tmp_path: Path) -> None:
