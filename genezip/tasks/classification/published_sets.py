@@ -187,7 +187,7 @@ def read_histones(paths: Sequence[Path], name: str) -> pd.DataFrame:
         places = place(ids, genome, [row.get("probe") and row["coordinate"] for row in found])
         table = pd.concat([table, places], axis=1)
         lost = int((table["chrom"] == UNPLACED).sum())
-        words += f"; {lost:,} of {len(table):,} have no single place in the genome"
+        words += f"; {lost:,} of {len(table):,} rows have no single place in the genome"
     table["group"] = families(stretches(ids)).astype(str)
     table.attrs |= {"trained_on": "official" if official else "pool", "rows": words}
     logger.info(f"{name}: {words}")

@@ -91,7 +91,7 @@ def test_test_rows_are_the_official_ones_and_none_of_them_is_trained_on(
     words = found.prepared.facts["rows"]
     assert words.startswith("20 official test rows; trained on 40 rows of GUE's dev and test files")
     assert "without the 4 that are in the test part" in words
-    assert words.endswith("2 of 60 have no single place in the genome")
+    assert words.endswith("2 of 60 rows have no single place in the genome")
 
 
 def test_no_chromosome_is_on_both_sides(mark: Callable[..., Path]) -> None:
