@@ -55,15 +55,18 @@ UNPLACED = ""  # chromosome of a window without a single place
 def published_rows() -> list[Row]:
     """Published MCC on all sets of the Nucleotide Transformer, also on those without ours."""
     rows: list[Row] = []
-    for one in nucleotide_transformer().itertuples():
-        cells = {"subset": one.set, "metric": "mcc", "n": one.test_rows, "rule": "official"}
-        released = {"ci_low": one.released - one.ci95, "ci_high": one.released + one.ci95}
+    for one in nucleotide_transformer().to_dict("records"):
+        cells = {"subset": one["set"], "metric": "mcc", "n": one["test_rows"], "rule": "official"}
+        released = {
+            "ci_low": one["released"] - one["ci95"],
+            "ci_high": one["released"] + one["ci95"],
+        }
         released["note"] = "mean of ten fits; its interval is over fits that share one test part"
         for model, value, more in (
-            ("LDARNet, released weights", one.released, released),
-            ("LDARNet, paper", one.paper, {}),
-            (f"{one.small_name}, best other below 300 M parameters", one.small, {}),
-            (f"{one.best_name}, best other of any size", one.best, {}),
+            ("LDARNet, released weights", one["released"], released),
+            ("LDARNet, paper", one["paper"], {}),
+            (f"{one['small_name']}, best other below 300 M parameters", one["small"], {}),
+            (f"{one['best_name']}, best other of any size", one["best"], {}),
         ):
             rows.append(cells | {"model": model, "value": value} | more)
     return rows

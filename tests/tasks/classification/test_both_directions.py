@@ -1,4 +1,4 @@
-"""LDARNet on labelled sequences: it reads short sequences as a whole and has no exact likelihood."""
+"""LDARNet on labelled sequences: it reads them as a whole and has no exact likelihood."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -284,16 +284,16 @@ def _published(results: Results, there: list[PartRows]) -> Table | None:
     if not ours:
         return None
     rows: list[list[Cell]] = []
-    for one in nucleotide_transformer().itertuples():
-        part = ours.get(str(one.set))
+    for one in records(nucleotide_transformer()):
+        part = ours.get(str(one["set"]))
         own = [
             "–" if part is None else value_of(part, model, part.part.measures[0])
             for model in (results.reference, results.control)
         ]
-        small, best = f"{one.small:.3f} ({one.small_name})", f"{one.best:.3f} ({one.best_name})"
-        interval = f"{one.released:.3f} ({one.released - one.ci95:.3f} to "
-        interval += f"{one.released + one.ci95:.3f})"
-        rows.append([str(one.set), *own, interval, f"{one.paper:.3f}", small, best])
+        others = [f"{one[key]:.3f} ({one[f'{key}_name']})" for key in ("small", "best")]
+        low, high = one["released"] - one["ci95"], one["released"] + one["ci95"]
+        released = f"{one['released']:.3f} ({low:.3f} to {high:.3f})"
+        rows.append([str(one["set"]), *own, released, f"{one['paper']:.3f}", *others])
     untested = sum(row[0] not in ours for row in rows)
     head = ["set", f"measured: {results.reference}, probe", f"measured: {results.control}, probe"]
     head += ["paper: LDARNet, released weights", "paper: LDARNet", "paper: best other below 300 M"]
