@@ -61,6 +61,7 @@ MEASURED, PAPER = "measured", "paper"  # values of origin
 MEAN = "mean"  # subset of the mean over all subsets of a task
 AGAINST_BASELINE = "_minus_best_baseline"  # metric suffix: paired difference from the best baseline
 AGAINST_CONTROL = "_minus_control"  # metric suffix: paired difference from the control
+AGAINST_UNTRAINED = "_minus_untrained"  # metric suffix: paired difference from random weights
 GC_TERTILES = ("gc_tertile_1", "gc_tertile_2", "gc_tertile_3")
 """Subsets of the bases by the GC content around them, from low to high."""
 GC_TERTILE_MEAN = "gc_tertile_mean"  # subset of the mean over the GC tertiles

@@ -362,7 +362,6 @@ def matched(
     write_tsv(out, matched_rows(opened, windows, split, scale))
 
 
-
 @app.command()
 def masked_markov(
     corpus: options.Corpus,

@@ -104,6 +104,7 @@ class Config(Section):
     def _known_models(self) -> Self:
         named = [(f"report.{key}", getattr(self.report, key)) for key in ("reference", "control")]
         named += [("benchmarks.models", name) for name in self.benchmarks.models or []]
+        named += [("labels.models", name) for name in self.labels.models or []]
         for where, name in named:
             if name not in self.chosen_models():
                 raise ValueError(f"{where} names {name!r}, which is not in models")

@@ -31,7 +31,7 @@ FIGURES = (
 # Networks with a token for some bases only, and whether their boundaries are compared with genes:
 # a run on several genomes has whole annotated ones.
 CUTTING = [name for name, one in NETWORKS.items() if one.uniform_bpt != 1]
-ZERO_SHOT_MODELS = BENCHMARKS.models or list(NETWORKS)
+ZERO_SHOT_MODELS = CONFIG.labels.models or list(NETWORKS)
 CODON_PHASE = (
     [name for name in CUTTING if name in ZERO_SHOT_MODELS]
     if "genomes" in CONFIG.genome.sources

@@ -98,7 +98,9 @@ def launcher(wildcards, resources):
 def masked_tables():
     """Results on masked bases, of each run that predicts some and of the models that count."""
     runs = CONFIG.runs(*MASKED) if MASKED else []
-    return [f"results/masked/{name}.tsv" for name in (*runs, *(["markov"] if runs else []))]
+    return [
+        f"results/masked/{name}.tsv" for name in (*runs, *(["markov"] if runs else []))
+    ]
 
 
 ONE_STRAND = CONFIG.compress.model_copy(update={"both_strands": False})
@@ -132,5 +134,9 @@ COMPRESSED = [
         router=ROUTERS,
         seed=NETWORKS[REFERENCE].seeds,
     ),
-    *(compressed("causal/", FORWARD) if CONFIG.compress.causal_bound and FORWARD else ()),
+    *(
+        compressed("causal/", FORWARD)
+        if CONFIG.compress.causal_bound and FORWARD
+        else ()
+    ),
 ]
