@@ -26,8 +26,8 @@ Row = dict[str, Any]
 
 SHARED = (
     "model",  # model, router, comparator or baseline; CORPUS, EXAMPLES and LABELS hold facts
-    # compression, comparison, markov, repeats, codon_phase, alignment, masked; eqtl, etgp, cmp, ...;
-    # a part of labels
+    # compression, comparison, markov, repeats, codon_phase, alignment, masked, scaling; eqtl, etgp,
+    # cmp, ...; a part of labels
     "task",
     "subset",  # all, n_le_5pct, a GC tertile, a repeat class; of a task a tissue or cell type
     "split",  # train, valid or test; valid100: the first 100 validation maps

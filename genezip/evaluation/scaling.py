@@ -8,8 +8,9 @@ perplexity ~ operations ** -k is fitted to the runs that are best for their oper
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -132,9 +133,9 @@ def scaling_rows(
     for subset in groups:
         for region in REGIONS:
             here = ppl[(ppl["subset"] == subset) & (ppl["region"] == region)]
+            known = here.dropna(subset=["seed", "value"])
             of_run = {
-                (str(row.model), int(row.seed)): row
-                for row in here.dropna(subset=["seed", "value"]).itertuples(index=False)
+                (str(row["model"]), int(row["seed"])): row for row in known.to_dict("records")
             }
             rows += _group(runs, of_run, {"subset": subset, "region": region}, scale, source)
     return [*rows, *published_rows(scale)]
@@ -167,7 +168,11 @@ def _facts(run: ScalingRun, scale: str, source: str) -> Iterable[Row]:
 
 
 def _group(
-    runs: Sequence[ScalingRun], of_run: dict, where: dict[str, str], scale: str, source: str
+    runs: Sequence[ScalingRun],
+    of_run: Mapping[tuple[str, int], Mapping[Any, Any]],
+    where: dict[str, str],
+    scale: str,
+    source: str,
 ) -> Iterable[Row]:
     """Perplexity of the runs on one part of the DNA, and the exponents of their families."""
     common = {"task": SCALING, "split": "test", "strand": "+", "scale": scale, "source": source}
@@ -176,18 +181,18 @@ def _group(
     for name in dict.fromkeys(run.family for run in known):
         own = [run for run in known if run.family == name]
         found = [of_run[run.name, run.seed] for run in own]
-        values = [float(one.value) for one in found]
+        values = [float(one["value"]) for one in found]
         best = frontier([run.training for run in own], values)
         for run, one, on_it in zip(own, found, best, strict=True):
             yield DNA_SCORES.row(
                 model=run.name,
                 metric=Metric.PPL,
-                value=float(one.value),
-                ci_low=cell(one.ci_low),
-                ci_high=cell(one.ci_high),
-                n=int(one.n),
-                unit=one.unit,
-                blocks=None if pd.isna(one.blocks) else int(one.blocks),
+                value=float(one["value"]),
+                ci_low=cell(one["ci_low"]),
+                ci_high=cell(one["ci_high"]),
+                n=int(one["n"]),
+                unit=one["unit"],
+                blocks=None if pd.isna(one["blocks"]) else int(one["blocks"]),
                 note=f"{name}; {'best' if on_it else 'not best'} for its operations",
                 seed=run.seed,
                 **common,

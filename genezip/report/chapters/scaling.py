@@ -109,21 +109,21 @@ def _run_table(results: Results) -> Table:
     """Every network with its size, its operations and its perplexities."""
     rows: list[list[Cell]] = []
     shown = panels(results)
-    for run in runs(results).itertuples(index=False):
+    for run in records(runs(results)):
         numbers = [
             results.scaling.find(
-                Metric.PPL, run.model, seed=int(run.seed), subset=subset, region=region
+                Metric.PPL, run["model"], seed=int(run["seed"]), subset=subset, region=region
             )
             for subset, region in shown
         ]
         rows.append(
             [
-                str(run.model),
-                str(run.family),
-                f"{run.parameters / 1e6:,.2f}",
-                f"{run.bases / 1e6:,.1f}",
-                plain(run.operations / 1e6),
-                f"{run.training:.1e}",
+                run["model"],
+                run["family"],
+                f"{run['parameters'] / 1e6:,.2f}",
+                f"{run['bases'] / 1e6:,.1f}",
+                plain(run["operations"] / 1e6),
+                f"{run['training']:.1e}",
                 *(measured(one, lambda v: fixed(v, 3)) for one in numbers),
             ]
         )
@@ -173,23 +173,23 @@ def _points(
     frame = results.scaling.frame
     ppl = frame[
         (frame["metric"] == Metric.PPL) & (frame["subset"] == subset) & (frame["region"] == region)
-    ].set_index(["model", "seed"])
+    ]
+    of_run = {(row["model"], row["seed"]): row for row in records(ppl)}
     rows = []
-    for run in table.itertuples(index=False):
-        number = results.scaling.find(
-            Metric.PPL, run.model, seed=int(run.seed), subset=subset, region=region
-        )
-        if number is not None:
+    for run in records(table):
+        row = of_run.get((run["model"], run["seed"]))
+        number = None if row is None else number_of(row)
+        if row is not None and number is not None:
             rows.append(
                 record(
                     number,
-                    model=run.model,
-                    seed=int(run.seed),
-                    network=run.family,
+                    model=run["model"],
+                    seed=int(run["seed"]),
+                    network=run["family"],
                     subset=subset,
                     region=region,
-                    training_operations=run.training,
-                    best="not best" not in str(ppl.loc[(run.model, run.seed), "note"]),
+                    training_operations=run["training"],
+                    best="not best" not in row["note"],
                 )
             )
     return rows
