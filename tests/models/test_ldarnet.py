@@ -96,7 +96,7 @@ def test_initial_values() -> None:
     network = GeneZipNetwork(load_architecture("ldarnet-tiny"))
     network.reset_parameters(0)
     for weights in (network.embedding, network.head):
-        assert weights.std() == pytest.approx(0.02, rel=0.15)
+        assert weights.std().item() == pytest.approx(0.02, rel=0.15)
     ids = torch.from_numpy(random_ids_and_n(400)[None])
     loss = torch.nn.functional.cross_entropy(network(ids).logits[0], ids[0].long() - A_ID)
     assert loss.item() == pytest.approx(np.log(7), abs=0.1)
