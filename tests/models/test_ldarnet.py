@@ -96,7 +96,7 @@ def test_initial_values() -> None:
     network = GeneZipNetwork(load_architecture("ldarnet-tiny"))
     network.reset_parameters(0)
     for weights in (network.embedding, network.head):
-        assert weights.std() == pytest.approx(0.02, rel=0.15)
+        assert weights.std().item() == pytest.approx(0.02, rel=0.15)
     ids = torch.from_numpy(random_ids_and_n(400)[None])
     loss = torch.nn.functional.cross_entropy(network(ids).logits[0], ids[0].long() - A_ID)
     assert loss.item() == pytest.approx(np.log(7), abs=0.1)
@@ -171,6 +171,17 @@ def test_each_position_is_masked_on_its_own(model: LDARNet) -> None:
                     assert np.isnan(row).all()
                 else:
                     np.testing.assert_allclose(row, by_hand(model, ids, at), atol=1e-5, rtol=0)
+
+
+def test_positions_are_masked_together_on_request(model: LDARNet) -> None:
+    ids = random_ids_and_n(40)
+    ids[[11, 12, 13]] = [A_ID, N_ID, A_ID + 1]
+    (found,) = model.masked_log_prob([ids], [[11, 12, 13]], together=True)
+    masked = ids.copy()
+    masked[[11, 13]] = MASK_ID  # N is never masked
+    for row, at in zip(found[[0, 2]], (11, 13), strict=True):
+        np.testing.assert_allclose(row, by_hand(model, masked, at), atol=1e-5, rtol=0)
+    assert np.isnan(found[1]).all()
 
 
 def test_the_masked_base_itself_is_not_read(model: LDARNet) -> None:
