@@ -284,6 +284,8 @@ class GeneZipNetwork(nn.Module):
         before = None if stage is None else stage.encoder
         encoded = self.encoders[s](x, before, segment, valid=valid)
         router = _router(self.routers[s])
+        if isinstance(router, GuidedRouter):
+            router.guide.protect_masked = self.protect_masked
         routing = router(
             encoded,
             valid,
@@ -291,7 +293,8 @@ class GeneZipNetwork(nn.Module):
             None if stage is None else stage.router,
             ids,
         )
-        if self.protect_masked and ids is not None and forced is None:
+        guided = isinstance(router, GuidedRouter)  # whose guide protects masked bases
+        if self.protect_masked and ids is not None and forced is None and not guided:
             routing = routing.protecting(ids == MASK_ID)
         fixed = self.fixed_capacity and stage is None and forced is None
         fixed = fixed and not self.protect_masked  # whose tokens are beyond any limit
