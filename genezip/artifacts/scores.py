@@ -26,8 +26,8 @@ Row = dict[str, Any]
 
 SHARED = (
     "model",  # model, router, comparator or baseline; CORPUS, EXAMPLES and LABELS hold facts
-    # compression, comparison, markov, repeats, codon_phase, alignment; eqtl, etgp, cmp, ...; a part
-    # of labels
+    # compression, comparison, markov, repeats, codon_phase, alignment, masked, scaling; eqtl, etgp,
+    # cmp, ...; a part of labels
     "task",
     "subset",  # all, n_le_5pct, a GC tertile, a repeat class; of a task a tissue or cell type
     "split",  # train, valid or test; valid100: the first 100 validation maps
@@ -55,10 +55,13 @@ SOLVED = "solved by "
 """Prefix of the note in rows of a set that a trivial baseline solves, before its name and why."""
 FLOOR_SHARE = "floor_forced_share"
 """Metric of labelled sequences: share of the test rows in which the floor made any base a token."""
+BPT_BEFORE, BPT_AFTER = "bpt_before_tuning", "bpt"
+"""Metrics of a fine-tuned network: bases per token of test examples, before and after."""
 MEASURED, PAPER = "measured", "paper"  # values of origin
 MEAN = "mean"  # subset of the mean over all subsets of a task
 AGAINST_BASELINE = "_minus_best_baseline"  # metric suffix: paired difference from the best baseline
 AGAINST_CONTROL = "_minus_control"  # metric suffix: paired difference from the control
+AGAINST_UNTRAINED = "_minus_untrained"  # metric suffix: paired difference from random weights
 GC_TERTILES = ("gc_tertile_1", "gc_tertile_2", "gc_tertile_3")
 """Subsets of the bases by the GC content around them, from low to high."""
 GC_TERTILE_MEAN = "gc_tertile_mean"  # subset of the mean over the GC tertiles
@@ -101,6 +104,12 @@ class Metric:
     PRIOR_STRENGTH = "prior_strength"  # of a Markov order
     VALIDATION_BITS = "validation_bits_per_base"  # of a Markov order, on validation windows
     BEST_ORDER = "best_order"  # the one with fewest of these bits
+    MASK_BITS = "mask_bits"  # bits per base at MASK
+    CHOSEN_BITS = "chosen_bits"  # of all bases that are to be predicted, kept ones included
+    MASK_ACCURACY, CHOSEN_ACCURACY = "mask_accuracy", "chosen_accuracy"  # of the same bases
+    MASK_BITS_DIFFERENCE = "mask_bits_difference"  # paired
+    BEST_WIDTH = "best_width"  # bases on each side with fewest bits on validation windows
+    MASKED_BPT = "masked_bpt"  # bases per token of masked windows
     BPT = "bpt"
     EXPECTED_BPT = "expected_bpt"  # what the targets imply for the DNA at hand
     TARGET_BPT = "target_bpt"  # target of a region class
@@ -120,6 +129,11 @@ class Metric:
     PERIOD3_AMPLITUDE = "period3_amplitude"  # of the boundary rate along codons, pooled over genes
     PERIOD3_POWER = "period3_power"  # share of the Fourier power near 1/3 that is at 1/3
     PHASE_LOCK = "phase_lock"  # mean resultant length of the codon phases of genes
+    PARAMETERS = "parameters"
+    TRAINING_BASES = "training_bases"
+    OPERATIONS = "operations_per_base"  # floating-point operations of a forward pass
+    TRAINING_OPERATIONS = "training_operations"  # three forward passes of every base read
+    PPL_EXPONENT = "ppl_exponent"  # k of perplexity ~ training_operations ** -k
 
 
 def under_bound(name: str, bound: str) -> str:
@@ -178,6 +192,17 @@ def markov_order(name: str) -> int | None:
 def cell(value: SupportsFloat) -> float | None:
     """A number, or None for an empty cell where it is not finite."""
     return float(value) if math.isfinite(value) else None
+
+
+MASKED = "masked"
+"""Task of the prediction of masked bases."""
+TWO_SIDED, VISIBLE, WINDOW_GC = "two_sided", "two_sided_visible", "window_gc"
+"""Models that count: the best two-sided Markov model, one without masks, the GC content."""
+
+
+def two_sided_name(width: int) -> str:
+    """Name of the two-sided Markov model with so many bases on each side."""
+    return f"{TWO_SIDED}{width}"
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,8 @@ FULL = {
     "predict": Needs(threads=8, gpu=1, mem_mb=64_000, runtime=2_880),
     "labels": Needs(threads=8, gpu=1, mem_mb=32_000, runtime=240),
     "codon_phase": Needs(threads=8, gpu=1, mem_mb=32_000, runtime=240),
+    "masked": Needs(threads=8, gpu=1, mem_mb=32_000, runtime=240),
+    "masked_markov": Needs(mem_mb=16_000),
     "alignment": Needs(threads=8, gpu=1, mem_mb=32_000, runtime=240),
     "compress_trivially": Needs(mem_mb=16_000, runtime=480),
     "markov": Needs(mem_mb=16_000),

@@ -82,8 +82,18 @@ class PartRows:
         names = list(dict.fromkeys(self.frame["subset"]))
         return "all" if "all" in names else names[0]
 
-    def row(self, model: str, measure: Measure, against: str = "") -> dict[str, Any] | None:
-        """The held-out row of a model, lowest seed; ``against`` picks a paired difference."""
+    def seeds(self, model: str) -> list[int | None]:
+        """Training seeds of a model, ascending; None for rows without one."""
+        found = self.frame.loc[self.frame["model"] == model, "seed"].dropna().unique()
+        return sorted(map(int, found)) or [None]
+
+    def row(
+        self, model: str, measure: Measure, against: str = "", seed: int | None = None
+    ) -> dict[str, Any] | None:
+        """The held-out row of a model, of the lowest seed or of the one that is given.
+
+        ``against`` picks a paired difference.
+        """
         frame = self.frame
         chosen = frame[
             (frame["model"] == model)
@@ -92,11 +102,15 @@ class PartRows:
             & (frame["split"] == "test")
             & (frame["subset"] == self.subset)
         ]
+        if seed is not None:
+            chosen = chosen[chosen["seed"] == seed]
         return records(chosen.sort_values("seed", kind="stable"))[0] if len(chosen) else None
 
-    def number(self, model: str, measure: Measure, against: str = "") -> Number | None:
+    def number(
+        self, model: str, measure: Measure, against: str = "", seed: int | None = None
+    ) -> Number | None:
         """Value and interval of :meth:`row`; None where there is no value."""
-        row = self.row(model, measure, against)
+        row = self.row(model, measure, against, seed)
         return None if row is None else number_of(row)
 
     def found(self, measure: Measure) -> list[tuple[str, Number]]:
@@ -340,10 +354,12 @@ def method(results: Results, row: dict[str, Any]) -> str:
     return f"{kind}{label_of(results, row['model'])}{seed}"
 
 
-def value_of(part: PartRows, model: str, measure: Measure, against: str = "") -> str:
+def value_of(
+    part: PartRows, model: str, measure: Measure, against: str = "", seed: int | None = None
+) -> str:
     """Value with its interval; a dash with the reason where it is undefined."""
-    row = part.row(model, measure, against)
-    if number := part.number(model, measure, against):
+    row = part.row(model, measure, against, seed)
+    if number := part.number(model, measure, against, seed):
         return measured(number, lambda value: fixed(value, 3))
     return f"– ({row['note']})" if row and has(row["note"]) else "–"
 

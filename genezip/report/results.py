@@ -104,6 +104,8 @@ class Results(HeldOut):
     benchmarks: pd.DataFrame
     codon_phase: Scores = field(default_factory=lambda: Scores(DNA_SCORES.frame()))
     codon_profile: pd.DataFrame = field(default_factory=pd.DataFrame)
+    masked: Scores = field(default_factory=lambda: Scores(DNA_SCORES.frame()))
+    scaling: Scores = field(default_factory=lambda: Scores(DNA_SCORES.frame()))
     alignment: pd.DataFrame = field(default_factory=ALIGNMENT_SCORES.frame)
     alignment_profile: pd.DataFrame = field(default_factory=pd.DataFrame)
     leakage: pd.DataFrame = field(default_factory=pd.DataFrame)
@@ -136,7 +138,7 @@ def _curve(path: Path) -> Curve:
             continue
         if isinstance(record.get("valid"), dict):
             valid.append({"step": record["step"], **record["valid"]})
-        if "lm_loss" in record:
+        if "rar_loss" in record:
             steps.append(record)
     config_file = path.parent / "config.json"
     return Curve(
@@ -184,11 +186,21 @@ def _only_corpus(folder: Path) -> Path:
     return found[0] if found else folder / "corpus" / "*" / "manifest.json"
 
 
+def _scores_of(folder: Path, names: Collection[str]) -> pd.DataFrame:
+    """The rows of those score files that exist, together."""
+    files = [path for name in names if (path := folder / f"{name}.tsv").is_file()]
+    frames = [DNA_SCORES.read(path) for path in files]
+    return pd.concat(frames, ignore_index=True) if frames else DNA_SCORES.frame()
+
+
+def _masked(folder: Path, runs: set[str]) -> Scores:
+    """Prediction of masked bases by the runs, then by models that count."""
+    return Scores(_scores_of(folder, [*sorted(runs), "markov"]))
+
+
 def _codon_phase(folder: Path, runs: set[str]) -> Scores:
     """Codon phase of the runs; the published rows, which each file has, are kept once."""
-    files = [path for run in sorted(runs) if (path := folder / f"{run}.tsv").is_file()]
-    frames = [DNA_SCORES.read(path) for path in files]
-    frame = pd.concat(frames, ignore_index=True) if frames else DNA_SCORES.frame()
+    frame = _scores_of(folder, sorted(runs))
     paper = frame["source"] == PAPER
     return Scores(pd.concat([frame[~paper], frame[paper].drop_duplicates()], ignore_index=True))
 
@@ -270,6 +282,8 @@ def load(
         codon_profile=_profiles(folder / "codon_phase", known, PROFILE_COLUMNS),
         alignment=_alignment(folder / "alignment", known),
         alignment_profile=_profiles(folder / "alignment", known, SITE_PROFILE_COLUMNS),
+        masked=_masked(folder / "masked", known),
+        scaling=Scores(read_scores(compress / "scaling.tsv", DNA_SCORES)),
         benchmarks=_benchmarks(folder / "benchmarks", known, settings.reference),
         evaluation=evaluation,
         curves=[_curve(path) for path in logs if path.parent.name in known],

@@ -48,6 +48,7 @@ SIZES = {
     "dnahnet-small-flat": 8_211_784,
     "dnahnet-base": 449_083_904,
     "ldarnet-tiny": 322_268,
+    **dict.fromkeys((f"ldarnet-tiny-{kind}" for kind in ("even", "random", "shuffled")), 322_268),
     "ldarnet-2m": 2_011_288,
     "ldarnet-110m": 110_687_296,
 }
@@ -88,7 +89,9 @@ def size_by_formula(shape: Architecture) -> int:
         d, inner = shape.d_model[stage : stage + 2]
         for layers in (shape.encoder_layers[stage], shape.decoder_layers[stage]):
             total += stack_size(layers, d, shape)
-        total += {"learned": 2 * d * d, "block": d}.get(shape.router[stage], 0)
+        # a guided router has the weights of a learned one, too
+        kind = shape.router[stage].replace("guided_", "learned ").split()[0]
+        total += {"learned": 2 * d * d, "block": d}.get(kind, 0)
         total += d * d + d + (inner - d)
     return total
 
@@ -210,6 +213,7 @@ def test_one_line_of_a_preset(repo: Path) -> None:
     assert found["dnahnet-tiny-fixed"] == ("stride 3, stride 2", "none")
     assert presets["ldarnet-110m"].layout == "m3t1 512 | M10 768 | m4 512"
     assert found["ldarnet-110m"] == ("learned", "none")
+    assert found["ldarnet-tiny-even"] == ("guided_even", "none")
 
 
 def test_lines_of_other_architectures() -> None:

@@ -18,8 +18,8 @@ from genezip.report.page import write_figures
 from genezip.report.results import Results, load
 
 SETTINGS = Report(reference="genezip-tiny", control="hnet-tiny")
-# test_codon_phase, test_alignment and test_zero_shot
-OF_OTHER_RUNS = ("codon_phase", "alignment", "essentiality", "variants")
+# test_codon_phase, test_alignment, test_zero_shot, test_scaling, test_masked
+OF_OTHER_RUNS = ("codon_phase", "alignment", "essentiality", "variants", "scaling", "masked")
 
 
 def test_every_figure_is_drawn_and_written(drawings: dict[str, Drawing], tmp_path: Path) -> None:
@@ -63,7 +63,7 @@ def test_figures_without_numbers_are_left_out_but_written(
 
 def test_a_long_run_is_thinned() -> None:
     values = pd.Series(range(30_600))
-    thin = training._thin(values)
+    thin = training.thinned(values)
     assert len(thin) == training.MAX_POINTS
     assert thin.iloc[0] == 0 and thin.iloc[-1] == 30_599
 

@@ -158,6 +158,38 @@ rule compression:
         "--comparisons {output.comparisons} --windows {output.windows}"
 
 
+rule scaling:
+    """Perplexity of every network against the operations of its training."""
+    input:
+        compressed=compressed(models=NETWORKS),
+        cards=expand("results/pretrain/{run}/config.json", run=CONFIG.runs(*NETWORKS)),
+        scores="results/compress/compression.tsv",
+    output:
+        report(
+            "results/compress/scaling.tsv",
+            caption="../report/scaling.rst",
+            category="3 Compression",
+            labels={"table": "scaling"},
+        ),
+    log:
+        "logs/compress/scaling.log",
+    benchmark:
+        "results/benchmarks/compress/scaling.tsv"
+    conda:
+        "../../envs/genezip.yaml"
+    resources:
+        **needs("scaling", SCALE).resources,
+    params:
+        compressed=each("--compressed", "compressed"),
+        models=[f"--model results/pretrain/{run}" for run in CONFIG.runs(*NETWORKS)],
+        scale=SCALE,
+    message:
+        "Perplexity against the operations of training"
+    shell:
+        "logged {log} genezip evaluate scaling {params.compressed} {params.models} "
+        "--scores {input.scores} --scale {params.scale} --out {output}"
+
+
 rule locus:
     """Boundary probability of reference and control along one held-out locus."""
     input:

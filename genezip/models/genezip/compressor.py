@@ -22,7 +22,7 @@ from genezip.models.base import Level, Sequences, ids_of, lacks
 from genezip.models.compressed import Compressed, Embedding, Likelihood, LikelihoodKind, joined
 from genezip.models.device import choose_device
 from genezip.models.hnet.architecture import BoundKind, Direction
-from genezip.models.hnet.flops import flops
+from genezip.models.hnet.flops import flops, guide_flops
 from genezip.models.hnet.network import GeneZipNetwork, build
 from genezip.models.hnet.streaming import Stream
 from genezip.models.hnet.windows import base_states, run_batch
@@ -52,8 +52,8 @@ class GeneZip:
         if network.shape.direction != self.direction:
             raise GenezipError(
                 f"{card.name} has a network of direction {network.shape.direction}, but "
-                f"{card.compressor} is of direction {self.direction}; ldarnet reads both "
-                "directions, and the other networks read forward"
+                f"{type(self).__name__} takes {self.direction}; open it with genezip.load, and "
+                "train networks of both directions as compressor ldarnet, others as another"
             )
         self.network = network.eval()
         self.card = card
@@ -90,7 +90,8 @@ class GeneZip:
         """
         network, card = load_network(folder, revision=revision)
         if untrained:
-            network = build(network.shape, card.seed)
+            trained, network = network, build(network.shape, card.seed)
+            network.take_guide(trained)  # a guide is trained from the start
             card = replace(card, name=UNTRAINED, training={**card.training, "sha256": {}})
         saved = network.bound
         if bound is None and streams and saved == "sequence" and cls.direction == "forward":
@@ -317,6 +318,10 @@ class GeneZip:
     def flops(self, lengths: np.ndarray, tokens: np.ndarray) -> np.ndarray:
         """Floating-point operations of one pass (:func:`genezip.models.hnet.flops.flops`)."""
         return flops(self.network.shape, lengths, tokens)
+
+    def guide_flops(self, lengths: np.ndarray) -> np.ndarray:
+        """Operations of the guide of a control (:func:`genezip.models.hnet.flops.guide_flops`)."""
+        return guide_flops(self.network.shape, lengths)
 
     def save(self, folder: str | Path) -> None:
         """Write the model folder with the bound that the model was loaded with."""

@@ -17,7 +17,11 @@ from genezip.errors import GenezipError
 from genezip.models.routing.bounds import CausalBound, default_bound
 
 Direction = Literal["forward", "both"]
-RouterKind = Literal["learned", "stride", "random", "cpg", "block"]
+RouterKind = Literal[
+    *("learned", "stride", "random", "cpg", "block"),
+    *("guided_even", "guided_random", "guided_shuffled"),
+]
+GUIDED: tuple[RouterKind, ...] = ("guided_even", "guided_random", "guided_shuffled")
 BoundKind = Literal["none", "sequence", "causal"]
 
 _BLOCKS = re.compile(r"([mMtT])([1-9]\d*)?")
@@ -69,7 +73,8 @@ class Architecture:
     d_state, headdim, expand, d_conv : sizes of a Mamba-2 layer
     ssd_chunk : positions per chunk of the state-space scan; any value gives the same result
     router : router of each stage (:mod:`genezip.models.routing.fixed`); empty is ``learned``
-        everywhere
+        everywhere. The ``guided_*`` routers rearrange the tokens of a trained network
+        (:mod:`genezip.models.routing.guided`), in one stage and direction ``both``
     stride : positions per token of the routers ``stride``, ``random`` and ``block``;
         null elsewhere
     bound : bound of learned routers: ``sequence`` as published (Eq. 10-11), ``causal``
@@ -149,7 +154,7 @@ class Architecture:
             if low is not None and high is not None and high < low:
                 raise ValueError(f"k_max {high} is below k_min {low}; no mask can meet both")
         for kind, stride in zip(self.router, self.stride, strict=True):
-            if (stride is None) != (kind in ("learned", "cpg")):
+            if (stride is None) != (kind in ("learned", "cpg", *GUIDED)):
                 raise ValueError(f"stride {stride} does not fit router {kind}")
             if stride is not None and stride < 1:
                 raise ValueError(f"stride {stride} is below 1")
@@ -158,6 +163,7 @@ class Architecture:
         if len(set(self.router)) > 1 and "block" in self.router:
             raise ValueError("router block fits no other router: its tokens end a chunk")
         self._check_direction()
+        self._check_guided()
         self.causal_bounds()  # refuses impossible integers
         if any(width * self.expand % self.headdim for width in self.d_model):
             raise ValueError("headdim must divide expand x d_model of every stage")
@@ -197,6 +203,20 @@ class Architecture:
             )
         if self.head == "untied" and self.logit_scale != "none":
             raise ValueError(f"logit_scale {self.logit_scale} is for the tied head; use none")
+
+    def _check_guided(self) -> None:
+        if not self.is_guided:
+            return
+        if self.n_stages != 1:
+            raise ValueError(
+                f"a guided router needs a network of one stage, not {self.n_stages}; use stride or "
+                "random for a control of more"
+            )
+        if self.direction != "both":
+            raise ValueError(
+                f"router {self.router[0]} looks ahead, so a causal network would lose its exact "
+                "likelihood; use stride or random, or direction both"
+            )
 
     def _check_stage_bpt(self) -> None:
         if not self.stage_bpt:
@@ -250,6 +270,11 @@ class Architecture:
     def learns_routing(self) -> bool:
         """Whether any stage has a learned router, the only kind that RAR affects."""
         return "learned" in self.router
+
+    @property
+    def is_guided(self) -> bool:
+        """Whether a router rearranges the tokens of a trained network."""
+        return any(kind in GUIDED for kind in self.router)
 
     def resolved(self, target_bpt: Sequence[float]) -> "Architecture":
         """The architecture with explicit integers of its causal bound, if it has that bound."""

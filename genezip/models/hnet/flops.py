@@ -10,7 +10,7 @@ Tokens are the realised ones, so a sequence with more tokens costs more.
 import numpy as np
 
 from genezip.errors import GenezipError
-from genezip.models.hnet.architecture import Architecture
+from genezip.models.hnet.architecture import GUIDED, Architecture, block_letters
 from genezip.models.layers.attention import spans, spans_both
 from genezip.models.layers.scan import BLOCK
 
@@ -35,11 +35,25 @@ def flops(shape: Architecture, lengths: np.ndarray, tokens: np.ndarray) -> np.nd
         width, here, inner = shape.d_model[s], positions[s], positions[s + 1]
         total += level_flops(shape, s, here)
         total += 2.0 * here * width**2  # the residual map
+        if shape.router[s] in ("learned", *GUIDED):
+            # query and key; under a guided router those of its guide, its own are not used
+            total += 4.0 * here * width**2
         if shape.router[s] == "learned":
-            total += 4.0 * here * width**2  # query and key
             scans = np.array([scan_flops(count, width) for count in inner.tolist()])
             total += directions(shape) * scans
     return total + level_flops(shape, shape.n_stages, positions[-1])
+
+
+def guide_flops(shape: Architecture, lengths: np.ndarray) -> np.ndarray:
+    """Operations of the guide's encoder over each sequence, float64 (n,); 0 without a guide.
+
+    They are no part of :func:`flops`: the compared network takes the number of tokens as given. The
+    guide's router is counted there, so that routing costs a control what it costs its guide.
+    """
+    lengths = np.asarray(lengths, dtype=np.int64)
+    if not shape.is_guided:
+        return np.zeros(len(lengths))
+    return layer_flops(shape, 0, block_letters(shape.encoder_layers[0]), lengths)
 
 
 def directions(shape: Architecture) -> int:
@@ -49,7 +63,12 @@ def directions(shape: Architecture) -> int:
 
 def level_flops(shape: Architecture, level: int, positions: np.ndarray) -> np.ndarray:
     """Operations of all blocks of a level over sequences of ``positions``: float64 (n,)."""
-    letters, width = shape.letters(level), shape.d_model[level]
+    return layer_flops(shape, level, shape.letters(level), positions)
+
+
+def layer_flops(shape: Architecture, level: int, letters: str, positions: np.ndarray) -> np.ndarray:
+    """Operations of blocks of these letters and the width of a level: float64 (n,)."""
+    width = shape.d_model[level]
     mamba2, attention = (letters.lower().count(kind) for kind in "mt")
     total = mamba2 * mamba2_flops(shape, width, positions)
     if attention:

@@ -20,9 +20,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
-from genezip.alphabet import A_ID, ROWS_OF_IDS, SMALL_VOCABULARY, T_ID
+from genezip.alphabet import A_ID, MASK_ID, ROWS_OF_IDS, SMALL_VOCABULARY, T_ID
 from genezip.errors import GenezipError
-from genezip.models.hnet.architecture import Architecture, BoundKind, bound_kind
+from genezip.models.hnet.architecture import GUIDED, Architecture, BoundKind, bound_kind
 from genezip.models.hnet.output import Output
 from genezip.models.layers.attention import Attention
 from genezip.models.layers.bidirectional import BiMamba2
@@ -32,6 +32,7 @@ from genezip.models.layers.scan import full_precision
 from genezip.models.layers.stack import Stack, StackState, SwiGLU
 from genezip.models.routing.chunking import Chunks, chunk, straight_through
 from genezip.models.routing.fixed import UnlearnedRouter, make_router
+from genezip.models.routing.guided import Guide, GuidedRouter
 from genezip.models.routing.learned import Bound, Router, RouterState, Routing, SequenceBound
 
 
@@ -76,11 +77,14 @@ class GeneZipNetwork(nn.Module):
         that no token count is read from the device: more padding, but no stall of the queue
     packed : whether the trunk runs on one row of all tokens of a batch instead of on rows
         padded to the longest (:mod:`genezip.models.layers.packing`); one more read from the device
+    protect_masked : whether every masked base is a token of its own (:meth:`Routing.protecting`)
     """
 
     segment: Mapping[str, int] = MappingProxyType({"cpu": 8192, "cuda": 65_536})
     fixed_capacity: bool = False
     packed: bool = False
+    protect_masked: bool = False
+    rows: Tensor | None
 
     def __init__(self, shape: Architecture) -> None:
         super().__init__()
@@ -96,10 +100,7 @@ class GeneZipNetwork(nn.Module):
         rows = torch.tensor(ROWS_OF_IDS) if small else None
         self.register_buffer("rows", rows, persistent=False)
         self.encoders = nn.ModuleList(Stack(shape.encoder_layers[s], s, shape) for s in stages)
-        self.routers = nn.ModuleList(
-            make_router(shape.router[s], widths[s], shape.stride[s], shape.direction)
-            for s in stages
-        )
+        self.routers = nn.ModuleList(self._make_router(s) for s in stages)
         self.residuals = nn.ModuleList(nn.Linear(widths[s], widths[s]) for s in stages)
         # one learned vector widens the tokens of stage s to the width of the next level
         self.paddings = nn.ParameterList(
@@ -115,6 +116,30 @@ class GeneZipNetwork(nn.Module):
         self.logit_scale = scale
         self.bound: BoundKind = "none"
         self.set_bound(shape.bound)
+
+    def _make_router(self, s: int) -> Router | UnlearnedRouter:
+        shape = self.shape
+        kind, width = shape.router[s], shape.d_model[s]
+        if kind not in GUIDED:
+            return make_router(kind, width, shape.stride[s], shape.direction)
+        learned = make_router("learned", width, None, shape.direction)
+        assert isinstance(learned, Router)
+        encoder = Stack(shape.encoder_layers[s], s, shape)
+        embedding = torch.empty(shape.vocab_size, width)
+        return GuidedRouter(kind, width, Guide(embedding, self.rows, encoder, learned))
+
+    def take_guide(self, trained: "GeneZipNetwork") -> None:
+        """Copy the guide of guided routers from a trained network of the same layout.
+
+        It is the first stage of a network with a learned router, or the guide of a guided one.
+        """
+        for router, other in zip(self.routers, trained.routers, strict=True):
+            if isinstance(router, GuidedRouter):
+                source: GeneZipNetwork | Guide = trained
+                encoder, routing = trained.encoders[0], other
+                if isinstance(other, GuidedRouter):
+                    source, encoder, routing = other.guide, other.guide.encoder, other.guide.router
+                router.guide.take(source.embedding, encoder, routing)
 
     def _ends(self, s: int) -> bool:
         return bool(self.routers[s].marks_end)
@@ -146,11 +171,11 @@ class GeneZipNetwork(nn.Module):
             ]
         else:
             bounds = [None] * self.shape.n_stages
+        limited = [r for r in self.routers if isinstance(r, Router | GuidedRouter)]
         for router, bound in zip(self.routers, bounds, strict=True):
-            if isinstance(router, Router):
+            if isinstance(router, Router | GuidedRouter):
                 router.bound = bound
-        bounded = [r.bound for r in self.routers if isinstance(r, Router) and r.bound is not None]
-        self.bound = kind if bounded else "none"
+        self.bound = kind if any(router.bound is not None for router in limited) else "none"
 
     def checkpoint_activations(self, flag: bool) -> None:
         """Recompute the activations of every block in the backward pass instead of keeping them."""
@@ -194,6 +219,9 @@ class GeneZipNetwork(nn.Module):
                 if self._ends(s):
                     nn.init.zeros_(self.starts[str(s)])
             _reset(self.trunk, depth + _additions(self.shape.letters(self.shape.n_stages)))
+        for router in self.routers:
+            if isinstance(router, GuidedRouter):
+                router.begin(seed, self.embedding, self.encoders[0])
 
     def forward(
         self,
@@ -263,7 +291,10 @@ class GeneZipNetwork(nn.Module):
             None if stage is None else stage.router,
             ids,
         )
+        if self.protect_masked and ids is not None and forced is None:
+            routing = routing.protecting(ids == MASK_ID)
         fixed = self.fixed_capacity and stage is None and forced is None
+        fixed = fixed and not self.protect_masked  # whose tokens are beyond any limit
         kept = chunk(routing.boundary_mask, router.capacity(x.shape[1]) if fixed else None)
         output.routings.append(routing)
         output.chunks.append(kept)
@@ -292,9 +323,10 @@ class GeneZipNetwork(nn.Module):
         """
         before = None if stage is None else stage.before
         smooth = full_precision(inner)
-        if self.routers[s].smooths and inner.shape[1]:
+        router = _router(self.routers[s])
+        if isinstance(router, Router) and router.smooths and inner.shape[1]:
             prob = kept.select(routing.boundary_prob)
-            smooth = self.routers[s].smooth(inner, prob, kept.valid, before)
+            smooth = router.smooth(inner, prob, kept.valid, before)
         if before is None and str(s) in self.starts:
             before = full_precision(self.starts[str(s)]).expand(len(inner), -1)
         if stage is not None and smooth.shape[1]:

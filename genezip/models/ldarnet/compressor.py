@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Self, overload
+from typing import Any, Self, overload
 
 import numpy as np
 
@@ -52,6 +52,11 @@ class LDARNet(GeneZip):
         )
         model.both_strands = both_strands
         return model
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Those of GeneZip, and whether both strands are averaged, if they are."""
+        return {**super().facts, **({"both_strands": True} if self.both_strands else {})}
 
     @property
     def causal(self) -> bool:
