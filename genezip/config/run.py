@@ -8,7 +8,14 @@ from pydantic import Field, ValidationError, model_validator
 from genezip.config.corpus import Corpus, CorpusEntry, Leakage
 from genezip.config.genome import Genome, Regions
 from genezip.config.model import AnyEntry, FixedEntry, ModelEntry, Pretrain
-from genezip.config.results import CodonPhase, Compress, Evaluation, Report
+from genezip.config.results import (
+    Alignment,
+    CodonPhase,
+    Compress,
+    Evaluation,
+    MaskedBases,
+    Report,
+)
 from genezip.config.section import Key, Scale, Section, names, reasons, refuse_taken, without_empty
 from genezip.config.tasks import LEARNERS, Benchmarks, Essentiality, Labels, VariantEffect
 
@@ -60,8 +67,14 @@ class Config(Section):
     pretrain: Pretrain = Field(default_factory=Pretrain, description="training")
     compress: Compress = Field(default_factory=Compress, description="held-out compression")
     evaluation: Evaluation = Field(default_factory=Evaluation, description="metrics")
+    masked: MaskedBases = Field(
+        default_factory=MaskedBases, description="prediction of masked bases"
+    )
     codon_phase: CodonPhase = Field(
         default_factory=CodonPhase, description="boundaries along genes"
+    )
+    alignment: Alignment = Field(
+        default_factory=Alignment, description="boundaries at sites of genes"
     )
     benchmarks: Benchmarks = Field(default_factory=Benchmarks, description="tasks")
     labels: Labels = Field(default_factory=Labels, description="measured targets of the demo")

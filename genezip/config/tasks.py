@@ -565,7 +565,7 @@ class Labels(Section):
     models: list[str] | None = Field(
         None,
         description="names in `models` that are measured; null takes report.reference and "
-        "report.control. `essentiality` and `variants` measure every network",
+        "report.control, and every network for `essentiality`, `variants` and codon phase",
     )
     every_seed: bool = Field(
         False, description="measure every seed of these models in place of the first"

@@ -95,9 +95,21 @@ def _decays(name: str, parameter: torch.Tensor, decay_vectors: bool) -> bool:
 
 
 def pretraining_rate(step: int, settings: Pretrain) -> float:
-    """Share of the peak learning rate at a step (0-based): warm-up, then linear or cosine decay."""
+    """Share of the peak learning rate at a step (0-based): warm-up, then the decay of the settings.
+
+    ``wsd`` is 1 for the stable part and 1 - s (1 - 1/sqrt(u)) at step u = 1 .. D of the last part,
+    with s so that the last step has the final share.
+    """
     if step < settings.warmup_steps:
         return (step + 1) / settings.warmup_steps
+    if settings.decay == "wsd":
+        count = settings.falling_steps
+        u = step - (settings.steps - count) + 1
+        if u < 1:
+            return 1.0
+        reach = 1 - 1 / math.sqrt(count)  # 0 for a single step, which has the final share
+        fallen = (1 - 1 / math.sqrt(u)) / reach if reach else 1.0
+        return 1 - (1 - settings.final_lr_fraction) * fallen
     left = settings.steps - settings.warmup_steps
     done = (step - settings.warmup_steps) / max(1, left)
     if settings.decay == "cosine":

@@ -39,6 +39,7 @@ from genezip.region_classes import GENE7, RegionClasses, expected_bpt
 from genezip.training.checkpoint import Checkpoint, TrainingState, discard
 from genezip.training.curve import CURVE, open_curve
 from genezip.training.fit import Schedule, fit
+from genezip.training.masked import MaskedBase, MaskedWindows
 from genezip.training.memory import available_bytes, check_memory, estimate
 from genezip.training.model_card import model_card
 from genezip.training.objectives import NextBase, validation_windows
@@ -330,10 +331,11 @@ def pretrain(
 ) -> dict[str, Any]:
     """Train a model and write its folder; resume an interrupted run of the same identity.
 
-    The folder ``out`` gets ``model.safetensors`` (last step), ``best.safetensors`` (lowest
-    validation perplexity), ``config.json``, ``curve.jsonl`` and ``README.md``. TensorBoard
-    scalars stay in ``checkpoints``. The results are ``seconds`` of training and
-    ``best_valid_ppl``, infinite without a validation.
+    A bidirectional network learns masked bases, any other the next base. The folder ``out`` gets
+    ``model.safetensors`` (last step), ``best.safetensors`` (lowest validation perplexity, or bits
+    per masked base), ``config.json``, ``curve.jsonl`` and ``README.md``. TensorBoard scalars stay
+    in ``checkpoints``. The results are ``seconds`` of training and ``best_valid_ppl``, or
+    ``best_valid_mask_bits``, infinite without a validation.
 
     Every process of ``ranks`` calls this with its rows of the same batches (``ranks.rows``) and
     otherwise equal arguments. Another number of processes, or another micro-batch, changes the
@@ -350,7 +352,11 @@ def pretrain(
             run.initial.load_into(network)
         if run.guide is not None:
             run.guide.load_into(network)
-    objective = NextBase(
+    both = network.shape.direction == "both"
+    if both:
+        first_row = ranks.rows(settings.batch).start
+        batches = MaskedWindows(batches, settings.mask_rate, run.seed, first_row)
+    objective = (MaskedBase if both else NextBase)(
         name=run.name,
         label=f"{run.name} seed {run.seed}",
         module=network,
@@ -376,8 +382,8 @@ def pretrain(
     state = fit(objective, batches, optimizer, schedule, checkpoint, ranks, curve)
     with ranks.together():
         if ranks.main:
-            _finish(run, network, state, out, checkpoints, ranks.world)
-    return {"seconds": round(state.seconds, 1), "best_valid_ppl": -state.best}
+            _finish(run, objective, state, out, checkpoints)
+    return {"seconds": round(state.seconds, 1), _best_key(objective): -state.best}
 
 
 def initial_network(run: Run, device: torch.device) -> GeneZipNetwork:
@@ -402,16 +408,15 @@ def _fitting_network(run: Run, ranks: Ranks) -> GeneZipNetwork:
     return network
 
 
+def _best_key(objective: NextBase) -> str:
+    return f"best_valid_{objective.best}"
+
+
 def _finish(
-    run: Run,
-    network: GeneZipNetwork,
-    state: TrainingState,
-    out: Path,
-    checkpoints: Path,
-    processes: int,
+    run: Run, objective: NextBase, state: TrainingState, out: Path, checkpoints: Path
 ) -> None:
     """Write the model folder, all files together, then delete the checkpoints (not TensorBoard)."""
-    best, valid = -state.best, None
+    network, best, valid = objective.module, -state.best, None
     if state.history:
         valid = {key: value for key, value in state.history[-1].items() if key != "step"}
     if not math.isfinite(best) or not (checkpoints / BEST).exists():
@@ -421,9 +426,9 @@ def _finish(
         "corpus_sha256": run.corpus_sha256,
         "init_from": None if run.initial is None else run.initial.to_dict(),
         **({} if run.guide is None else {"guide": run.guide.to_dict()}),
-        "processes": processes,
+        "processes": objective.ranks.world,
         "seconds": round(state.seconds, 1),
-        "best_valid_ppl": best if math.isfinite(best) else None,
+        _best_key(objective): best if math.isfinite(best) else None,
         "valid": valid,
         "versions": versions(),
         **run.facts,

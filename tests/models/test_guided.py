@@ -21,6 +21,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 import genezip as gz
+from genezip.alphabet import MASK_ID
 from genezip.config import Pretrain
 from genezip.errors import GenezipError
 from genezip.models.hnet.architecture import Architecture, architecture, load_architecture
@@ -147,6 +148,19 @@ def test_a_control_has_the_tokens_of_its_guide_in_every_sequence(kind: str) -> N
             assert sorted(next(pair)) == sorted(next(pair))
     for one in ours:  # de-chunking copies, and the confidence is 1
         assert set(one.boundary_prob.tolist()) <= {0.0, 1.0}  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_tokens_around_masked_bases_count_for_both_arms(kind: str) -> None:
+    """The guide has them under ``protect_masked``, and the control as many tokens in all."""
+    trained = learned_network()
+    network = control(kind, trained)
+    ids = torch.from_numpy(random_ids(90))[None]
+    ids[0, 3::9] = MASK_ID
+    plain = trained(ids).chunks[0].valid.sum()
+    trained.protect_masked = network.protect_masked = True
+    counts = [int(one(ids).chunks[0].valid.sum()) for one in (trained, network)]
+    assert counts[0] == counts[1] > plain
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -76,9 +76,11 @@ def toy_card(
     name: str = "toy",
     targets: dict[str, float] | None = None,
     facts: dict[str, object] | None = None,
+    compressor: str = "genezip",
 ) -> ModelCard:
     """What a model folder says of a network; every target is 16 bp per token unless given."""
-    return ModelCard(name, seed, shape, targets or dict.fromkeys(CLASSES, 16.0), facts or {})
+    targets = targets or dict.fromkeys(CLASSES, 16.0)
+    return ModelCard(name, seed, shape, targets, facts or {}, compressor)
 
 
 def save_toy(folder: Path, network: GeneZipNetwork, seed: int = 3, **card: object) -> Path:

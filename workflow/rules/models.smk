@@ -95,6 +95,14 @@ def launcher(wildcards, resources):
     return "genezip"
 
 
+def masked_tables():
+    """Results on masked bases, of each run that predicts some and of the models that count."""
+    runs = CONFIG.runs(*MASKED) if MASKED else []
+    return [
+        f"results/masked/{name}.tsv" for name in (*runs, *(["markov"] if runs else []))
+    ]
+
+
 ONE_STRAND = CONFIG.compress.model_copy(update={"both_strands": False})
 
 # Held-out DNA under the model's bound and the causal bound; segments with RepeatMasker classes.
@@ -113,6 +121,9 @@ def compressing(wildcards):
     return wildcards.model, wildcards.seed
 
 
+# Those of reference and control that can have the causal bound.
+FORWARD = [name for name in (REFERENCE, CONTROL) if name not in MASKED]
+
 # A control router copies the token counts of one run, so there is one per run of the reference.
 # Reference and control are also scored under the causal bound (`compress.causal_bound`).
 COMPRESSED = [
@@ -123,5 +134,9 @@ COMPRESSED = [
         router=ROUTERS,
         seed=NETWORKS[REFERENCE].seeds,
     ),
-    *(compressed("causal/") if CONFIG.compress.causal_bound else ()),
+    *(
+        compressed("causal/", FORWARD)
+        if CONFIG.compress.causal_bound and FORWARD
+        else ()
+    ),
 ]

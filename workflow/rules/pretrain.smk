@@ -92,7 +92,8 @@ rule matched:
         **needs("matched", SCALE).resources,
     params:
         models=lambda wildcards: [
-            f"--model results/pretrain/{run}" for run in CONFIG.guided(wildcards.corpus)
+            f"--model results/pretrain/{run}"
+            for run in CONFIG.guided(wildcards.corpus)
         ],
         scale=SCALE,
     message:

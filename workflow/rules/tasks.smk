@@ -104,15 +104,13 @@ def part_of_labels(wildcards):
 def runs_on_labels(wildcards):
     """Runs that are measured on a part of the labels."""
     if wildcards.part in ZERO_SHOT:
-        return list(map(first_run, NETWORKS))
+        return runs_of_labels(ZERO_SHOT_MODELS)
     return runs_of_labels(CONFIG.labels.models or [REFERENCE, CONTROL])
 
 
 def runs_of_labels(models):
     """Runs of models on labels: the first of each, or all of them."""
-    runs = (
-        CONFIG.runs(*models) if CONFIG.labels.every_seed else map(first_run, models)
-    )
+    runs = CONFIG.runs(*models) if CONFIG.labels.every_seed else map(first_run, models)
     return list(dict.fromkeys(runs))
 
 

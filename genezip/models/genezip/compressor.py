@@ -52,8 +52,8 @@ class GeneZip:
         if network.shape.direction != self.direction:
             raise GenezipError(
                 f"{card.name} has a network of direction {network.shape.direction}, but "
-                f"{card.compressor} is of direction {self.direction}; ldarnet reads both "
-                "directions, and the other networks read forward"
+                f"{type(self).__name__} takes {self.direction}; open it with genezip.load, and "
+                "train networks of both directions as compressor ldarnet, others as another"
             )
         self.network = network.eval()
         self.card = card

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
-from genezip.alphabet import A_ID, ROWS_OF_IDS, SMALL_VOCABULARY, T_ID
+from genezip.alphabet import A_ID, MASK_ID, ROWS_OF_IDS, SMALL_VOCABULARY, T_ID
 from genezip.errors import GenezipError
 from genezip.models.hnet.architecture import GUIDED, Architecture, BoundKind, bound_kind
 from genezip.models.hnet.output import Output
@@ -77,11 +77,14 @@ class GeneZipNetwork(nn.Module):
         that no token count is read from the device: more padding, but no stall of the queue
     packed : whether the trunk runs on one row of all tokens of a batch instead of on rows
         padded to the longest (:mod:`genezip.models.layers.packing`); one more read from the device
+    protect_masked : whether every masked base is a token of its own (:meth:`Routing.protecting`)
     """
 
     segment: Mapping[str, int] = MappingProxyType({"cpu": 8192, "cuda": 65_536})
     fixed_capacity: bool = False
     packed: bool = False
+    protect_masked: bool = False
+    rows: Tensor | None
 
     def __init__(self, shape: Architecture) -> None:
         super().__init__()
@@ -281,6 +284,8 @@ class GeneZipNetwork(nn.Module):
         before = None if stage is None else stage.encoder
         encoded = self.encoders[s](x, before, segment, valid=valid)
         router = _router(self.routers[s])
+        if isinstance(router, GuidedRouter):
+            router.guide.protect_masked = self.protect_masked
         routing = router(
             encoded,
             valid,
@@ -288,7 +293,11 @@ class GeneZipNetwork(nn.Module):
             None if stage is None else stage.router,
             ids,
         )
+        guided = isinstance(router, GuidedRouter)  # whose guide protects masked bases
+        if self.protect_masked and ids is not None and forced is None and not guided:
+            routing = routing.protecting(ids == MASK_ID)
         fixed = self.fixed_capacity and stage is None and forced is None
+        fixed = fixed and not self.protect_masked  # whose tokens are beyond any limit
         kept = chunk(routing.boundary_mask, router.capacity(x.shape[1]) if fixed else None)
         output.routings.append(routing)
         output.chunks.append(kept)
@@ -317,9 +326,10 @@ class GeneZipNetwork(nn.Module):
         """
         before = None if stage is None else stage.before
         smooth = full_precision(inner)
-        if self.routers[s].smooths and inner.shape[1]:
+        router = _router(self.routers[s])
+        if isinstance(router, Router) and router.smooths and inner.shape[1]:
             prob = kept.select(routing.boundary_prob)
-            smooth = self.routers[s].smooth(inner, prob, kept.valid, before)
+            smooth = router.smooth(inner, prob, kept.valid, before)
         if before is None and str(s) in self.starts:
             before = full_precision(self.starts[str(s)]).expand(len(inner), -1)
         if stage is not None and smooth.shape[1]:

@@ -1,6 +1,7 @@
 """Windows in one padded batch through a network, with plain arrays as results."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
@@ -109,6 +110,38 @@ def masked_base(
     at = torch.as_tensor(positions, device=logits.device)
     here = logits[torch.arange(len(at), device=logits.device), at]
     return here.float().log_softmax(-1)[:, network.base_columns].cpu().numpy()
+
+
+@dataclass(frozen=True)
+class BasePrediction:
+    """Prediction of the bases of a sequence that may hold MASK, by a network of both directions.
+
+    ``log_prob``, float32 (L, 4), is the natural log of the probabilities of A, C, G and T at every
+    position, with which the other rows of the vocabulary share, as in :func:`masked_base`;
+    ``tokens`` is the number of tokens of the last stage.
+    """
+
+    log_prob: np.ndarray
+    tokens: int
+
+
+@torch.inference_mode()
+def _predicted(network: GeneZipNetwork, windows: Sequence[np.ndarray]) -> list[BasePrediction]:
+    ids, valid = padded(windows, network.embedding.device)
+    output = network(ids, valid)
+    log_prob = output.logits.float().log_softmax(-1)[..., network.base_columns].cpu().numpy()
+    tokens = output.token_positions()[1].sum(1).tolist()
+    found = zip(windows, log_prob, tokens, strict=True)
+    return [BasePrediction(one[: len(window)], count) for window, one, count in found]
+
+
+def predict_bases(
+    network: GeneZipNetwork, windows: Iterable[np.ndarray], batch: int
+) -> Iterator[BasePrediction]:
+    """Predict the bases of windows of any lengths (uint8 token ids) in batches, in fp32."""
+    waiting = iter(windows)
+    while together := list(islice(waiting, batch)):
+        yield from _predicted(network, together)
 
 
 def run(network: GeneZipNetwork, windows: Iterable[np.ndarray], batch: int) -> Iterator[Compressed]:

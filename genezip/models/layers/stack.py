@@ -70,10 +70,12 @@ class Block(nn.Module):
         self.norm_weight = nn.Parameter(torch.ones(self.width))
         self.mixer: Mamba2 | BiMamba2 | Attention
         both = shape.direction == "both"
-        if letter in "mM":
-            self.mixer = (BiMamba2 if both else Mamba2)(self.width, shape)
-        else:
+        if letter in "tT":
             self.mixer = Attention(self.width, *shape.attention(level), both)
+        elif both:
+            self.mixer = BiMamba2(self.width, shape)
+        else:
+            self.mixer = Mamba2(self.width, shape)
         self.mlp: SwiGLU | None = None
         if letter.isupper():
             self.mlp_norm_weight = nn.Parameter(torch.ones(self.width))

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Self, overload
+from typing import Any, Self, overload
 
 import numpy as np
 
@@ -54,6 +54,11 @@ class LDARNet(GeneZip):
         return model
 
     @property
+    def facts(self) -> dict[str, Any]:
+        """Those of GeneZip, and whether both strands are averaged, if they are."""
+        return {**super().facts, **({"both_strands": True} if self.both_strands else {})}
+
+    @property
     def causal(self) -> bool:
         """False: every result may depend on all bases of the sequence."""
         return False
@@ -64,9 +69,14 @@ class LDARNet(GeneZip):
         return "pseudo"
 
     def masked_log_prob(
-        self, sequences: Sequences, positions: Sequence[Sequence[int] | np.ndarray]
+        self,
+        sequences: Sequences,
+        positions: Sequence[Sequence[int] | np.ndarray],
+        together: bool = False,
     ) -> list[np.ndarray]:
         """Log-probabilities of A, C, G, T at masked positions, one position masked at a time.
+
+        With ``together`` all positions of a sequence are masked at once.
 
         The results are float32 arrays, shape (len(positions), 4), one per sequence, in natural
         logarithms. They sum to a little less than 1 over the four bases, since the vocabulary has
@@ -94,18 +104,18 @@ class LDARNet(GeneZip):
                     "bases; positions are 0-based"
                 )
             wanted.append(at)
-        found = self._masked(windows, wanted)
+        found = self._masked(windows, wanted, together)
         if self.both_strands:
             turned = [reverse_complement(ids) for ids in windows]
             mirrored = [len(ids) - 1 - at for ids, at in zip(windows, wanted, strict=True)]
-            others = self._masked(turned, mirrored)
+            others = self._masked(turned, mirrored, together)
             # complements of A, C, G, T are the columns from last to first
             pairs = zip(found, others, strict=True)
             found = [_mean_of_logs(one, other[:, ::-1]) for one, other in pairs]
         return found
 
     def _masked(
-        self, windows: Sequence[np.ndarray], positions: Sequence[np.ndarray]
+        self, windows: Sequence[np.ndarray], positions: Sequence[np.ndarray], together: bool
     ) -> list[np.ndarray]:
         """:meth:`masked_log_prob` of one strand."""
         jobs = [
@@ -118,7 +128,8 @@ class LDARNet(GeneZip):
         def copies() -> Iterator[np.ndarray]:
             for number, _, at in jobs:
                 copy = windows[number].copy()
-                copy[at] = MASK_ID
+                hidden = positions[number] if together else np.array([at])
+                copy[hidden[is_base(copy[hidden])]] = MASK_ID
                 yield copy
 
         found = [np.full((len(where), 4), np.nan, dtype=np.float32) for where in positions]

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
+from genezip.alphabet import MASK_ID
 from genezip.errors import GenezipError
 from genezip.models.routing.chunking import chunk
 from genezip.models.routing.fixed import UnlearnedRouter, position_hash
@@ -90,8 +91,10 @@ class Guide(nn.Module):
     So they are saved with a network, but neither counted nor trained. ``embedding``, (V, D), has
     the rows of the vocabulary; ``rows`` has the row of every id, or None where these are equal.
     ``encoder`` and ``router`` are modules of the layout, whose parameters become buffers.
+    ``protect_masked`` is that of the network: whether every masked base is a token of its own.
     """
 
+    protect_masked = False
     embedding: Tensor
     rows: Tensor | None
 
@@ -120,6 +123,8 @@ class Guide(nn.Module):
         rows = ids.long() if self.rows is None else self.rows[ids.long()]
         encoded = self.encoder(self.embedding[rows], valid=valid)
         routing: Routing = self.router(encoded, valid)
+        if self.protect_masked:
+            routing = routing.protecting(ids == MASK_ID)
         return routing.boundary_mask
 
 
@@ -186,4 +191,6 @@ class GuidedRouter(UnlearnedRouter):
         draw = content_hash(ids, valid, self.seed)
         if self.kind == RANDOM:
             return random_positions(mask, valid, draw)
-        return shuffled_chunks(mask, valid, draw, self.capacity(mask.shape[1]))
+        # protected tokens are beyond any limit
+        most = None if self.guide.protect_masked else self.capacity(mask.shape[1])
+        return shuffled_chunks(mask, valid, draw, most)

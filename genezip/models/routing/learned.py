@@ -6,7 +6,7 @@ published projection, which depends on the whole sequence, and ``causal``
 (:mod:`genezip.models.routing.bounds`), which can be streamed.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -43,6 +43,19 @@ class Routing:
     def bound_active(self) -> Tensor:
         """Whether the bounds changed the mask of each sequence (bool, shape (B,))."""
         return (self.provisional != self.boundary_mask).any(dim=1)
+
+    def protecting(self, masked: Tensor) -> "Routing":
+        """The routing in which tokens also begin at every masked position and after it.
+
+        ``masked`` is bool (B, L). The router counts as having chosen these tokens, so F of the
+        ratio loss counts all that is kept.
+        """
+        around = (masked | pad(masked[:, :-1], (1, 0))) & self.valid
+        return replace(
+            self,
+            provisional=self.provisional | around,
+            boundary_mask=self.boundary_mask | around,
+        )
 
 
 @dataclass(frozen=True)
