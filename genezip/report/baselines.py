@@ -7,6 +7,7 @@ on the paired difference in the file alone (:func:`verdict`).
 import textwrap
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import zip_longest
 from typing import Any, NamedTuple
 
@@ -84,15 +85,21 @@ class PartRows:
 
     def row(self, model: str, measure: Measure, against: str = "") -> dict[str, Any] | None:
         """The held-out row of a model, lowest seed; ``against`` picks a paired difference."""
-        frame = self.frame
-        chosen = frame[
-            (frame["model"] == model)
-            & (frame["metric"] == measure.metric + against)
-            & (frame["rule"] == measure.rule)
-            & (frame["split"] == "test")
-            & (frame["subset"] == self.subset)
-        ]
-        return records(chosen.sort_values("seed", kind="stable"))[0] if len(chosen) else None
+        return self._rows.get((model, measure.metric + against, measure.rule))
+
+    @cached_property
+    def _rows(self) -> dict[tuple[str, str, str], dict[str, Any]]:
+        """The held-out row with the lowest seed by model, metric and rule.
+
+        A page asks for hundreds of rows of a part.
+        """
+        if not len(self.frame):
+            return {}
+        held_out = (self.frame["split"] == "test") & (self.frame["subset"] == self.subset)
+        found: dict[tuple[str, str, str], dict[str, Any]] = {}
+        for row in records(self.frame[held_out].sort_values("seed", kind="stable")):
+            found.setdefault((row["model"], row["metric"], row["rule"]), row)
+        return found
 
     def number(self, model: str, measure: Measure, against: str = "") -> Number | None:
         """Value and interval of :meth:`row`; None where there is no value."""
