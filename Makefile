@@ -1,11 +1,11 @@
 # make demo   real DNA in, report out, about ten minutes on two cores
 # make test   all quick tests, five to six minutes
-# Other targets: venv, peers, lint, yeast, ecoli, bacteria, gue, check-all, generated, clean.
+# Other targets: venv, peers, lint, yeast, ecoli, bacteria, bacteria-full, ldarnet, gue, check-all, generated, clean.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help venv peers demo yeast ecoli bacteria gue test lint check-all generated clean
+.PHONY: help venv peers demo yeast ecoli bacteria bacteria-full ldarnet gue test lint check-all generated clean
 
 PYTHON_FOUND := $(firstword $(foreach name,python3.11 python3.12 python3.13 python3,$(shell command -v $(name))))
 PYTHON ?= $(PYTHON_FOUND)
@@ -77,6 +77,21 @@ bacteria: venv
 	snakemake --profile workflow/profiles/demo --directory runs/bacteria \
 	  --configfile config/config.yaml config/demo.yaml config/bacteria.yaml -- all
 	@echo "The report is runs/bacteria/results/report.html"
+
+# Scaling over sizes and budgets, the (2, 2) variant, knock-outs in 8,192 bp, latency to 1 Mb: at most
+# an hour.
+bacteria-full: venv
+	snakemake --profile workflow/profiles/demo --directory runs/$@ \
+	  --configfile config/config.yaml config/demo.yaml config/bacteria.yaml config/$@.yaml -- all
+	python benchmarks/latency.py --preset dnahnet-tiny --no-goals --input "real sequence" \
+	  --fasta runs/$@/resources/pieces.fa --threads 2 --out runs/$@/latency
+	@echo "The report is runs/$@/results/report.html, the latency runs/$@/latency/latency.svg"
+
+# LDARNet on the DNA of the demo: learned tokens beside as many evenly spaced and at random places.
+ldarnet: venv
+	snakemake --profile workflow/profiles/demo --directory runs/$@ \
+	  --configfile config/config.yaml config/demo.yaml config/$@.yaml -- all
+	@echo "The report is runs/$@/results/report.html"
 
 # The labelled sets of GUE with the models of the demo, some ten minutes.
 RUN := runs/demo/results/pretrain

@@ -5,7 +5,8 @@
     python benchmarks/latency.py --preset 70m --device cuda       # bf16 autocast
 
 Batch of one; GeneZip, its flat peer, H-Net at 3 bp per token, the U-Net and a flat model of
-equal size (:mod:`latency_models`), on a repeated snippet, as published, and on real sequence.
+equal size (:mod:`latency_models`), or dnaHNet, its fixed grid and its flat network, on a repeated
+snippet, as published, and on real sequence.
 The weights are random unless ``--model`` names a trained GeneZip. Writes ``latency.tsv``,
 ``latency.svg`` and ``latency.png``. On a CPU the goals follow (:mod:`latency_goals`), with the
 exit codes of :mod:`peers`. On a GPU the distance to the analytic floors is printed.
@@ -36,7 +37,7 @@ from genezip.artifacts.files import atomic_path
 from genezip.errors import GenezipError
 
 LENGTHS = tuple(2**power for power in range(10, 21))
-REPEATED, REAL = "repeated snippet", "real sequence"
+INPUTS = REPEATED, REAL = "repeated snippet", "real sequence"
 KILLED = -9  # what a process leaves that the system ended for lack of memory
 
 
@@ -48,6 +49,9 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--lengths", type=int, nargs="+", default=LENGTHS, help="bp")
     parser.add_argument("--max-length", type=int, help="leave out longer ones (bp)")
     parser.add_argument("--fasta", type=Path, help="real sequence; default: the demo's genome")
+    parser.add_argument(
+        "--input", choices=INPUTS, action="append", help="repeat for more; default: both"
+    )
     parser.add_argument("--model", help="trained GeneZip to take the preset's place")
     parser.add_argument("--bpt", type=float, default=GENEZIP_BPT, help="of untrained GeneZip")
     parser.add_argument("--seconds", type=float, default=10.0, help="for the repeats of a case")
@@ -72,7 +76,8 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
 def cases(args: argparse.Namespace, sequence: Path | None) -> Iterator[Case]:
     """Every model on every input at every length; the model changes last."""
     for role in contenders(args.preset, args.bpt, args.model):
-        for kind, path in ((REPEATED, None), (REAL, sequence)):
+        for kind in args.input or INPUTS:
+            path = sequence if kind == REAL else None
             for length in args.lengths:
                 yield Case(
                     preset=args.preset, role=role, input=kind, length=length,

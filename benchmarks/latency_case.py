@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 from allocator import malloc_settings
-from latency_models import Contender, family, hold_to, layout, preset
+from latency_models import Contender, dnahnet_family, family, hold_to, layout, preset
 from peak import peak_bytes
 from torch import Tensor
 
@@ -30,7 +30,8 @@ from genezip.models.pretrained import load_card
 WARM_UPS, REPEATS, FEWEST = 5, 20, 3
 RULE = (
     f"{WARM_UPS} warm-ups and {REPEATS} repeats; warming up ends early after a quarter of the "
-    f"seconds of a case, repeating after all of them, but not before 1 and {FEWEST}"
+    f"seconds of a case, repeating after all of them, but not before 1 and {FEWEST}; a first pass "
+    "that takes longer than all of them is the only one"
 )
 OUT_OF_MEMORY = "out of memory"
 
@@ -72,7 +73,7 @@ class Case:
 
     Attributes
     ----------
-    preset : ``tiny``, ``70m`` or ``636m``
+    preset : one of :data:`latency_models.PRESETS`
     role : which member of the family (:class:`latency_models.Contender`)
     input : ``repeated snippet`` or ``real sequence``
     length : bp
@@ -102,7 +103,9 @@ class Case:
 
 def contenders(name: str, bpt: float, model: str | None) -> dict[str, Contender]:
     """The family of a preset, or of the trained model that takes its place."""
-    if model is None:
+    if name.startswith("dnahnet"):
+        members = dnahnet_family(name, model)
+    elif model is None:
         members = family(f"GeneZip-{name}", preset(name), bpt)
     else:
         card = load_card(model)
@@ -132,9 +135,12 @@ def input_ids(case: Case) -> Tensor:
 def timed(run: Callable[[], float], seconds: float) -> tuple[int, list[float]]:
     """Number of warm-ups, and the seconds of every repeat, by :data:`RULE`."""
     began = time.perf_counter()
-    warm_ups = 0
+    first = run()
+    if first > seconds:
+        return 0, [first]
+    warm_ups = 1
     times: list[float] = []
-    while warm_ups < 1 or (warm_ups < WARM_UPS and time.perf_counter() - began < seconds / 4):
+    while warm_ups < WARM_UPS and time.perf_counter() - began < seconds / 4:
         run()
         warm_ups += 1
     while len(times) < FEWEST or (len(times) < REPEATS and time.perf_counter() - began < seconds):
@@ -211,7 +217,7 @@ def timed_row(
         **row,
         "median_ms": 1000 * statistics.median(times),
         "mean_ms": 1000 * statistics.fmean(times),
-        "sd_ms": 1000 * statistics.stdev(times),
+        "sd_ms": 1000 * statistics.stdev(times) if len(times) > 1 else None,
         "warm_ups": warm_ups,
         "repeats": len(times),
         "peak_mb": peak() / 1e6,

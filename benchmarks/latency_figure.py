@@ -17,6 +17,8 @@ PANELS = (("median_ms", "time of one forward pass"), ("peak_mb", "peak memory"))
 # the reference and the control of the page's palette are GeneZip and its flat peer
 LOOKS = {
     "genezip": ("#6A1FA0", "o", True),
+    "dnahnet": ("#6A1FA0", "o", True),
+    "fixed": ("#8C2D04", "^", True),
     "flat": ("#111111", "o", False),
     "hnet": ("#00606B", "v", True),
     "unet": ("#8C2D04", "^", True),

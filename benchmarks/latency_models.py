@@ -5,25 +5,32 @@ width (for the 70M preset this is Mamba2-84M), H-Net at 3 bp per token, the auto
 U-Net of strides 8 and 16, and flat Mamba-2 with the parameters of GeneZip. All are
 architectures of one network and run through the same code in the same segments.
 
+Presets ``dnahnet-...`` are compared with their fixed grid and their flat network of as many
+operations per base instead.
+
 An untrained router keeps a quarter or more of all positions, a trained one about one in
 twelve per stage. Untrained models are therefore held to a token rate by the paper's own
 projection (Eq. 10-11) with its floor and ceiling both at the target: the most probable
 positions become tokens, so content decides where and the target decides how many.
 """
 
+import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from genezip.models.hnet.architecture import Architecture, load_architecture
+from genezip.models.hnet.flops import flops
 from genezip.models.hnet.network import GeneZipNetwork, build
 from genezip.models.pretrained import load_network
 from genezip.models.routing.learned import Router, SequenceBound
 
 ROOT = Path(__file__).resolve().parents[1]
-PRESETS = ("tiny", "70m", "636m")
+PRESETS = ("tiny", "70m", "636m", "dnahnet-tiny", "dnahnet-small")
 GENEZIP_BPT = 137.6  # published for GeneZip-70M at 12.8 kb; sqrt(137.6) = 11.7 per stage
 HNET_BPT = 3.0
 UNET_STRIDES = (8, 16)
@@ -35,7 +42,8 @@ class Contender:
 
     Attributes
     ----------
-    role : ``genezip``, ``flat``, ``hnet``, ``unet`` or ``flat-equal``
+    role : ``genezip``, ``flat``, ``hnet``, ``unet`` or ``flat-equal``; of dnaHNet ``dnahnet``,
+        ``fixed`` or ``flat``
     name : as the table and the figure call it
     shape : its architecture
     bpt : bases per token that its learned routers are held to; None leaves them free
@@ -53,7 +61,7 @@ class Contender:
         """What decides on tokens, in words, for the table."""
         if self.shape.n_stages == 0:
             return "every base is a token"
-        if self.shape.marks_end:
+        if not self.shape.learns_routing:
             return "blocks of " + " x ".join(str(stride) for stride in self.shape.stride)
         if self.folder:
             return f"trained weights, bound {self.shape.bound}"
@@ -66,8 +74,8 @@ class Contender:
 
 
 def preset(name: str) -> Architecture:
-    """The layout of the preset ``genezip-<name>``."""
-    return load_architecture(f"genezip-{name}")
+    """The layout of a preset, whose ``genezip-`` may be left out."""
+    return load_architecture(name if name.startswith("dnahnet") else f"genezip-{name}")
 
 
 def family(
@@ -99,6 +107,18 @@ def family(
     ]
 
 
+def dnahnet_family(preset: str, folder: str | None = None) -> list[Contender]:
+    """A dnaHNet preset, its fixed grid and its flat network, in drawing order."""
+    learned, fixed, plain = (load_architecture(f"{preset}{end}") for end in ("", "-fixed", "-flat"))
+    bpt = None if folder else math.prod(learned.stage_bpt)
+    free = replace(learned, bound="sequence", max_chunk=None, burst=None, rate=None)
+    return [
+        Contender("dnahnet", preset, learned if folder else free, bpt, folder),
+        Contender("fixed", f"{preset}-fixed", fixed),
+        Contender("flat", f"{preset}-flat", plain),
+    ]
+
+
 def flat(shape: Architecture, layers: int) -> Architecture:
     """Mamba-2 without stages: ``layers`` layers at the trunk's width, one token per base."""
     return replace(
@@ -126,7 +146,10 @@ def equal_layers(shape: Architecture) -> int:
 
 
 def layout(shape: Architecture) -> str:
-    """Layers x width from outside to inside, as ``2x512 [2x512 [15x768] 2x512] 2x512``."""
+    """Layers x width from outside to inside, as ``2x512 [2x512 [15x768] 2x512] 2x512``.
+
+    Layouts with letters stand in place of a number of Mamba-2 layers.
+    """
     text = f"{shape.trunk_layers}x{shape.d_model[-1]}"
     for s in reversed(range(shape.n_stages)):
         width = shape.d_model[s]
@@ -135,49 +158,34 @@ def layout(shape: Architecture) -> str:
 
 
 def hold_to(network: GeneZipNetwork, length: int, bpt: float | None) -> None:
-    """Let every learned router keep exactly one position in bpt^(1/S), at least one."""
+    """Let every learned router keep exactly its share of the target, at least one token."""
     if bpt is None:
         return
-    stages = network.shape.n_stages
-    for s, router in enumerate(network.routers):
+    kept = held_tokens(network.shape, length, bpt)
+    for router, tokens in zip(network.routers, kept, strict=True):
         if isinstance(router, Router):
-            tokens = max(1, round(length / bpt ** ((s + 1) / stages)))
             router.bound = SequenceBound(tokens, tokens)
 
 
+def held_tokens(shape: Architecture, length: int, bpt: float) -> list[int]:
+    """Tokens of each stage at a target of bases per token, which the stages share."""
+    shares = itertools.accumulate(shape.stage_shares)
+    return [max(1, round(length / bpt**share)) for share in shares]
+
+
 def operations(shape: Architecture, length: int, tokens: Sequence[int]) -> float:
-    """Floating-point operations of one forward pass over one sequence.
+    """Floating-point operations of one forward pass over one sequence, of matrix products only.
 
-    A multiply-add is two. Counted are the matrix products and the convolution, per position
-    and layer at width d, with di = expand d, h = di / headdim, n = d_state, and Q = ssd_chunk
-    or all positions, if fewer:
-
-    - in-projection 2 d (2 di + 2 n + h), out-projection 2 di d, convolution
-      2 taps (di + 2 n);
-    - scan: C B^T 2 Q n, its product with the inputs 2 Q di, states in and out 4 n di.
-
-    A stage adds 4 d^2 for q and k of a learned router and 2 d^2 for the residual map; the
-    head is 2 d vocab per base. A level of ``encoder + decoder`` (or trunk) layers runs them
-    at each of its positions: all bases at stage 0, then the tokens of the stage before.
-    Norms, gates, sorting and the traffic of memory are not counted, so a ratio of these
-    numbers says what a speed-up cannot much exceed, not what it will be.
+    They are those of :func:`genezip.models.hnet.flops.flops`. Convolutions, norms, gates, sorting
+    and the traffic of memory are not counted, so a ratio of these numbers says what a speed-up
+    cannot much exceed, not what it will be.
 
     Parameters
     ----------
     length : bases
     tokens : tokens kept by each stage, outermost first
     """
-    positions = [length, *tokens]
-    total = 2.0 * shape.d_model[0] * shape.vocab_size * length
-
-    def layers(number: int, s: int) -> float:
-        return positions[s] * number * _layer(shape, shape.d_model[s], positions[s])
-
-    for s in range(shape.n_stages):
-        width = shape.d_model[s]
-        total += layers(len(shape.letters(s)), s)
-        total += positions[s] * (6 if shape.router[s] == "learned" else 2) * width**2
-    return total + layers(len(shape.letters(shape.n_stages)), shape.n_stages)
+    return float(flops(shape, np.array([length]), np.array([tokens], dtype=np.int64))[0])
 
 
 def expected_tokens(contender: Contender, length: int) -> list[int]:
@@ -185,17 +193,7 @@ def expected_tokens(contender: Contender, length: int) -> list[int]:
     if contender.shape.marks_end:
         first, second = (int(stride or 1) for stride in contender.shape.stride)
         return [length // first, length // first // second]
-    stages, bpt = contender.shape.n_stages, contender.bpt or 1.0
-    return [max(1, round(length / bpt ** ((s + 1) / stages))) for s in range(stages)]
-
-
-def _layer(shape: Architecture, width: int, positions: int) -> float:
-    inner, state = shape.expand * width, shape.d_state
-    chunk = min(shape.ssd_chunk, positions)
-    projections = 2 * width * (2 * inner + 2 * state + inner // shape.headdim) + 2 * inner * width
-    convolution = 2 * shape.d_conv * (inner + 2 * state)
-    scan = 2 * chunk * state + 2 * chunk * inner + 4 * state * inner
-    return float(projections + convolution + scan)
+    return held_tokens(contender.shape, length, contender.bpt or 1.0)
 
 
 def _flat_name(shape: Architecture) -> str:

@@ -2,7 +2,8 @@
 
 There is one tokenizer: it ignores soft-masking, and N (with every other IUPAC ambiguity code) has
 a single id in training and at inference. The id space is that of the published models (12 rows):
-pad 0, A C G T = 3 4 5 6, and N = 7, the row that published pretraining used for N.
+pad 0, A C G T = 3 4 5 6, and N = 7, the row that published pretraining used for N. A masked
+language model also reads MASK = 8, which is no letter of a sequence.
 """
 
 from typing import Any, SupportsBytes
@@ -19,8 +20,16 @@ ACCEPTED = "str, bytes, bytearray, a Biopython Seq or SeqRecord, or a uint8 arra
 VOCAB_SIZE = 12
 PAD_ID = 0
 A_ID, C_ID, G_ID, T_ID, N_ID = 3, 4, 5, 6, 7
+MASK_ID = 8
 
 BASES = b"ACGT"
+
+# A vocabulary without unused rows, that of LDARNet: rows of the embedding in the order of these
+# ids. ROWS_OF_IDS has the row of every id; ids that no sequence has are padding.
+SMALL_VOCABULARY = (A_ID, C_ID, G_ID, T_ID, N_ID, MASK_ID, PAD_ID)
+ROWS_OF_IDS = tuple(
+    SMALL_VOCABULARY.index(i if i in SMALL_VOCABULARY else PAD_ID) for i in range(VOCAB_SIZE)
+)
 _IUPAC = b"RYSWKMBDHVN"
 
 _IDS = np.zeros(256, dtype=np.uint8)  # 0 marks a letter that is not a base

@@ -250,7 +250,7 @@ def test_every_kind_of_network_has_the_keys_of_one(load) -> None:  # type: ignor
         ),
         (
             {"compressor": "zip"},
-            r"'models\.x': compressor must be one of genezip, dnahnet, fixed, bpe",
+            r"'models\.x': compressor must be one of genezip, dnahnet, ldarnet, fixed, bpe",
         ),
         ({"stride": 6}, r"key 'models\.x\.architecture' is missing"),
         ({"compressor": "bpe", "corpus": "other"}, r"models\.x\.corpus names 'other'"),

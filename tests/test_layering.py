@@ -53,7 +53,7 @@ LAYERS = {
     ),
     "evaluation": (
         {"artifacts", "config", "formats", "genome", "corpus", "models", "inference", "metrics"},
-        NUMBERS | {"sklearn", "numba"},
+        NUMBERS | {"sklearn", "numba", "Bio"},
     ),
     "tasks": (
         {"artifacts", "config", "formats", "download", "genome", "corpus", "metrics"}

@@ -1,7 +1,8 @@
 """The score table: one row is one score, with its interval and what it was measured on.
 
-There are three kinds of file: scores of held-out DNA (:data:`DNA_SCORES`), scores of tasks
-(:data:`TASK_SCORES`), and these beside published numbers (:data:`COMPARED_SCORES`). The columns of
+There are four kinds of file: scores of held-out DNA (:data:`DNA_SCORES`), boundaries at sites
+beside their controls (:data:`ALIGNMENT_SCORES`), scores of tasks (:data:`TASK_SCORES`), and these
+beside published numbers (:data:`COMPARED_SCORES`). The columns of
 :data:`SHARED` mean the same in all of them. Other columns belong to one kind, because ``unit`` has
 two meanings: for held-out DNA it is what ``n`` counts, for a task what the bootstrap resamples.
 Likewise ``units`` of a task are all that are resampled, while ``blocks`` of held-out DNA are only
@@ -25,7 +26,8 @@ Row = dict[str, Any]
 
 SHARED = (
     "model",  # model, router, comparator or baseline; CORPUS, EXAMPLES and LABELS hold facts
-    # compression, comparison, markov, repeats, codon_phase; eqtl, etgp, cmp, ...; a part of labels
+    # compression, comparison, markov, repeats, codon_phase, alignment, masked, scaling; eqtl, etgp,
+    # cmp, ...; a part of labels
     "task",
     "subset",  # all, n_le_5pct, a GC tertile, a repeat class; of a task a tissue or cell type
     "split",  # train, valid or test; valid100: the first 100 validation maps
@@ -41,6 +43,7 @@ SHARED = (
 """Columns of every score file."""
 _WHOLE = {"n", "seed", "blocks", "positives", "units"}
 _REAL = {"value", "ci_low", "ci_high", "paper", "difference"}
+_REAL |= {"near", "elsewhere", "p", "q", "auprc_chance"}
 
 CORPUS = "corpus"  # model of rows that count the DNA itself
 EXAMPLES = "examples"  # model of rows that count the examples of a task
@@ -52,10 +55,13 @@ SOLVED = "solved by "
 """Prefix of the note in rows of a set that a trivial baseline solves, before its name and why."""
 FLOOR_SHARE = "floor_forced_share"
 """Metric of labelled sequences: share of the test rows in which the floor made any base a token."""
+BPT_BEFORE, BPT_AFTER = "bpt_before_tuning", "bpt"
+"""Metrics of a fine-tuned network: bases per token of test examples, before and after."""
 MEASURED, PAPER = "measured", "paper"  # values of origin
 MEAN = "mean"  # subset of the mean over all subsets of a task
 AGAINST_BASELINE = "_minus_best_baseline"  # metric suffix: paired difference from the best baseline
 AGAINST_CONTROL = "_minus_control"  # metric suffix: paired difference from the control
+AGAINST_UNTRAINED = "_minus_untrained"  # metric suffix: paired difference from random weights
 GC_TERTILES = ("gc_tertile_1", "gc_tertile_2", "gc_tertile_3")
 """Subsets of the bases by the GC content around them, from low to high."""
 GC_TERTILE_MEAN = "gc_tertile_mean"  # subset of the mean over the GC tertiles
@@ -66,6 +72,9 @@ SHIFTED = "_shifted"  # metric suffix: the same after random shifts of the repea
 SHUFFLED = "_shuffled_dna"  # metric suffix: the same on DNA with shuffled dinucleotides
 P_VALUE = "_p"  # metric suffix: p of the value against random shifts
 CODON_PHASE = "codon_phase"  # task of boundaries along genes
+ALIGNMENT = "alignment"  # task of boundaries at sites of genes
+SITE_CONTROLS = ("decoys", "kmers", "shuffled")
+"""Controls of a site: the same dinucleotide, the same composition, shuffled surroundings."""
 CODON_POSITIONS = ("codon_1", "codon_2", "codon_3")  # regions of these rows
 PUBLISHED_DNAHNET = "dnaHNet (3,2)"  # model of their published rates, whose source is PAPER
 KNOCK_OUT, WILD_TYPE, LIKELIHOOD = "knock_out", "wild_type", "likelihood"
@@ -95,6 +104,12 @@ class Metric:
     PRIOR_STRENGTH = "prior_strength"  # of a Markov order
     VALIDATION_BITS = "validation_bits_per_base"  # of a Markov order, on validation windows
     BEST_ORDER = "best_order"  # the one with fewest of these bits
+    MASK_BITS = "mask_bits"  # bits per base at MASK
+    CHOSEN_BITS = "chosen_bits"  # of all bases that are to be predicted, kept ones included
+    MASK_ACCURACY, CHOSEN_ACCURACY = "mask_accuracy", "chosen_accuracy"  # of the same bases
+    MASK_BITS_DIFFERENCE = "mask_bits_difference"  # paired
+    BEST_WIDTH = "best_width"  # bases on each side with fewest bits on validation windows
+    MASKED_BPT = "masked_bpt"  # bases per token of masked windows
     BPT = "bpt"
     EXPECTED_BPT = "expected_bpt"  # what the targets imply for the DNA at hand
     TARGET_BPT = "target_bpt"  # target of a region class
@@ -114,6 +129,11 @@ class Metric:
     PERIOD3_AMPLITUDE = "period3_amplitude"  # of the boundary rate along codons, pooled over genes
     PERIOD3_POWER = "period3_power"  # share of the Fourier power near 1/3 that is at 1/3
     PHASE_LOCK = "phase_lock"  # mean resultant length of the codon phases of genes
+    PARAMETERS = "parameters"
+    TRAINING_BASES = "training_bases"
+    OPERATIONS = "operations_per_base"  # floating-point operations of a forward pass
+    TRAINING_OPERATIONS = "training_operations"  # three forward passes of every base read
+    PPL_EXPONENT = "ppl_exponent"  # k of perplexity ~ training_operations ** -k
 
 
 def under_bound(name: str, bound: str) -> str:
@@ -172,6 +192,17 @@ def markov_order(name: str) -> int | None:
 def cell(value: SupportsFloat) -> float | None:
     """A number, or None for an empty cell where it is not finite."""
     return float(value) if math.isfinite(value) else None
+
+
+MASKED = "masked"
+"""Task of the prediction of masked bases."""
+TWO_SIDED, VISIBLE, WINDOW_GC = "two_sided", "two_sided_visible", "window_gc"
+"""Models that count: the best two-sided Markov model, one without masks, the GC content."""
+
+
+def two_sided_name(width: int) -> str:
+    """Name of the two-sided Markov model with so many bases on each side."""
+    return f"{TWO_SIDED}{width}"
 
 
 @dataclass(frozen=True)
@@ -243,6 +274,36 @@ DNA_SCORES = ScoreTable(
     again="evaluate again",
 )
 """Scores of held-out DNA: compression, comparisons, Markov models, repeats."""
+
+_OF_CONTROL = ("n", "value", "difference", "difference_low", "difference_high", "p", "q")
+_OF_DETECTOR = tuple(f"{name}{end}" for name in ("auroc", "auprc") for end in ("", "_low", "_high"))
+_WHOLE |= {"found", *(f"{control}_n" for control in SITE_CONTROLS)}
+_REAL |= {*_OF_DETECTOR}
+_REAL |= {f"{control}_{name}" for control in SITE_CONTROLS for name in _OF_CONTROL[1:]}
+
+ALIGNMENT_SCORES = ScoreTable(
+    (
+        "model",
+        "task",
+        "subset",  # kind of site
+        "split",
+        "strand",  # + read along the strand of the site, - against it
+        "signal",  # probability, or boundary (0 or 1) of a system without probabilities
+        "metric",  # enrichment: mean signal within 2 bases of the sites over that elsewhere
+        *("value", "ci_low", "ci_high"),
+        "n",  # sites that were read
+        "found",  # sites in the split
+        *("near", "elsewhere"),  # the two means
+        *("p", "q"),  # against circular shifts; q over kinds and strands (Benjamini-Hochberg)
+        # of each control: windows, enrichment, that of the sites minus it, p of Mann-Whitney
+        *(f"{control}_{name}" for control in SITE_CONTROLS for name in _OF_CONTROL),
+        *_OF_DETECTOR,  # the signal as a detector of the sites
+        "auprc_chance",
+        *("unit", "blocks", "note", "seed", "scale", "source"),  # as of DNA_SCORES
+    ),
+    again="measure the alignment again",
+)
+"""Boundaries at sites of genes; controls stand in the row of the sites."""
 
 TASK_SCORES = ScoreTable(
     (

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from genezip.cli import options
+from genezip.cli import boundaries, options
 from genezip.cli.use import heldout
 
 logger = logging.getLogger(__name__)
@@ -207,6 +207,46 @@ def compression(
 
 
 @app.command()
+def scaling(
+    compressed: options.CompressedFiles,
+    model: Annotated[
+        list[Path], typer.Option(help="Folder of a model with such a file; repeat for more.")
+    ],
+    scores: Annotated[Path, typer.Option(help="Scores of `evaluate compression`.")],
+    scale: options.Scale,
+    out: options.Scores,
+) -> None:
+    """Perplexity against the operations of training, and its exponent by kind of network.
+
+    Rows whose source is paper are the published exponents.
+
+    \b
+    Example:
+      genezip evaluate scaling --compressed a.parquet --model a \\
+        --compressed b.parquet --model b --scores compression.tsv --scale demo --out scaling.tsv
+    """
+    from genezip.artifacts.scores import DNA_SCORES
+    from genezip.errors import GenezipError
+    from genezip.evaluation.scaling import scaling_rows, scaling_run
+    from genezip.inference.table import read_compressed
+    from genezip.models.pretrained import load_card
+
+    files = {(one.name, one.seed): one for one in map(read_compressed, compressed)}
+    runs = []
+    for folder in model:
+        card = load_card(folder)
+        if (card.name, card.seed) not in files:
+            raise GenezipError(
+                f"no --compressed file is of {card.name}, seed {card.seed}, the model of {folder}; "
+                "name its file"
+            )
+        runs.append(scaling_run(card, files[card.name, card.seed]))
+    table = DNA_SCORES.read(scores)
+    kinds = [one for one in table["source"].dropna().unique() if one != "paper"]
+    DNA_SCORES.write(out, scaling_rows(runs, table, scale, kinds[0]))
+
+
+@app.command()
 def repeats(
     compressed: options.CompressedFiles,
     source: options.Source,
@@ -281,67 +321,120 @@ def locus(
 
 
 @app.command()
-def codon_phase(
-    model: options.Model,
-    source: options.Source,
-    out: options.Scores,
-    profile: Annotated[
-        Path, typer.Option(help="Rates around start and stop codons to write (TSV).")
+def matched(
+    model: Annotated[
+        list[str],
+        typer.Option(help="Model folder of a control or of its guide; repeat for more."),
     ],
+    corpus: options.Corpus,
+    out: Annotated[Path, typer.Option(help="Tokens and operations of every arm to write (TSV).")],
     scale: options.Scale,
-    organism: Annotated[
-        list[str] | None,
-        typer.Option(help="Organism of the source; repeat for more. Default: all annotated ones."),
-    ] = None,
-    split: Annotated[
-        str | None,
-        typer.Option(help="train, valid or test DNA only; default: train and test apart."),
-    ] = None,
-    genes: Annotated[int, typer.Option(help="Genes read of each organism and split.", min=1)] = 500,
-    flank: Annotated[int, typer.Option(help="Bases before and after a gene.", min=60)] = 192,
-    windows: Annotated[int, typer.Option(help="Long windows, for the features.", min=0)] = 5,
-    window_bp: Annotated[int, typer.Option(help="Bases of a long window.", min=100)] = 49_152,
-    shifts: Annotated[int, typer.Option(help="Random shifts for the p-values.", min=1)] = 999,
-    bootstrap: options.Bootstrap = 4000,
-    seed: Annotated[int, typer.Option(help="Seed of sample, shifts and bootstrap.")] = 0,
-    genetic_code: Annotated[
-        int, typer.Option(help="NCBI genetic code of a source of one genome.")
-    ] = 1,
-    bound: options.Bound = None,
+    split: Annotated[str, typer.Option(help="Windows of train, valid or test DNA.")] = "test",
+    bp: Annotated[int, typer.Option(help="Bases at most, in evenly spaced windows.")] = 262_144,
     threads: options.Threads = 1,
 ) -> None:
-    """Token boundaries along codons: period 3, phase over genes, start and stop.
+    """Tokens and operations of guided controls beside those of their guides.
 
-    Every coding sequence in frame is read in its direction and against it. The
-    controls are shifted boundaries (p-values) and DNA of shuffled dinucleotides.
-    Rows whose source is paper are the published rates of dnaHNet.
+    An arm whose tokens or operations differ by more than 1 % from those of its
+    guide is refused.
 
     \b
     Example:
-      genezip evaluate codon-phase --model mine \\
-        --source resources/source.json --organism bsubtilis \\
-        --scale demo --out codon_phase.tsv --profile profile.tsv
+      genezip evaluate matched --model learned --model even \\
+        --corpus corpus/manifest.json --scale demo --out matched.tsv
     """
-    import pandas as pd
     import torch
 
-    from genezip.artifacts.scores import DNA_SCORES
     from genezip.artifacts.tables import write_tsv
-    from genezip.evaluation.genes.codon_phase import PhaseSettings, published_rows
-    from genezip.evaluation.genes.codon_phase import codon_phase as measured
-    from genezip.evaluation.genes.gene_windows import WindowSettings, chosen_organisms, read_windows
+    from genezip.corpus.corpus import CorpusReader
+    from genezip.errors import GenezipError
+    from genezip.evaluation.controls import matched_rows
+    from genezip.evaluation.windows import spaced_windows
+    from genezip.models import load
+    from genezip.models.genezip.compressor import GeneZip
+
+    torch.set_num_threads(threads)
+    opened = [load(one) for one in model]
+    for one in opened:
+        if not isinstance(one, GeneZip):
+            raise GenezipError(f"{one.name} is no trained network; name networks alone")
+    windows = [window.ids for window in spaced_windows(CorpusReader(corpus), split, bp)]
+    write_tsv(out, matched_rows(opened, windows, split, scale))
+
+
+@app.command()
+def masked_markov(
+    corpus: options.Corpus,
+    source: options.Source,
+    out: options.Scores,
+    windows: Annotated[Path, typer.Option(help="Sums per window to write, for `masked`.")],
+    scale: options.Scale,
+    settings: Annotated[str | None, options.section("masked")] = None,
+) -> None:
+    """Bits per masked base of two-sided Markov models and GC content.
+
+    They predict the same bases as the networks of `evaluate masked`.
+
+    \b
+    Example:
+      genezip evaluate masked-markov --corpus corpus/manifest.json \\
+        --source resources/source.json --scale demo --out markov.tsv \\
+        --windows markov.parquet
+    """
+    from genezip import config
+    from genezip.artifacts.scores import DNA_SCORES
+    from genezip.corpus.corpus import CorpusReader
+    from genezip.evaluation.masked import scores
     from genezip.genome.sources.source import Source
+
+    reader, opened = CorpusReader(corpus), Source.load(source)
+    held_out = scores.masked_windows(reader, config.settings(config.MaskedBases, settings))
+    found = scores.score_markov(reader, opened.assembly(), held_out)
+    DNA_SCORES.write(out, scores.markov_rows(found, held_out, scale, opened.kind))
+    scores.write_markov_windows(windows, found, held_out)
+
+
+@app.command()
+def masked(
+    model: options.Model,
+    corpus: options.Corpus,
+    out: options.Scores,
+    scale: options.Scale,
+    markov: Annotated[
+        Path | None, typer.Option(help="Windows of `evaluate masked-markov`, to compare with.")
+    ] = None,
+    settings: Annotated[str | None, options.section("masked")] = None,
+    threads: options.Threads = 1,
+) -> None:
+    """Bits per masked base of a bidirectional network, and its tokens with and without masks.
+
+    The number is mask_bits: bits per base where the network sees MASK. All masks
+    of a window are predicted at once.
+
+    \b
+    Example:
+      genezip evaluate masked --model mine --corpus corpus/manifest.json \\
+        --markov markov.parquet --scale demo --out masked.tsv
+    """
+    import torch
+
+    from genezip import config
+    from genezip.artifacts.scores import DNA_SCORES
+    from genezip.corpus.corpus import CorpusReader
+    from genezip.evaluation.masked import scores
     from genezip.models import load
 
     torch.set_num_threads(threads)
-    opened, compressor = Source.load(source), load(model, bound=bound)
-    chosen = chosen_organisms(opened, organism, genetic_code)
-    read = WindowSettings(genes, flank, windows, window_bp, seed)
-    settings = PhaseSettings(shifts, bootstrap, seed)
-    found = [
-        measured(compressor, one, settings, scale, opened.kind)
-        for one in read_windows(opened, chosen, read, split)
-    ]
-    rows = [row for one in found for row in one.rows]
-    DNA_SCORES.write(out, [*rows, *published_rows(scale)])
-    write_tsv(profile, pd.concat([one.profile for one in found], ignore_index=True))
+    chosen = config.settings(config.MaskedBases, settings)
+    compressor = load(model, chosen.device)
+    network, name = scores.bidirectional(compressor), compressor.name
+    reader = CorpusReader(corpus)
+    held_out = scores.masked_windows(reader, chosen)
+    counted = None if markov is None else scores.read_two_sided(markov, held_out)
+    found = scores.score_network(network, name, held_out)
+    seed, kind = compressor.metadata.get("seed"), reader.manifest["source"]
+    DNA_SCORES.write(out, scores.network_rows(found, held_out, counted, name, seed, scale, kind))
+
+
+app.command()(boundaries.codon_phase)
+app.command()(boundaries.alignment)

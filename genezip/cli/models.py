@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -165,6 +165,9 @@ def import_weights(
             "Default: transcript-balanced, base 32."
         ),
     ] = None,
+    compressor: Annotated[
+        Literal["genezip", "ldarnet"], typer.Option(help="Whose release the weights are of.")
+    ] = "genezip",
 ) -> None:
     """Read weights of the authors' release into a model folder, checking every tensor.
 
@@ -173,8 +176,17 @@ def import_weights(
       genezip weights import pytorch_model.bin --out published
     """
     from genezip import config
+    from genezip.errors import GenezipError
     from genezip.models.genezip.release import import_release
+    from genezip.models.ldarnet import release as ldarnet
 
+    if compressor == "ldarnet":
+        if region_preset is not None:
+            raise GenezipError("LDARNet has one target for all bases; leave --region-preset out")
+        card = ldarnet.import_release(source, out, name)
+        widths = ", ".join(map(str, card.architecture.d_model))
+        typer.echo(f"{card.name} in {out}: widths {widths}; targets: {card.training['targets']}")
+        return
     targets = None
     if region_preset is not None:
         targets = config.region_preset(region_preset).target_bpt()

@@ -29,8 +29,12 @@ def pretrain(
     init_from: Annotated[
         Path | None, typer.Option(help="Model folder with the initial weights.")
     ] = None,
+    guide: Annotated[
+        Path | None,
+        typer.Option(help="Model folder whose tokens a guided router rearranges."),
+    ] = None,
     compressor: Annotated[
-        Literal["genezip", "dnahnet"],
+        Literal["genezip", "dnahnet", "ldarnet"],
         typer.Option(help="Kind of network, which is written to config.json."),
     ] = "genezip",
     stage_bpt: Annotated[
@@ -72,6 +76,7 @@ def pretrain(
                 name=name,
                 scale=scale,
                 init_from=init_from,
+                guide=guide,
                 compressor=compressor,
                 stage_bpt=stage_bpt or (),
             )

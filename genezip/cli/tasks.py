@@ -38,6 +38,10 @@ Models = Annotated[
     list[str] | None,
     typer.Option("--model", help="Model folder, hub id or system; repeat for more."),
 ]
+Untrained = Annotated[
+    list[str] | None,
+    typer.Option(help="Model folder whose network is also measured before training; repeatable."),
+]
 PredictionsFile = Annotated[
     Path, typer.Option("--predictions", help="Parquet of predictions to write.")
 ]
@@ -102,15 +106,16 @@ def fetch_labels(
     from genezip.genome.sources.source import Source
     from genezip.tasks.label_files import PublicLabels, fetch_labels
 
-    parts = config.settings(config.Labels, settings).tasks
+    chosen = config.settings(config.Labels, settings)
+    parts, sets = chosen.tasks, chosen.sets
     genome = None if source is None or plan else Source.load(source)
     table, fetched = options.sources_table(sources), options.fetched_folder(fetched)
     public = PublicLabels(table, out.parent / "downloads", genome, fetched)
     if plan:
-        for line in public.plan(parts).lines():
+        for line in public.plan(parts, sets).lines():
             typer.echo(line)
         return
-    fetch_labels(options.mirror_folder(mirror), parts, out, public, genome)
+    fetch_labels(options.mirror_folder(mirror), parts, out, public, genome, sets)
 
 
 @app.command("list")
@@ -355,6 +360,7 @@ def measure(
     predictions: PredictionsFile,
     scale: options.Scale,
     model: Models = None,
+    untrained: Untrained = None,
     control: options.Control = None,
     settings: LabelSettings = None,
 ) -> None:
@@ -366,7 +372,7 @@ def measure(
         --source source.json --model mine --scale demo \\
         --out elements.tsv --predictions elements.parquet
     """
-    _measure(part, listing, source, model, control, settings, scale, out, predictions)
+    _measure(part, listing, source, model, untrained, control, settings, scale, out, predictions)
 
 
 @app.command("measure")
@@ -377,6 +383,7 @@ def measure_any(
     predictions: PredictionsFile,
     source: options.SourceOrFiles = None,
     model: Models = None,
+    untrained: Untrained = None,
     control: options.Control = None,
     settings: Settings = None,
     scale: options.Scale = "full",
@@ -395,7 +402,7 @@ def measure_any(
     import torch
 
     torch.set_num_threads(threads)
-    _measure(task, files, source, model, control, settings, scale, out, predictions)
+    _measure(task, files, source, model, untrained, control, settings, scale, out, predictions)
 
 
 def _measure(
@@ -403,6 +410,7 @@ def _measure(
     listing: Path,
     source: Path | None,
     models: list[str] | None,
+    untrained: list[str] | None,
     control: str | None,
     settings: str | None,
     scale: options.Scale,
@@ -417,7 +425,8 @@ def _measure(
     task = TASKS[name]
     chosen = config.settings(task.settings, settings)
     files = TaskFiles.load(listing, "run `genezip labels fetch` first")
-    measure(task, files, source, models or (), control, chosen, scale, out, predictions)
+    results = out, predictions
+    measure(task, files, source, models or (), control, chosen, scale, *results, untrained or ())
 
 
 @app.command("run")

@@ -27,7 +27,7 @@ from genezip.config.presets import (
     region_preset,
 )
 from genezip.config.read import load, parse, parse_layers, read_yaml, schema, settings
-from genezip.config.results import Compress, Evaluation, Report
+from genezip.config.results import Alignment, Compress, Evaluation, MaskedBases, Report
 from genezip.config.run import Config, merge
 from genezip.config.section import Fraction, Scale, Section
 from genezip.config.shell import shell_prefix
@@ -61,6 +61,7 @@ __all__ = [
     "NETWORKS",
     "TASK_TABLES",
     "Activity",
+    "Alignment",
     "BPEEntry",
     "Benchmarks",
     "Classification",
@@ -81,6 +82,7 @@ __all__ = [
     "Initiation",
     "Labels",
     "Leakage",
+    "MaskedBases",
     "ModelEntry",
     "Needs",
     "NetworkKind",

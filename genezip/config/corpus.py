@@ -57,6 +57,11 @@ class Corpus(Section):
     heldout_window_bp: int = Field(
         12_800, ge=64, description="length of a window of the held-out tiling (bp)"
     )
+    heldout_windows: int | None = Field(
+        None,
+        ge=1,
+        description="most held-out windows of a segment, evenly spaced along it; null keeps all",
+    )
     keep_short: bool = Field(
         True, description="keep the short last held-out window of a segment, padded with N"
     )

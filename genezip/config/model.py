@@ -50,8 +50,14 @@ class Pretrain(Section):
         "n positions of the stage per token of the trunk by the targets, as in H-Net",
     )
     warmup_steps: int = Field(500, ge=0, description="linear warm-up (steps)")
-    decay: Literal["linear", "cosine"] = Field(
-        "linear", description="shape of the fall of the learning rate after the warm-up"
+    decay: Literal["linear", "cosine", "wsd"] = Field(
+        "linear",
+        description="shape of the fall of the learning rate after the warm-up; `wsd` (warm-up, "
+        "stable, decay) first keeps the peak rate, then falls with one over the square root of the "
+        "steps since then, as in LDARNet",
+    )
+    stable_fraction: Fraction = Field(
+        0.7, description="share of all steps at the peak rate under `wsd`, after the warm-up"
     )
     final_lr_fraction: Fraction = Field(0.0, description="share of the peak rate at the last step")
     betas: tuple[float, float] = Field((0.9, 0.95), description="AdamW betas")
@@ -78,6 +84,21 @@ class Pretrain(Section):
     reverse_complement: bool = Field(
         False, description="reverse-complement half of the windows, chosen by seed"
     )
+    mask_rate: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.15,
+        description="share of the bases that a bidirectional network has to predict (no other "
+        "network): 80 % of them are masked, 10 % replaced by a random base, 10 % kept",
+    )
+    protect_masked: bool = Field(
+        False,
+        description="make every masked base a token of its own: tokens begin at it and after it, "
+        "in training and in later predictions of masked bases (as in DNAChunker)",
+    )
+
+    @property
+    def falling_steps(self) -> int:
+        """Steps of the last part of `wsd`."""
+        return self.steps - self.warmup_steps - round(self.stable_fraction * self.steps)
 
     @model_validator(mode="after")
     def _whole_micro_batches(self) -> Self:
@@ -85,8 +106,18 @@ class Pretrain(Section):
             raise ValueError(f"micro_batch {self.micro_batch} must divide batch {self.batch}")
         return self
 
+    @model_validator(mode="after")
+    def _three_parts(self) -> Self:
+        if self.decay == "wsd" and self.falling_steps < 1:
+            raise ValueError(
+                f"decay wsd has no step left for its fall: {self.steps} steps, {self.warmup_steps} "
+                f"of them warm-up and {self.stable_fraction:g} stable; lower warmup_steps or "
+                "stable_fraction"
+            )
+        return self
 
-NetworkKind = Literal["genezip", "dnahnet"]
+
+NetworkKind = Literal["genezip", "dnahnet", "ldarnet"]
 NETWORKS: tuple[NetworkKind, ...] = get_args(NetworkKind)
 """Kinds of networks, the default first; all have the keys of :class:`ModelEntry`."""
 
@@ -96,7 +127,8 @@ class ModelEntry(Section):
 
     compressor: NetworkKind = Field(
         NETWORKS[0],
-        description="kind of model, a network; `dnahnet` differs from `genezip` in its name only",
+        description="kind of model, a network; `dnahnet` differs from `genezip` in its name only, "
+        "`ldarnet` reads both directions and predicts masked bases",
     )
     architecture: str = Field(
         description="an architecture preset (`genezip models`), or a YAML file of yours, relative "
@@ -134,6 +166,11 @@ class ModelEntry(Section):
         None,
         description="initial weights (same seed): a name in `models`, or the path of its folders, "
         "relative to the repository, with a slash and without `.seed0`",
+    )
+    guide: Name | None = Field(
+        None,
+        description="for routers `guided_*`: the name in `models` of a learned model (same seed) "
+        "of the same layout, which decides how many tokens every sequence has",
     )
     pretrain: Annotated[dict[str, Any], WithJsonSchema(some_of(Pretrain))] = Field(
         {}, description="keys of section `pretrain` that differ for this model"

@@ -57,13 +57,31 @@ def region_preset(name: str | Path) -> RegionPreset:
     return parse(RegionPreset, read_preset("regions", name), str(name))
 
 
+def _check_guided(name: str, guide: str | None, layout: Any) -> None:
+    """Refuse a guided router without a guide, or the reverse."""
+    routers = layout.get("router") if isinstance(layout, dict) else None
+    guided = [kind for kind in routers or () if str(kind).startswith("guided_")]
+    if guided and guide is None:
+        raise GenezipError(
+            f"models.{name}: the router {guided[0]} rearranges the tokens of a learned model; name "
+            "it under guide"
+        )
+    if guide is not None and not guided:
+        raise GenezipError(
+            f"models.{name}.guide names {guide!r}, but its architecture has no router guided_even, "
+            "guided_random or guided_shuffled; leave guide out, or choose such an architecture"
+        )
+
+
 def check_presets(config: Config, root: Path) -> None:
     """Raise if a preset or file of a model is missing, or a user class has no target.
 
     Relative paths of the user start at ``root``.
     """
     for name, entry in config.networks().items():
-        preset_file("models", root / path if of_user(path := entry.architecture) else path)
+        path = entry.architecture
+        layout = read_preset("models", root / path if of_user(path) else path)
+        _check_guided(name, entry.guide, layout)
         budget = entry.regions or entry.match_bpt
         if budget is None:
             continue

@@ -72,6 +72,44 @@ class Evaluation(Section):
         "that is best on validation windows is used",
     )
     shifts: int = Field(100, ge=1, description="random shifts of the repeat intervals (control)")
+    scaling: bool = Field(
+        False,
+        description="also a chapter on perplexity against the operations of training, for models "
+        "of several sizes and budgets (rule `scaling`)",
+    )
+
+
+class MaskedBases(Section):
+    """Prediction of masked bases (rules `masked` and `masked_markov`; models of `ldarnet`)."""
+
+    FREE = ("batch", "device")
+    COUNTED: ClassVar[tuple[str, ...]] = ("width", "training_bp")
+    """Keys that only the models that count use."""
+
+    rate: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.15, description="share of the bases to be predicted, of which 80 % are masked"
+    )
+    heldout_bp: int = Field(
+        2_000_000, ge=1, description="held-out bases at most, in evenly spaced windows (bp)"
+    )
+    width: int = Field(
+        6,
+        ge=0,
+        le=12,
+        description="most bases on each side of the two-sided Markov models; the best width is "
+        "chosen on validation windows",
+    )
+    training_bp: int = Field(
+        20_000_000,
+        ge=1,
+        description="training bases that they count at most, in evenly spaced stretches of 131 kb "
+        "(bp); each needs about 100 bytes of memory",
+    )
+    bootstrap: int = Field(4000, ge=10, description="bootstrap resamples")
+    block_bp: int = Field(131_072, ge=1, description="bootstrap unit (bp)")
+    seed: int = Field(0, ge=0, description="seed of the masks and of the bootstrap")
+    batch: int = Field(2, ge=1, description="windows per forward pass")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where to predict")
 
 
 class CodonPhase(Section):
@@ -84,6 +122,29 @@ class CodonPhase(Section):
     shifts: int = Field(999, ge=1, description="random shifts for the p-values")
     bootstrap: int = Field(4000, ge=10, description="bootstrap resamples")
     seed: int = Field(0, ge=0, description="seed of sample, shifts and bootstrap")
+
+
+SiteName = Literal["tata", "ccaat", "inr", "inr_short", "kozak", "kozak_short", "donor", "acceptor"]
+
+
+class Alignment(Section):
+    """Boundaries at sites of genes, beside their controls (rule `alignment`)."""
+
+    kinds: list[SiteName] = Field(
+        [],
+        description="kinds of sites: TATA and CCAAT box, initiator (YYCANWYY, or YYCNTYY), Kozak "
+        "(around the start codon, or GCCGCC before it), splice donor and acceptor; without any "
+        "the rule does not run",
+    )
+    sites: int = Field(500, ge=1, description="sites of a kind that are read at most")
+    controls: int = Field(1, ge=1, description="decoys and matched k-mers for each site")
+    window_bp: int = Field(
+        512, ge=302, description="length of the window that is read around a site (bp)"
+    )
+    shifts: int = Field(1000, ge=1, description="circular shifts for the p-values")
+    bootstrap: int = Field(4000, ge=10, description="bootstrap resamples")
+    block_bp: int = Field(131_072, ge=1, description="bootstrap unit (bp)")
+    seed: int = Field(0, ge=0, description="seed of samples, shifts and bootstrap")
 
 
 class Report(Section):

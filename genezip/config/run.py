@@ -8,7 +8,14 @@ from pydantic import Field, ValidationError, model_validator
 from genezip.config.corpus import Corpus, CorpusEntry, Leakage
 from genezip.config.genome import Genome, Regions
 from genezip.config.model import AnyEntry, FixedEntry, ModelEntry, Pretrain
-from genezip.config.results import CodonPhase, Compress, Evaluation, Report
+from genezip.config.results import (
+    Alignment,
+    CodonPhase,
+    Compress,
+    Evaluation,
+    MaskedBases,
+    Report,
+)
 from genezip.config.section import Key, Scale, Section, names, reasons, refuse_taken, without_empty
 from genezip.config.tasks import LEARNERS, Benchmarks, Essentiality, Labels, VariantEffect
 
@@ -60,8 +67,14 @@ class Config(Section):
     pretrain: Pretrain = Field(default_factory=Pretrain, description="training")
     compress: Compress = Field(default_factory=Compress, description="held-out compression")
     evaluation: Evaluation = Field(default_factory=Evaluation, description="metrics")
+    masked: MaskedBases = Field(
+        default_factory=MaskedBases, description="prediction of masked bases"
+    )
     codon_phase: CodonPhase = Field(
         default_factory=CodonPhase, description="boundaries along genes"
+    )
+    alignment: Alignment = Field(
+        default_factory=Alignment, description="boundaries at sites of genes"
     )
     benchmarks: Benchmarks = Field(default_factory=Benchmarks, description="tasks")
     labels: Labels = Field(default_factory=Labels, description="measured targets of the demo")
@@ -91,6 +104,7 @@ class Config(Section):
     def _known_models(self) -> Self:
         named = [(f"report.{key}", getattr(self.report, key)) for key in ("reference", "control")]
         named += [("benchmarks.models", name) for name in self.benchmarks.models or []]
+        named += [("labels.models", name) for name in self.labels.models or []]
         for where, name in named:
             if name not in self.chosen_models():
                 raise ValueError(f"{where} names {name!r}, which is not in models")
@@ -102,10 +116,11 @@ class Config(Section):
                 raise ValueError(f"benchmarks.comparators.{name} is also the name of a model")
         for name in self.networks():
             self._check_initial_weights(name)
+            self._check_guide(name)
             self.pretrain_of(name)
         return self
 
-    def _check_initial_weights(self, name: str) -> None:
+    def _check_initial_weights(self, name: str) -> list[str]:
         """Follow ``init_from`` from model to model: each must exist, none may occur twice."""
         chosen, seen = self.networks(), [name]
         while (first := chosen[seen[-1]].init_from) is not None and "/" not in first:
@@ -115,6 +130,39 @@ class Config(Section):
                 circle = " from ".join([*seen, first])
                 raise ValueError(f"models.{name}.init_from is circular: {circle}")
             seen.append(first)
+        return seen
+
+    def _check_guide(self, name: str) -> None:
+        """The guide of a model must be another network, without a guide, of the same training."""
+        chosen = self.networks()
+        entry, where = chosen[name], f"models.{name}.guide names {chosen[name].guide!r}"
+        if entry.guide is None:
+            return
+        if entry.guide not in chosen:
+            raise ValueError(f"{where}, which is no network in models")
+        guide = chosen[entry.guide]
+        if guide.guide is not None:
+            raise ValueError(f"{where}, which has a guide itself; name a learned model")
+        if name in self._check_initial_weights(entry.guide):
+            raise ValueError(f"{where}, whose initial weights come from {name}")
+        first = next(iter(self.chosen_corpora()))
+        if (entry.corpus or first) != (guide.corpus or first):
+            raise ValueError(f"{where}, which has another corpus; a control sees the same DNA")
+        if missing := set(entry.seeds) - set(guide.seeds):
+            raise ValueError(f"{where}, which has no seed {min(missing)}; give both the same seeds")
+
+    def guided(self, corpus: str) -> list[str]:
+        """Runs of guided models on a corpus, each after the run of its guide, none twice."""
+        first = next(iter(self.chosen_corpora()))
+        chosen = {n: one for n, one in self.networks().items() if (one.corpus or first) == corpus}
+        pairs = [(one.guide, name) for name, one in chosen.items() if one.guide is not None]
+        found = [
+            f"{model}.seed{seed}"
+            for guide, name in pairs
+            for seed in chosen[name].seeds
+            for model in (guide, name)
+        ]
+        return list(dict.fromkeys(found))
 
     def chosen_corpora(self) -> dict[str, Corpus]:
         """The corpora that are not dropped, each with all keys."""

@@ -12,7 +12,7 @@ from genezip.config.section import Fraction, Key, Section, names, refuse_taken
 Input = Literal["authors", "full", "contrast"]
 Mode = Literal["frozen", "zero_shot", "head_only", "release", "lora", "full"]
 Rule = Literal["paper", "gene", "chromosome"]
-Scheme = Literal["official", "unseen", "chromosome", "family"]
+Scheme = Literal["official", "unseen", "chromosome", "family", "pool"]
 TaskName = Literal["cmp", "eqtl", "etgp", "tisp", "rsap", "classification"]
 ArmName = Annotated[
     str,
@@ -71,9 +71,19 @@ class FineTuning(HeadTraining):
     uniform_bpt: float = Field(
         32, ge=1, description="target of that loss, bp per token (the release's default)"
     )
+    router: Literal["trained", "frozen"] = Field(
+        "trained",
+        description="whether the modes that train the routers' weights do so; boundaries also "
+        "depend on the encoders, which stay trained",
+    )
     lora_rank: int = Field(32, ge=1, description="`lora`: rank of the adapters")
     lora_alpha: float = Field(64, gt=0, description="`lora`: adapters are scaled by this / rank")
     lora_dropout: Fraction = Field(0.05, description="`lora`: dropout before the adapters")
+    halve_after: int | None = Field(
+        None,
+        ge=1,
+        description="validations in a row without improvement that halve the rate; null: never",
+    )
 
 
 class Task(HeadTraining):
@@ -81,13 +91,13 @@ class Task(HeadTraining):
 
     NAMING: ClassVar[tuple[str, ...]] = ("subsets", "arms", "genome")
     """Keys that select result files without changing their content."""
-    EXAMPLES: ClassVar[tuple[str, ...]] = ("folds", "train_windows", "schemes")
+    EXAMPLES: ClassVar[tuple[str, ...]] = ("folds", "train_windows", "schemes", "train_rows")
     """Keys that change the examples."""
     FEATURES: ClassVar[tuple[str, ...]] = ("device", "precision", "tap")
     """Keys that change cached features."""
     OF_NETWORKS: ClassVar[tuple[str, ...]] = (
-        *("alpha", "uniform_bpt", "lora_rank", "lora_alpha", "lora_dropout"),
-        *("epochs", "folds", "tap"),
+        *("alpha", "uniform_bpt", "router", "lora_rank", "lora_alpha", "lora_dropout"),
+        *("epochs", "folds", "tap", "halve_after", "every_epoch", "validation_folds", "grid"),
     )
     """Keys without effect on a head on cached features."""
 
@@ -246,6 +256,23 @@ class Activity(Task):
         return self
 
 
+class Grid(Section):
+    """Settings that fine-tuning tries: every batch with every rate."""
+
+    batch: list[Annotated[int, Field(ge=1)]] = Field([], description="sizes; empty: `batch`")
+    learning_rate: list[Annotated[float, Field(gt=0)]] = Field(
+        [], description="peak rates; empty: `learning_rate`"
+    )
+
+    @model_validator(mode="after")
+    def _once(self) -> Self:
+        for name in ("batch", "learning_rate"):
+            values = getattr(self, name)
+            if len(set(values)) < len(values):
+                raise ValueError(f"{name} names a value twice")
+        return self
+
+
 class Classification(Task, FineTuning):
     """Labelled sequences (task `classification`): a class for each, as in GUE."""
 
@@ -253,22 +280,43 @@ class Classification(Task, FineTuning):
         {name: name for name in ("tf_2", "tf_3", "prom_core_tata", "prom_300_tata")},
         min_length=1,
         json_schema_extra=names(*PARTS),
-        description="labelled sets, short name -> name in the deposit",
+        description="labelled sets, short name -> name in the deposit: those of GUE, and "
+        "`nt_MARK` for histone marks of the Nucleotide Transformer (H3, H4, H3K4me1, H3K4me3, "
+        "H3K9ac)",
     )
     arms: list[ArmName] = Field(["full.frozen"], min_length=1, description=ARMS)
     schemes: list[Scheme] = Field(
         ["official", "unseen"],
         min_length=1,
-        description="split schemes: `official`; `unseen`, the same without test rows that share 32 "
-        "bases with training or validation; folds by `chromosome` (if a set has coordinates) or "
-        "by `family` of similar sequences. Modes other than `frozen` have the first two only",
+        description="split schemes: `official`; `pool`, the official test rows with training rows "
+        "that are not the official ones (histone marks); `unseen`, either without test rows that "
+        "share 32 bases with training or validation; folds by `chromosome` or by `family` of "
+        "similar sequences. A set has those of them that it can have; modes other than `frozen` "
+        "have the first three only",
     )
     folds: int = Field(5, ge=2, description="folds of the splits `chromosome` and `family`")
+    train_rows: int | None = Field(
+        None,
+        ge=1,
+        description="at most this many training rows of a set, drawn with `seed`; null takes all",
+    )
+    validation_folds: Literal[0] | Annotated[int, Field(ge=2)] = Field(
+        0,
+        description="fine-tuning: number of fits, each validated on another random part of the "
+        "training rows and tested on all test rows; 0: one fit with the set's own validation rows",
+    )
+    grid: Grid = Field(
+        default_factory=Grid,
+        description="fine-tuning: settings tried before, by MCC of the (first) validation rows",
+    )
     epochs: int = Field(3, ge=1, description="passes over the training sequences")
     batch: int = Field(32, ge=1, description="sequences per optimiser step")
     weight_decay: float = Field(0.01, ge=0, description="AdamW weight decay")
     warmup: Fraction = Field(0.1, description="share of the steps with a rising rate")
     evaluate_every: int = Field(100, ge=1, description=EVALUATE)
+    every_epoch: bool = Field(
+        False, description="validate after every pass instead, whatever the batch"
+    )
     bootstrap: int = Field(4000, ge=10, description="resamples, for `genezip tasks measure`")
     seed: int = Field(0, ge=0, description="seed, for `genezip tasks measure`")
 
@@ -501,11 +549,29 @@ class Labels(Section):
     """Measured targets on the segments of the demo genome (rules of `labels.smk`)."""
 
     FREE = ("device",)
+    NAMING: ClassVar[tuple[str, ...]] = ("tasks", "sets", "models", "every_seed", "untrained")
+    """Keys that choose what is measured and change no number."""
 
     tasks: list[LabelPart] = Field(
         [],
         description="parts of the chapters on real labels, from the mirror folder, else public "
         "servers; all but `classification` are on GRCh38",
+    )
+    sets: list[str] = Field(
+        [],
+        description="sets of `classification` besides those of GUE whose files are fetched; the "
+        "workflow adds those of `benchmarks.classification.subsets`",
+    )
+    models: list[str] | None = Field(
+        None,
+        description="names in `models` that are measured; null takes report.reference and "
+        "report.control, and every network for `essentiality`, `variants` and codon phase",
+    )
+    every_seed: bool = Field(
+        False, description="measure every seed of these models in place of the first"
+    )
+    untrained: bool = Field(
+        False, description="also measure the reference before its first training step"
     )
     folds: int = Field(5, ge=3, description="cross-validation folds of blocks and chromosomes")
     block_bp: int = Field(

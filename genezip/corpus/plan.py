@@ -18,7 +18,15 @@ from genezip.artifacts.manifest import Kind
 from genezip.artifacts.tables import read_parquet, write_parquet
 from genezip.config import Corpus
 from genezip.corpus.homology import filter_homologous
-from genezip.corpus.sampling import PlannedWindow, Pool, legal_tiles, sample, strict_blocks, tile
+from genezip.corpus.sampling import (
+    PlannedWindow,
+    Pool,
+    legal_tiles,
+    sample,
+    strict_blocks,
+    thinned,
+    tile,
+)
 from genezip.errors import GenezipError
 from genezip.genome.assembly import Assembly, Segment
 from genezip.genome.gene_models import Annotation
@@ -196,7 +204,7 @@ def choose_windows(
     else:
         windows["valid"] = _tiled_validation(valid, settings, annotations, n_runs, excluded)
     kept, homology = filter_homologous(tiles, assembly, settings)
-    windows["test"] = _table(kept)
+    windows["test"] = _table(thinned(kept, settings.heldout_windows))
     return windows, homology
 
 

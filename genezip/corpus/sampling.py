@@ -11,6 +11,7 @@ because every base of held-out DNA counts once.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 
 import numpy as np
 import pandas as pd
@@ -50,6 +51,18 @@ def tile(segment: Segment, window_bp: int, keep_short: bool = False) -> list[Pla
     if not keep_short and windows and windows[-1].end - windows[-1].start < window_bp:
         windows.pop()
     return windows
+
+
+def thinned(windows: Sequence[PlannedWindow], most: int | None) -> list[PlannedWindow]:
+    """At most so many windows of each segment, evenly spaced, in the same order; None for all."""
+    if most is None:
+        return list(windows)
+    kept = []
+    for _, group in groupby(windows, key=lambda window: window.segment.name):
+        own = list(group)
+        count = min(most, len(own))
+        kept += [own[number * len(own) // count] for number in range(count)]
+    return kept
 
 
 def strict_blocks(

@@ -6,7 +6,8 @@ sites means nothing alone, because boundaries follow composition and are cluster
 - circular shifts of the boundaries along their record keep both their number and their spacing
   (:func:`shift_test`);
 - decoys are other positions with the dinucleotide of the sites in the same kind of sequence, since
-  a router may know nothing but ``GT`` (:func:`decoys`, :func:`decoy_test`);
+  a router may know nothing but ``GT``, or others around which DNA has the composition of the sites
+  (:func:`decoys`, :func:`decoy_test`);
 - a shuffle of the sequence that keeps all its dinucleotide counts shows what the model makes of
   composition alone (:func:`dinucleotide_shuffle`).
 
@@ -55,8 +56,8 @@ class BoundaryTrack:
         return BoundaryTrack(self.hard[:, start:end][:, ::step], prob)
 
 
-def boundary_track(found: Compressed, name: str) -> BoundaryTrack:
-    """Boundaries of every stage of a result of the compressor ``name``.
+def boundary_track(found: Compressed, name: str, first_stage: bool = False) -> BoundaryTrack:
+    """Boundaries of every stage of a result of the compressor ``name``, or of the first alone.
 
     The last stage has the tokens; the earlier ones follow from the probabilities, which is refused
     where a bound overruled them. A system without tokens of more than one base is refused, too.
@@ -67,6 +68,8 @@ def boundary_track(found: Compressed, name: str) -> BoundaryTrack:
             f"{name} has no boundaries, as every base is a token; name a model that cuts DNA into "
             "tokens"
         )
+    if first_stage and found.boundary_prob is not None:
+        return BoundaryTrack(found.boundary_prob[None] > _THRESHOLD, found.boundary_prob)
     hard = np.zeros((stages, found.length), dtype=bool)
     hard[-1, found.token_starts] = True
     if stages > 1:
@@ -88,9 +91,12 @@ def boundary_track(found: Compressed, name: str) -> BoundaryTrack:
 
 
 def boundary_tracks(
-    compressor: Compressor, sequences: Sequence[np.ndarray], batch_bp: int
+    compressor: Compressor,
+    sequences: Sequence[np.ndarray],
+    batch_bp: int,
+    first_stage: bool = False,
 ) -> list[BoundaryTrack]:
-    """Boundaries of sequences of token ids, in their order.
+    """Boundaries of sequences of token ids, in their order; of all stages or the first alone.
 
     Sequences of like length are encoded together, ``batch_bp`` bases with padding at most; a
     longer one is alone.
@@ -113,7 +119,7 @@ def boundary_tracks(
         encoded = compressor.encode([sequences[number] for number in batch])
         for number, one in zip(batch, encoded, strict=True):
             check_tokens(one, compressor.name, len(sequences[number]))
-            found[number] = boundary_track(one, compressor.name)
+            found[number] = boundary_track(one, compressor.name, first_stage)
     return [found[number] for number in range(len(sequences))]
 
 
@@ -212,8 +218,12 @@ def decoys(
     rng: np.random.Generator,
     offset: int = 0,
     apart: int = 1,
+    avoid: np.ndarray | None = None,
+    span: tuple[int, int] | None = None,
 ) -> Decoys:
     """Random positions with the dinucleotide of the sites, in the same kind of sequence.
+
+    With ``span`` they have the counts of A, C, G and T of the sites instead.
 
     Parameters
     ----------
@@ -223,10 +233,13 @@ def decoys(
     per_site : decoys for each site; they are drawn twice only where there are too few
     offset : first base of the dinucleotide, counted from the site along its strand
     apart : least distance of a decoy from any site (bp)
+    avoid : bool array, shape (L,), bases that are no decoys either, such as sites that were not
+        drawn
+    span : first of the counted bases and the first behind them, from the site along its strand
     """
     length = len(ids)
     sites = np.asarray(positions, dtype=np.int64)
-    free = np.ones(length, dtype=bool)
+    free = np.ones(length, dtype=bool) if avoid is None else ~avoid
     for step in range(-apart + 1, apart):
         near = sites + step
         free[near[(near >= 0) & (near < length)]] = False
@@ -237,12 +250,14 @@ def decoys(
         kind, open_ = kinds[::strand], free[::strand]
         mine = sites[np.asarray(strands) == strand]
         mine = mine if strand == 1 else length - 1 - mine
-        code = _dinucleotides(along, offset)
-        group = code.astype(np.int64) + 1024 * kind.astype(np.int64)
-        group[code < 0] = np.iinfo(np.int64).min  # no dinucleotide of A, C, G and T
+        code = _dinucleotides(along, offset) if span is None else _compositions(along, *span)
+        group = code + (code.max(initial=0) + 1) * kind.astype(np.int64)
+        group[code < 0] = np.iinfo(np.int64).min  # other letters than A, C, G and T
         pool = np.flatnonzero(open_ & (code >= 0))
+        pool = pool[np.argsort(group[pool], kind="stable")]
+        ranked = group[pool]
         for value, count in zip(*np.unique(group[mine], return_counts=True), strict=True):
-            candidates = pool[group[pool] == value]
+            candidates = pool[slice(*np.searchsorted(ranked, [value, value + 1]))]
             if not len(candidates):
                 without += int(count)
                 continue
@@ -264,6 +279,23 @@ def _dinucleotides(ids: np.ndarray, offset: int) -> np.ndarray:
     places = np.arange(len(ids)) + offset
     inside = (places >= 0) & (places < len(pairs))
     return np.where(inside, pairs[np.where(inside, places, 0)], -1)
+
+
+def _compositions(ids: np.ndarray, first: int, last: int) -> np.ndarray:
+    """Number of the counts of A, C, G and T in the bases ``first`` to ``last`` - 1 from each
+    position, int64; -1 where one of them is unknown.
+    """
+    length, size = len(ids), last - first
+    starts = np.arange(length) + first
+    inside = (starts >= 0) & (starts + size <= length)
+    starts = np.where(inside, starts, 0)
+    found, total = np.zeros((2, length), dtype=np.int64)
+    for base in range(A_ID, A_ID + 4):
+        until = np.concatenate([[0], np.cumsum(ids == base)])
+        count = until[np.minimum(starts + size, length)] - until[starts]
+        total += count
+        found = found * (size + 1) + count
+    return np.where(inside & (total == size), found, -1)
 
 
 @dataclass(frozen=True)

@@ -17,15 +17,20 @@ regions, so this mean is shrunk towards the overall rate and a router that follo
 tokens where they should be dense. Hence the rate is raised to a power, the sharpness. The width of
 the surroundings and the sharpness have the smallest MicroErr (Eq. 16) on the validation windows
 of the corpus, at the total number of tokens of the budget that the models are trained for.
+
+Other controls are trained networks whose guided router rearranges the tokens of a learned model
+(:mod:`genezip.models.routing.guided`). :func:`matched_rows` shows that such an arm has the tokens,
+operations and parameters of its guide.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from genezip.alphabet import N_ID, is_base
 from genezip.artifacts.scores import FIXED_STRIDE, GC_ROUTER
@@ -46,6 +51,29 @@ N_BINS = _GC_BINS * _CPG_BINS + 1  # the last: a window without any base
 _PRIOR_BP = 1000  # weight of the overall mean rate in a bin, in bases
 _READ_BP = 4_000_000  # bases read at a time
 _CHOICE_BP = 20_000_000  # at most so many bases of evenly spaced windows for choosing
+
+if TYPE_CHECKING:
+    from genezip.models.genezip.compressor import GeneZip
+
+MATCHED = (
+    "model",  # an arm: a network with a learned or a guided router
+    "seed",
+    "router",  # of every stage, in words: learned, guided_even, guided_random, guided_shuffled
+    "guide",  # model whose tokens a guided arm rearranges, of the same seed; empty for others
+    "split",  # of the windows
+    "windows",
+    "bp",  # bases of these windows
+    "tokens",  # of the last stage, on all windows
+    "bpt",
+    "flops_per_bp",  # of one pass without the guide's encoder
+    "guide_flops_per_bp",  # of that encoder, which only finds the number of tokens
+    "parameters",  # learned and unused ones; those of a guide do not count
+    "tokens_off",  # largest difference from the guide in one window, as a share of its tokens
+    "flops_off",  # difference from the guide on all windows, as a share of its operations
+    "scale",
+)
+"""Columns of the table of matched arms."""
+TOLERANCE = 0.01  # largest difference of a matched arm from its guide
 
 logger = logging.getLogger(__name__)
 
@@ -283,3 +311,98 @@ def write_gc_cpg(
         chosen_on=router.split,
         trials=[asdict(trial) for trial in router.trials],
     )
+
+
+@dataclass(frozen=True)
+class _Arm:
+    """What an arm made of the windows: tokens (n, S) int64, operations (n,) float64."""
+
+    model: "GeneZip"
+    tokens: np.ndarray
+    flops: np.ndarray
+
+    @property
+    def label(self) -> str:
+        """Name and seed, for messages."""
+        return f"{self.model.name} seed {self.model.card.seed}"
+
+
+def matched_rows(
+    models: Sequence["GeneZip"], windows: Sequence[np.ndarray], split: str, scale: str
+) -> pd.DataFrame:
+    """One row per arm, with the columns :data:`MATCHED`.
+
+    An arm with a guided router must have the parameters of its guide, and its tokens in each
+    window and its operations within 1 %; otherwise, or if its guide is not among the models, the
+    arms are refused.
+
+    Parameters
+    ----------
+    models : opened networks, guides among them
+    windows : token ids, uint8 arrays, which none of them was trained on
+    """
+    lengths = np.array([len(ids) for ids in windows], dtype=np.int64)
+    if not len(lengths):
+        raise GenezipError(f"the corpus has no window of split {split}; build it with such windows")
+    arms = []
+    for model in models:
+        found = model.encode(list(windows))
+        tokens = np.stack([one.stage_tokens for one in found])
+        arms.append(_Arm(model, tokens, model.flops(lengths, tokens)))
+    rows = []
+    for arm in arms:
+        guide = _guide_of(arm, arms)
+        model, bp = arm.model, int(lengths.sum())
+        tokens = int(arm.tokens[:, -1].sum()) if arm.tokens.shape[1] else bp
+        row = {
+            "model": model.name,
+            "seed": model.card.seed,
+            "router": ", ".join(model.network.shape.router) or "none",
+            "split": split,
+            "windows": len(lengths),
+            "bp": bp,
+            "tokens": tokens,
+            "bpt": bp / tokens,
+            "flops_per_bp": arm.flops.sum() / bp,
+            "guide_flops_per_bp": model.guide_flops(lengths).sum() / bp,
+            "parameters": model.network.count_parameters(),
+            "scale": scale,
+        }
+        if guide is not None:
+            row |= {"guide": guide.model.name, **_differences(arm, guide)}
+        rows.append(row)
+    return pd.DataFrame(rows, columns=list(MATCHED))
+
+
+def _guide_of(arm: _Arm, arms: Sequence[_Arm]) -> _Arm | None:
+    """The guide of an arm, by the hash of its weights; None for an arm without a guide."""
+    wanted = arm.model.card.training.get("guide")
+    if wanted is None:
+        return None
+    for other in arms:
+        if other.model.facts["sha256"] == wanted["sha256"]:
+            return other
+    raise GenezipError(
+        f"{arm.label} was guided by {wanted['name']} seed {wanted['seed']}, whose weights are not "
+        "among the models; add its folder with --model, or train the control again"
+    )
+
+
+def _differences(arm: _Arm, guide: _Arm) -> dict[str, float]:
+    """``tokens_off`` and ``flops_off`` of an arm; one that is not matched is refused."""
+    ours, theirs = (one.model.network.count_parameters() for one in (arm, guide))
+    if ours != theirs:
+        raise GenezipError(
+            f"{arm.label} has {ours:,} parameters, but its guide {guide.label} {theirs:,}; give "
+            "both the same layout"
+        )
+    tokens = float(np.abs(arm.tokens / guide.tokens - 1).max())
+    flops = float(arm.flops.sum() / guide.flops.sum() - 1)
+    for name, off in (("tokens of a window", tokens), ("operations", flops)):
+        if abs(off) > TOLERANCE:
+            raise GenezipError(
+                f"the {name} of {arm.label} differ by {abs(off):.2%} from those of its guide "
+                f"{guide.label}, more than {TOLERANCE:.0%}, so the two are not matched; train the "
+                "control again with this guide"
+            )
+    return {"tokens_off": tokens, "flops_off": flops}

@@ -154,3 +154,29 @@ def shared_fraction(
         counts[number] = len(index)
         fractions[number] = seen[index].mean() if len(index) else 0.0
     return fractions, counts
+
+
+def occurrences(queries: Sequence[np.ndarray], ids: np.ndarray) -> list[list[int]]:
+    """Starts (0-based, ascending) at which each query occurs as it is in a sequence.
+
+    Parameters
+    ----------
+    queries : uint8 arrays of token ids, of at least one base each and without N
+    ids : uint8 array, shape (L,)
+    """
+    found: list[list[int]] = [[] for _ in queries]
+    k = min([MAX_K, *map(len, queries)])
+    if not queries or len(ids) < k:
+        return found
+    starting: dict[int, list[int]] = {}
+    for row, query in enumerate(queries):
+        word = int(_packed((query[:k] - A_ID).astype(np.uint64), k)[0])
+        starting.setdefault(word, []).append(row)
+    words = _packed(np.where(is_base(ids), ids - A_ID, 0).astype(np.uint64), k)
+    _, there = KmerSet(np.array([*starting], dtype=np.uint64)).positions(words)
+    for start in np.flatnonzero(there).tolist():  # an N counts as A above, and is compared below
+        for row in starting[int(words[start])]:
+            query = queries[row]
+            if np.array_equal(ids[start : start + len(query)], query):
+                found[row].append(start)
+    return found

@@ -4,17 +4,22 @@ A knocked-out gene and every variant of a coding sequence begin as the reference
 streams can read what they share once and continue from a copy of its state at each change; this
 pays for long sequences. Short ones are read as a whole, many in a batch, and so are those of a
 system that does not stream. Both ways give the same numbers, up to rounding.
+
+A system that predicts masked bases has no likelihood of a sequence. A substitution is scored by
+the bases that it alters alone (:func:`masked_changes`), a pseudo-likelihood that is never compared
+with exact ones.
 """
 
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import get_args
+from typing import Protocol, get_args, runtime_checkable
 
 import numpy as np
 
+from genezip.alphabet import A_ID, is_base, reverse_complement
 from genezip.errors import GenezipError
-from genezip.models.base import Compressor, lacks
+from genezip.models.base import Compressor, Sequences, lacks
 from genezip.models.compressed import Likelihood, LikelihoodKind
 
 KINDS: tuple[LikelihoodKind, ...] = get_args(LikelihoodKind)
@@ -76,26 +81,112 @@ def require_likelihood(compressor: Compressor) -> None:
         lacks(compressor.name, "likelihood")
 
 
+@runtime_checkable
+class MaskedPredictor(Protocol):
+    """A system that predicts masked bases from both sides, as LDARNet."""
+
+    def masked_log_prob(
+        self,
+        sequences: Sequences,
+        positions: Sequence[Sequence[int] | np.ndarray],
+        together: bool = False,
+    ) -> list[np.ndarray]:
+        """Log-probabilities of A, C, G, T at masked positions, (len(positions), 4) each.
+
+        With ``together`` all positions of a sequence are masked at once.
+        """
+
+
+def require_whole_likelihood(compressor: Compressor) -> None:
+    """Refuse a system without a likelihood of whole sequences, in one sentence."""
+    require_likelihood(compressor)
+    if isinstance(compressor, MaskedPredictor):
+        raise GenezipError(
+            f"{compressor.name} predicts masked bases from both sides, so it has no likelihood of "
+            "a whole sequence, which a knock-out needs; name a causal model"
+        )
+
+
 References = Sequence[tuple[np.ndarray, Sequence[Change]]]
 """References (token ids, uint8 (L,)), each with its changes."""
 
 
 def changed_likelihoods(compressor: Compressor, references: References) -> list[ChangedLikelihoods]:
     """Log-probabilities of references and of their changed copies."""
-    require_likelihood(compressor)
+    require_whole_likelihood(compressor)
     for reference, changes in references:
-        for change in changes:
-            if not 0 <= change.start < change.start + len(change.ids) <= len(reference):
-                raise GenezipError(
-                    f"a change of {len(change.ids)} bases at {change.start} is not inside the "
-                    f"reference of {len(reference):,} bases"
-                )
+        _check_inside(reference, changes)
     longest = max((len(reference) for reference, _ in references), default=0)
     if longest > SHORT_BP and compressor.streams and compressor.likelihood == "exact":
         found = streamed_likelihoods(compressor, references)
         if found is not None:
             return found
     return whole_likelihoods(compressor, references)
+
+
+def _check_inside(reference: np.ndarray, changes: Sequence[Change]) -> None:
+    for change in changes:
+        if not 0 <= change.start < change.start + len(change.ids) <= len(reference):
+            raise GenezipError(
+                f"a change of {len(change.ids)} bases at {change.start} is not inside the "
+                f"reference of {len(reference):,} bases"
+            )
+
+
+@dataclass(frozen=True)
+class MaskedChanges:
+    """Pseudo-likelihood of each change minus that of the reference.
+
+    Attributes
+    ----------
+    score : float64 array, shape (n,), nats; 0 for a change that alters no base, NaN for one of a
+        base that is not A, C, G or T
+    passes : number of masked sequences that were read
+    """
+
+    score: np.ndarray
+    passes: int
+
+
+def masked_changes(
+    predictor: MaskedPredictor, reference: np.ndarray, changes: Sequence[Change]
+) -> MaskedChanges:
+    """Score substitutions, such as single-nucleotide variants or codons, from masked bases.
+
+    All bases that a change alters are masked together, and no other. The score is the sum over
+    them of log p(new base) - log p(old base), the mean over both strands.
+
+    Parameters
+    ----------
+    reference : token ids, uint8 (L,)
+    changes : of bases A, C, G and T
+    """
+    _check_inside(reference, changes)
+    if not all(is_base(change.ids).all() for change in changes):
+        raise GenezipError("a change has letters other than A, C, G and T; leave it out")
+    at: dict[tuple[int, ...], list[int]] = defaultdict(list)
+    for number, change in enumerate(changes):
+        own = reference[change.start : change.start + len(change.ids)]
+        altered = change.start + np.flatnonzero(change.ids != own)
+        at[tuple(altered.tolist())].append(number)
+    at.pop((), None)
+    places = [np.array(altered, dtype=np.int64) for altered in at]
+    score = np.zeros(len(changes))
+    last = len(reference) - 1
+    for ids, mirrored in ((reference, False), (reverse_complement(reference), True)):
+        here = [last - one if mirrored else one for one in places]
+        tables = predictor.masked_log_prob([ids] * len(here), here, together=True)
+        for altered, numbers, table in zip(places, at.values(), tables, strict=True):
+            # bases in the order A, C, G, T; their complements are in the opposite order
+            log_prob = np.asarray(table[:, ::-1] if mirrored else table, dtype=np.float64)
+            rows = np.arange(len(altered))
+            old = reference[altered]
+            known = is_base(old).all()
+            for number in numbers:
+                new = changes[number].ids[altered - changes[number].start]
+                gain = log_prob[rows, new - A_ID] - log_prob[rows, np.where(known, old - A_ID, 0)]
+                score[number] += gain.sum() / 2 if known else np.nan
+    return MaskedChanges(score, 2 * sum(map(len, places)))
 
 
 def whole_likelihoods(compressor: Compressor, references: References) -> list[ChangedLikelihoods]:

@@ -16,7 +16,7 @@ from genezip.genome.assembly import Assembly
 from genezip.inference.table import CompressedWindow, write_compressed
 from genezip.log import progress
 from genezip.models import load
-from genezip.models.base import Compressor, vector_width
+from genezip.models.base import Compressor, on_request, vector_width
 from genezip.models.compressed import Compressed, check_tokens, joined
 from genezip.models.token_counts import TokenCounts
 
@@ -117,7 +117,7 @@ def tokens_of(compressor: Compressor, sequences: Sequence[np.ndarray]) -> list[C
     """Tokens of independent sequences, with likelihoods also where ``encode`` gives none.
 
     A sequence longer than ``max_bp`` is encoded in consecutive independent windows. Tokens are
-    checked by :func:`check_tokens`.
+    checked by :func:`check_tokens`. A pseudo-likelihood that must be requested is left out.
     """
     longest, multiple = compressor.max_bp, compressor.window_multiple
     if longest is not None and max(map(len, sequences), default=0) > longest:
@@ -131,7 +131,8 @@ def tokens_of(compressor: Compressor, sequences: Sequence[np.ndarray]) -> list[C
         found = compressor.encode(list(sequences))
     for ids, one in zip(sequences, found, strict=True):
         check_tokens(one, compressor.name, len(ids))
-    if compressor.likelihood is None or any(one.log_prob is not None for one in found):
+    given = any(one.log_prob is not None for one in found)
+    if compressor.likelihood is None or given or on_request(compressor):
         return found
     likelihoods = compressor.log_likelihood(list(sequences))
     return [

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 REGISTRY = {
     "genezip": "genezip.models.genezip.compressor:GeneZip",
     "dnahnet": "genezip.models.dnahnet.compressor:DnaHNet",
+    "ldarnet": "genezip.models.ldarnet.compressor:LDARNet",
     "fixed": "genezip.models.fixed.compressor:Fixed",
     "bpe": "genezip.models.bpe.compressor:BPE",
 }

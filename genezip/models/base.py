@@ -230,6 +230,14 @@ def ids_of(sequences: Sequences) -> list[np.ndarray]:
     return found
 
 
+def on_request(compressor: Compressor) -> bool:
+    """Whether a likelihood must be requested as ``log_likelihood(sequences, pseudo=True)``.
+
+    Such a pseudo-likelihood reads the sequence once per base, so nothing computes it unasked.
+    """
+    return "pseudo" in inspect.signature(compressor.log_likelihood).parameters
+
+
 def lacks(name: str, what: str) -> NoReturn:
     """Raise the error for something that a system does not have."""
     raise GenezipError(f"{name} gives no {what}; name a model that does")

@@ -130,6 +130,8 @@ def _load_folder(folder: Path, weights: str) -> tuple[GeneZipNetwork, ModelCard]
         raise GenezipError(f"{path} is missing; copy the whole model folder or train again")
     # a causal bound without integers takes those computed from the targets
     network = GeneZipNetwork(card.architecture.resolved(list(card.target_bpt.values())))
+    # a network that learned with tokens around masks predicts masked bases in the same way
+    network.protect_masked = bool(card.training.get("settings", {}).get("protect_masked"))
     expected = {name: tuple(value.shape) for name, value in network.state_dict().items()}
     try:
         # the layout first: its error is clearer than that of a wrong hash

@@ -83,27 +83,40 @@ class PartRows:
         names = list(dict.fromkeys(self.frame["subset"]))
         return "all" if "all" in names else names[0]
 
-    def row(self, model: str, measure: Measure, against: str = "") -> dict[str, Any] | None:
-        """The held-out row of a model, lowest seed; ``against`` picks a paired difference."""
-        return self._rows.get((model, measure.metric + against, measure.rule))
+    def seeds(self, model: str) -> list[int | None]:
+        """Training seeds of a model, ascending; None for rows without one."""
+        found = self.frame.loc[self.frame["model"] == model, "seed"].dropna().unique()
+        return sorted(map(int, found)) or [None]
+
+    def row(
+        self, model: str, measure: Measure, against: str = "", seed: int | None = None
+    ) -> dict[str, Any] | None:
+        """The held-out row of a model, of the lowest seed or of the one that is given.
+
+        ``against`` picks a paired difference.
+        """
+        rows = self._rows.get((model, measure.metric + against, measure.rule), [])
+        return next((row for row in rows if seed is None or row["seed"] == seed), None)
 
     @cached_property
-    def _rows(self) -> dict[tuple[str, str, str], dict[str, Any]]:
-        """The held-out row with the lowest seed by model, metric and rule.
+    def _rows(self) -> dict[tuple[str, str, str], list[dict[str, Any]]]:
+        """Held-out rows by model, metric and rule, the lowest seed first.
 
         A page asks for hundreds of rows of a part.
         """
         if not len(self.frame):
             return {}
         held_out = (self.frame["split"] == "test") & (self.frame["subset"] == self.subset)
-        found: dict[tuple[str, str, str], dict[str, Any]] = {}
+        found: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
         for row in records(self.frame[held_out].sort_values("seed", kind="stable")):
-            found.setdefault((row["model"], row["metric"], row["rule"]), row)
+            found.setdefault((row["model"], row["metric"], row["rule"]), []).append(row)
         return found
 
-    def number(self, model: str, measure: Measure, against: str = "") -> Number | None:
+    def number(
+        self, model: str, measure: Measure, against: str = "", seed: int | None = None
+    ) -> Number | None:
         """Value and interval of :meth:`row`; None where there is no value."""
-        row = self.row(model, measure, against)
+        row = self.row(model, measure, against, seed)
         return None if row is None else number_of(row)
 
     def found(self, measure: Measure) -> list[tuple[str, Number]]:
@@ -347,10 +360,12 @@ def method(results: Results, row: dict[str, Any]) -> str:
     return f"{kind}{label_of(results, row['model'])}{seed}"
 
 
-def value_of(part: PartRows, model: str, measure: Measure, against: str = "") -> str:
+def value_of(
+    part: PartRows, model: str, measure: Measure, against: str = "", seed: int | None = None
+) -> str:
     """Value with its interval; a dash with the reason where it is undefined."""
-    row = part.row(model, measure, against)
-    if number := part.number(model, measure, against):
+    row = part.row(model, measure, against, seed)
+    if number := part.number(model, measure, against, seed):
         return measured(number, lambda value: fixed(value, 3))
     return f"– ({row['note']})" if row and has(row["note"]) else "–"
 

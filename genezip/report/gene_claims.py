@@ -17,7 +17,7 @@ from genezip.artifacts.scores import (
     difference_of,
     markov_name,
 )
-from genezip.report.chapters import codon_phase
+from genezip.report.chapters.genes import codon_phase
 from genezip.report.claims import Claim
 from genezip.report.results import Results, read_scores
 from genezip.report.scores import Number, number_of, records

@@ -13,7 +13,14 @@ from typing import Any
 import pandas as pd
 
 from genezip.artifacts.manifest import Kind
-from genezip.artifacts.scores import COMPARED_SCORES, DNA_SCORES, PAPER, Metric, ScoreTable
+from genezip.artifacts.scores import (
+    ALIGNMENT_SCORES,
+    COMPARED_SCORES,
+    DNA_SCORES,
+    PAPER,
+    Metric,
+    ScoreTable,
+)
 from genezip.artifacts.tables import read_tsv
 from genezip.config import Evaluation, Report
 from genezip.errors import GenezipError
@@ -28,6 +35,10 @@ LOCUS_COLUMNS = (
     *("boundary_prob", "tokens", "bpt"),
 )
 PROFILE_COLUMNS = ("model", "subset", "split", "strand", "stage", "site", "offset", "rate")
+SITE_PROFILE_COLUMNS = (
+    *("model", "seed", "subset", "split", "strand", "set"),
+    *("offset", "mean", "sem", "n"),
+)
 GENE_COLUMNS = ("chrom", "start", "end", "feature", "strand", "gene_name", "transcript_id")
 
 _TEXT = ("split", "region", "strand", "model", "chrom", "gene_name")
@@ -93,6 +104,10 @@ class Results(HeldOut):
     benchmarks: pd.DataFrame
     codon_phase: Scores = field(default_factory=lambda: Scores(DNA_SCORES.frame()))
     codon_profile: pd.DataFrame = field(default_factory=pd.DataFrame)
+    masked: Scores = field(default_factory=lambda: Scores(DNA_SCORES.frame()))
+    scaling: Scores = field(default_factory=lambda: Scores(DNA_SCORES.frame()))
+    alignment: pd.DataFrame = field(default_factory=ALIGNMENT_SCORES.frame)
+    alignment_profile: pd.DataFrame = field(default_factory=pd.DataFrame)
     leakage: pd.DataFrame = field(default_factory=pd.DataFrame)
     homology: pd.DataFrame = field(default_factory=pd.DataFrame)
     table5: pd.DataFrame = field(default_factory=pd.DataFrame)
@@ -123,7 +138,7 @@ def _curve(path: Path) -> Curve:
             continue
         if isinstance(record.get("valid"), dict):
             valid.append({"step": record["step"], **record["valid"]})
-        if "lm_loss" in record:
+        if "rar_loss" in record:
             steps.append(record)
     config_file = path.parent / "config.json"
     return Curve(
@@ -171,20 +186,37 @@ def _only_corpus(folder: Path) -> Path:
     return found[0] if found else folder / "corpus" / "*" / "manifest.json"
 
 
+def _scores_of(folder: Path, names: Collection[str]) -> pd.DataFrame:
+    """The rows of those score files that exist, together."""
+    files = [path for name in names if (path := folder / f"{name}.tsv").is_file()]
+    frames = [DNA_SCORES.read(path) for path in files]
+    return pd.concat(frames, ignore_index=True) if frames else DNA_SCORES.frame()
+
+
+def _masked(folder: Path, runs: set[str]) -> Scores:
+    """Prediction of masked bases by the runs, then by models that count."""
+    return Scores(_scores_of(folder, [*sorted(runs), "markov"]))
+
+
 def _codon_phase(folder: Path, runs: set[str]) -> Scores:
     """Codon phase of the runs; the published rows, which each file has, are kept once."""
-    files = [path for run in sorted(runs) if (path := folder / f"{run}.tsv").is_file()]
-    frames = [DNA_SCORES.read(path) for path in files]
-    frame = pd.concat(frames, ignore_index=True) if frames else DNA_SCORES.frame()
+    frame = _scores_of(folder, sorted(runs))
     paper = frame["source"] == PAPER
     return Scores(pd.concat([frame[~paper], frame[paper].drop_duplicates()], ignore_index=True))
 
 
-def _codon_profile(folder: Path, runs: set[str]) -> pd.DataFrame:
-    """Boundary rates around start and stop codons of the runs."""
+def _profiles(folder: Path, runs: set[str], columns: Collection[str]) -> pd.DataFrame:
+    """Profiles of the runs: boundary rates around start and stop codons, or around sites."""
     files = [folder / f"{run}.profile.tsv" for run in sorted(runs)]
-    found = [read_table(path, PROFILE_COLUMNS) for path in files if path.is_file()]
-    return pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=PROFILE_COLUMNS)
+    found = [read_table(path, columns) for path in files if path.is_file()]
+    return pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=[*columns])
+
+
+def _alignment(folder: Path, runs: set[str]) -> pd.DataFrame:
+    """Boundaries of the runs at sites of genes."""
+    files = [path for run in sorted(runs) if (path := folder / f"{run}.tsv").is_file()]
+    found = [ALIGNMENT_SCORES.read(path) for path in files]
+    return pd.concat(found, ignore_index=True) if found else ALIGNMENT_SCORES.frame()
 
 
 def load(
@@ -247,7 +279,11 @@ def load(
         locus_genes=read_table(compress / "locus_genes.tsv", GENE_COLUMNS),
         repeats=Scores(read_scores(folder / "repeats" / "repeats.tsv", DNA_SCORES)),
         codon_phase=_codon_phase(folder / "codon_phase", known),
-        codon_profile=_codon_profile(folder / "codon_phase", known),
+        codon_profile=_profiles(folder / "codon_phase", known, PROFILE_COLUMNS),
+        alignment=_alignment(folder / "alignment", known),
+        alignment_profile=_profiles(folder / "alignment", known, SITE_PROFILE_COLUMNS),
+        masked=_masked(folder / "masked", known),
+        scaling=Scores(read_scores(compress / "scaling.tsv", DNA_SCORES)),
         benchmarks=_benchmarks(folder / "benchmarks", known, settings.reference),
         evaluation=evaluation,
         curves=[_curve(path) for path in logs if path.parent.name in known],

@@ -27,7 +27,7 @@ REGISTRY = {
     "initiation": "genezip.tasks.initiation.procap:PROcap",
     "contacts": "genezip.tasks.windows.hic:HiC",
     "elements": "genezip.tasks.classification.elements:Elements",
-    "classification": "genezip.tasks.classification.task:Classification",
+    "classification": "genezip.tasks.classification.published_sets:Classification",
     "enhancer_gene": "genezip.tasks.pairs.crispri:CRISPRi",
     "essentiality": "genezip.tasks.essentiality.task:EssentialGenes",
     "variants": "genezip.tasks.variants.task:Variants",

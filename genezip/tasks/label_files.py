@@ -11,8 +11,8 @@ those inside the segments of the genome are written with their bases, as in the 
 import gzip
 import logging
 import shutil
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,8 @@ BUILD = "hg38"
 PREFIX = "labels"
 LISTING = "labels.json"
 MIRROR_VARIABLE = "GENEZIP_MIRROR"
+HISTONE_MARKS = ("H3", "H4", "H3K4me1", "H3K4me3", "H3K9ac")
+"""Marks of the Nucleotide Transformer whose official test rows are at hand."""
 
 CLASSES = ("promoter", "enhancer", "ocr")
 SPLITS = ("train", "test")
@@ -85,7 +87,7 @@ class LabelFile:
     what: str
     licence: str
     # names of the public files from which it is made; empty for a file of the mirror folder alone
-    public: tuple[str, ...]
+    public: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,12 @@ class LabelDeposit:
     mirror: str = ""
     # writes a file from public ones; takes their paths by name, the file, the genome or None
     write: Callable[[Mapping[str, Path], Path, Source | None], None] = write_published
+    # set -> its further files, which are fetched only where the set is named
+    sets: Mapping[str, Mapping[str, LabelFile]] = field(default_factory=dict)
+
+    def chosen(self, sets: Collection[str]) -> dict[str, LabelFile]:
+        """The files of the task and of the named sets, by name."""
+        return {**self.files, **{n: f for one in sets for n, f in self.sets.get(one, {}).items()}}
 
 
 def _procap(strand: str) -> LabelFile:
@@ -118,6 +126,19 @@ def _gue(name: str, split: str) -> LabelFile:
     folder = "prom_" if name.startswith("prom") else ""
     origin = f"other_systems/gue/{folder}{file}.gz"
     return LabelFile(origin, f"GUE (DNABERT-2), {name}, {split}", "Apache-2.0", (file,))
+
+
+def _histone(mark: str) -> dict[str, LabelFile]:
+    """Files of a histone mark: official test rows, the same mark in GUE, and the genome."""
+    test, name = f"nt_{mark}.test.fna", f"EMP_{mark}"
+    what = f"Nucleotide Transformer, yeast {mark}, official test rows"
+    licence = "published data (Pokholok et al. 2005), no licence stated"
+    genome = "yeast_S288C.GCA_000146045.2_R64.genomic.fna.gz"
+    return {
+        f"{test}.gz": LabelFile(f"other_systems/nt/{mark}.test.fna.gz", what, licence, (test,)),
+        **{f"{name}.{split}.csv.gz": _gue(name, split) for split in ("dev", "test")},
+        genome: LabelFile(f"other_systems/{genome}", "S. cerevisiae S288C, R64", "GenBank, public"),
+    }
 
 
 def _essential(name: str) -> LabelFile:
@@ -171,6 +192,7 @@ LABELS: dict[str, LabelDeposit] = {
         },
         of_the_genome=False,
         mirror="other_systems",
+        sets={f"nt_{mark}": _histone(mark) for mark in HISTONE_MARKS},
     ),
     "essentiality": LabelDeposit(
         {f"{name}.tsv.gz": _essential(name) for name in config.Essentiality().labels.values()},
@@ -210,31 +232,33 @@ class PublicLabels:
     fetched: Path | None = None  # folder of files fetched elsewhere; the network is then not used
     http: Http = PATIENT  # timeouts and attempts
 
-    def items(self, part: str) -> list[Item]:
+    def items(self, part: str, sets: Collection[str] = ()) -> list[Item]:
         """The public files of a part."""
         sources = read_sources(self.table)
-        files = LABELS[part].files.values()
+        files = LABELS[part].chosen(sets).values()
         names = [f"{PREFIX}/{part}/{name}" for file in files for name in file.public]
         missing = [name for name in names if name not in sources]
         if missing:
             raise GenezipError(f"{self.table} has no row named {', '.join(missing)}; add it")
         return [item(sources[name]) for name in names]
 
-    def plan(self, parts: Sequence[str]) -> Plan:
+    def plan(self, parts: Sequence[str], sets: Collection[str] = ()) -> Plan:
         """Files that :meth:`get` would download for parts; nothing is written."""
         patience = replace(self.http, attempts=1, timeout_s=self.http.size_timeout_s)
         store = self._store(patience)
-        return plan(store, [wish for part in parts for wish in self.items(part)])
+        return plan(store, [wish for part in parts for wish in self.items(part, sets)])
 
-    def get(self, part: str, folder: Path) -> list[dict[str, object]]:
+    def get(self, part: str, folder: Path, sets: Collection[str] = ()) -> list[dict[str, object]]:
         """Fetch the public files of a part and write its label files into a folder.
 
-        Returns an entry for each file: path, bytes, sha256, part, origin, release, licence. Raises
-        ``SourceUnavailable`` if no server delivers a file, or the folder of fetched files lacks it.
+        A file of a set that is in no public place is left out. Returns an entry for each file:
+        path, bytes, sha256, part, origin, release, licence. Raises ``SourceUnavailable`` if no
+        server delivers a file, or the folder of fetched files lacks it.
         """
-        if not any(file.public for file in LABELS[part].files.values()):
+        files = LABELS[part].chosen(sets)
+        if not any(file.public for file in files.values()):
             raise SourceUnavailable("its files were put together from several public ones")
-        store, items = self._store(self.http), self.items(part)
+        store, items = self._store(self.http), self.items(part, sets)
         if store.fetched and (missing := store.missing(items)):
             raise SourceUnavailable(
                 f"the folder {store.fetched.folder} of fetched files lacks {', '.join(missing)}"
@@ -247,7 +271,10 @@ class PublicLabels:
         plan(store, items).check_room()
         got = {wish.rows[0].name: store.get(wish) for wish in items}
         entries = []
-        for name, file in LABELS[part].files.items():
+        for name, file in files.items():
+            if not file.public:
+                logger.warning(f"labels: {name} is in no public place, so it is left out")
+                continue
             own = {one: got[f"{PREFIX}/{part}/{one}"] for one in file.public}
             paths = {one: path for one, (_, path) in own.items()}
             LABELS[part].write(paths, folder / name, self.source)
@@ -313,6 +340,7 @@ def fetch_labels(
     out: Path,
     public: PublicLabels | None = None,
     source: Source | None = None,
+    sets: Collection[str] = (),
 ) -> Path:
     """Write the label files of parts, from the mirror folder or else from public servers.
 
@@ -323,13 +351,17 @@ def fetch_labels(
     out : folder; replaced as a whole
     public : used without a mirror folder; None for no server
     source : the genome of the run; labels that do not belong to it are not fetched
+    sets : sets whose further files are fetched with their part (:attr:`LabelDeposit.sets`)
 
     Returns
     -------
     ``out/labels.json``; an unavailable part has a reason there instead of files. The path of the
     mirror folder is in no file.
     """
-    names = {name for deposit in LABELS.values() for name in deposit.files}
+    known = [one for deposit in LABELS.values() for one in deposit.sets]
+    if unknown := [one for one in sets if one not in known]:
+        raise GenezipError(f"there is no set {unknown[0]!r}; the sets are {', '.join(known)}")
+    names = {name for deposit in LABELS.values() for name in deposit.chosen(known)}
     entries: list[dict[str, object]] = []
     reasons: dict[str, str] = {}
     no_mirror = None
@@ -345,9 +377,9 @@ def fetch_labels(
                 if unfit is not None and LABELS[part].of_the_genome:
                     reasons[part] = unfit
                 elif mirror is not None and no_mirror is None:
-                    entries += _from_mirror(mirror, part, folder)
+                    entries += _from_mirror(mirror, part, folder, sets)
                 elif public is not None:
-                    entries += public.get(part, folder)
+                    entries += public.get(part, folder, sets)
                 else:
                     reasons[part] = str(no_mirror)
             except SourceUnavailable as error:
@@ -365,14 +397,16 @@ def fetch_labels(
     return out / LISTING
 
 
-def _from_mirror(mirror: Path, part: str, folder: Path) -> list[dict[str, object]]:
+def _from_mirror(
+    mirror: Path, part: str, folder: Path, sets: Collection[str]
+) -> list[dict[str, object]]:
     """Copy the files of a part; returns their entries."""
     deposit = LABELS[part]
     if not (mirror / deposit.mirror).is_dir():
         raise SourceUnavailable(f"the folder of real data has no folder {deposit.mirror}")
     own, shared = (checksums(folder / "README.md") for folder in (mirror / deposit.mirror, mirror))
     entries: list[dict[str, object]] = []
-    for name, file in deposit.files.items():
+    for name, file in deposit.chosen(sets).items():
         inside = file.origin.removeprefix(f"{deposit.mirror}/")
         if inside in own or file.origin not in shared:
             check_file(mirror / deposit.mirror, inside, own)

@@ -65,6 +65,7 @@ def measure(
     scale: str,
     out: Path,
     predictions: Path,
+    untrained: Sequence[str | Path] = (),
 ) -> None:
     """Prepare, predict and score a task.
 
@@ -80,6 +81,7 @@ def measure(
     scale : full, demo or test
     out : TSV of scores
     predictions : Parquet of predictions, of all subsets
+    untrained : model folders whose networks are also measured before their first training step
     """
     if not {"bootstrap", "seed"} <= set(type(settings).model_fields):
         raise GenezipError(
@@ -100,7 +102,7 @@ def measure(
             raise GenezipError(
                 f"cannot make the folder {folder}: {error.strerror}; name another"
             ) from None
-    opened = _opened(models, task, settings.device)
+    opened = _opened([*models, *untrained], len(models), task, settings.device)
     try:
         subsets = task.subsets(settings)
         work = predictions.parent / f".{predictions.stem}.work"
@@ -146,10 +148,21 @@ def _prepared(
     return sets, reasons
 
 
-def _opened(models: Sequence[str | Path], task: Task[Any], device: str) -> list[Compressor]:
-    """The models in their order; two of one name and seed are refused before any is measured."""
+def _opened(
+    models: Sequence[str | Path], trained: int, task: Task[Any], device: str
+) -> list[Compressor]:
+    """The models in their order, untrained from the number ``trained`` on.
+
+    Two of one name and seed are refused before any is measured.
+    """
     seen: dict[tuple[str, Any], str | Path] = {}
-    opened = [task.as_read(load(model, device, streams=task.streams)) for model in models]
+    more: list[dict[str, Any]] = [
+        {} if number < trained else {"untrained": True} for number in range(len(models))
+    ]
+    opened = [
+        task.as_read(load(model, device, streams=task.streams, **own))
+        for model, own in zip(models, more, strict=True)
+    ]
     for model, compressor in zip(models, opened, strict=True):
         name = compressor.name, compressor.metadata.get("seed")
         if name in seen:

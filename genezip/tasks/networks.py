@@ -24,7 +24,9 @@ norm 1, batches of two at a time), but from a seed, with the weights of the best
 and over as many examples as the other models of the task.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -34,13 +36,18 @@ from torch.nn import functional
 from torch.nn.functional import pad
 
 from genezip.alphabet import A_ID, T_ID
+from genezip.artifacts.scores import BPT_AFTER, BPT_BEFORE
 from genezip.config.tasks import HeadTraining
 from genezip.metrics.contacts import OFFSET
-from genezip.tasks.base import Job
+from genezip.models.hnet.network import GeneZipNetwork
+from genezip.tasks.base import Fact, Found, Job
 from genezip.training.fit import fine_tune
 from genezip.training.objectives import TaskObjective
-from genezip.training.step import in_full_precision
+from genezip.training.step import enough_memory, in_full_precision, precision
 
+logger = logging.getLogger(__name__)
+
+RATIO_BP = 4_000_000  # bases over which bases per token are measured before and after fine-tuning
 CNN_RATE = 0.005
 CNN_DECAY = 0.01
 CNN_MICRO_BATCH = 2
@@ -62,6 +69,57 @@ def cnn_settings(settings: S) -> S:
     """Settings with the learning rate and weight decay of the benchmark's CNNs."""
     changes = {"learning_rate": CNN_RATE, "weight_decay": CNN_DECAY, "warmup": 0.0}
     return settings.model_copy(update=changes)
+
+
+def bases_per_token(
+    network: GeneZipNetwork, sequences: Iterable[np.ndarray], settings: HeadTraining
+) -> tuple[float, int]:
+    """Bases per token over the first sequences, and their number.
+
+    ``sequences`` are uint8 ids; so many are read that they have :data:`RATIO_BP` bases.
+    """
+    device, bases, tokens, count = network.embedding.device, 0, 0, 0
+    for ids in sequences:
+        if bases >= RATIO_BP:
+            break
+        batch = torch.from_numpy(np.ascontiguousarray(ids)[None]).to(device)
+        memory = enough_memory(partial("{:,} bases".format, len(ids)))
+        with memory, torch.no_grad(), precision(device, settings):
+            output = network(batch)
+        bases, count = bases + len(ids), count + 1
+        tokens += int(output.token_positions()[1].sum())
+    return bases / max(1, tokens), count
+
+
+def tuned_with_ratio(
+    network: GeneZipNetwork,
+    job: Job[Any],
+    tested: Callable[[], Iterable[np.ndarray]],
+    tuned: Callable[[], Iterable[Found]],
+    rule: str,
+) -> Iterator[Found]:
+    """Results of a fine-tuning, and two facts: bases per token of test examples before and after.
+
+    The routing of a network may change while it is trained on a task, by its own weights or by
+    those of its encoders.
+
+    Parameters
+    ----------
+    tested : gives the sequences that the network reads of the test examples
+    tuned : trains the network in place and predicts
+    rule : split scheme of the examples
+    """
+    before, count = bases_per_token(network, tested(), job.settings)
+    yield from tuned()
+    if not count:
+        return
+    after, _ = bases_per_token(network, tested(), job.settings)
+    router = f"router {job.settings.router}"
+    logger.info(
+        f"{job.name}: {before:.3f} bp per token before fine-tuning, {after:.3f} after ({router})"
+    )
+    yield Fact(BPT_BEFORE, before, count, rule, of_method=True)
+    yield Fact(BPT_AFTER, after, count, rule, of_method=True)
 
 
 class Learner(Protocol):

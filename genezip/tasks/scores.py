@@ -15,10 +15,12 @@ import numpy as np
 from genezip.artifacts.scores import (
     AGAINST_BASELINE,
     AGAINST_CONTROL,
+    AGAINST_UNTRAINED,
     BASELINE,
     EXAMPLES,
     MEASURED,
     TASK_SCORES,
+    UNTRAINED,
     Row,
     cell,
 )
@@ -201,9 +203,10 @@ class Sheet:
         """Rows of every value, then of the paired differences of the models.
 
         Each model is compared with the candidate among the baselines whose value of that metric
-        is highest (``<metric>_minus_best_baseline``), and with the model named ``control``
-        (``<metric>_minus_control``): its run of the same seed, or of the lowest where there is
-        none. The difference of two means of units is taken over the units where both are defined.
+        is highest (``<metric>_minus_best_baseline``), with the model named ``control``
+        (``<metric>_minus_control``) and with the untrained one (``<metric>_minus_untrained``): its
+        run of the same seed, or of the lowest where there is none. The difference of two means of
+        units is taken over the units where both are defined.
         """
         rows = [self._row(e, e.metric, e.values, e.note) for e in self.entries]
         for entry in self.entries:
@@ -212,6 +215,7 @@ class Sheet:
             for name, other in (
                 (AGAINST_BASELINE, self._best_baseline(entry.metric)),
                 (AGAINST_CONTROL, self._control(entry, control)),
+                (AGAINST_UNTRAINED, self._control(entry, UNTRAINED)),
             ):
                 if other is not None:
                     rows.append(self._difference(entry, other, entry.metric + name))

@@ -2,5 +2,6 @@
 
 Begin with ``fit``, the one loop, and ``objectives``, the losses and validations; ``checkpoint`` is
 the state from which every training resumes. ``setup`` prepares a pretraining from files and writes
-the model folder; ``ranks`` are the processes of one run. For a new objective copy ``NextBase``.
+the model folder; ``ranks`` are the processes of one run. For a new objective copy ``NextBase``;
+``masked`` is that of networks of both directions.
 """

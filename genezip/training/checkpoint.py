@@ -56,6 +56,7 @@ class TrainingState:
     validated : step of the last validation; 0 before the first
     best, best_step : highest validation score and its step; -inf and 0 before the first score
     waiting : validations since then that count against the patience
+    halved : number of times that the learning rate was halved
     history : one {"step", metrics} per validation
     best_sha256 : hash of the file of the best weights, if they are kept in a file
     seconds : training time so far
@@ -67,6 +68,7 @@ class TrainingState:
     best: float = -math.inf
     best_step: int = 0
     waiting: int = 0
+    halved: int = 0
     history: list[dict[str, Any]] = field(default_factory=list)
     best_sha256: str | None = field(default=None, compare=False)
     seconds: float = field(default=0.0, compare=False)
@@ -209,7 +211,9 @@ class Checkpoint:
 
 
 def discard(folder: Path) -> None:
-    """Remove all states of a run, and the folder if it is then empty."""
+    """Remove all states of a run and of its parts, and the folder if it is then empty."""
+    for part in (path for path in folder.glob("*") if path.is_dir()):
+        discard(part)
     for path in (folder / STATE, folder / PREVIOUS, *folder.glob("*.damaged.pt")):
         path.unlink(missing_ok=True)
     with suppress(OSError):

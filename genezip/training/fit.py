@@ -45,6 +45,8 @@ class Schedule:
     validate_every : steps between validations, one more after the last step; None for none
     patience : number of validations in a row without a better score that end training; None for
         no limit
+    halve_after : number of validations in a row without a better score after which the rate is
+        halved, and again after as many more; None for never
     undefined_counts : whether a validation without a defined score counts against the patience
     select : final weights of the module: those of the highest validation score, or the last
     checkpoint_every : steps between checkpoints, in addition to those by time; None for none
@@ -57,6 +59,7 @@ class Schedule:
     clip_norm: float
     validate_every: int | None
     patience: int | None = None
+    halve_after: int | None = None
     undefined_counts: bool = False
     select: Literal["best", "last"] = "last"
     checkpoint_every: int | None = None
@@ -153,7 +156,7 @@ def fit(
                     curve.valid(state.step, found.metrics)
                 where = f"{objective.label}: step {state.step}/{schedule.steps}"
                 logger.info(f"{where}, validation {found.message}")
-                better = _note(state, found, schedule.undefined_counts)
+                better = _note(state, found, schedule)
                 with ranks.together():
                     if better and keeps_best and ranks.main:
                         checkpoint.keep_best(state, module)
@@ -162,7 +165,7 @@ def fit(
                 continue
             with ranks.together():  # a shard may be damaged for one process alone
                 batch = batches.next_batch()
-            rate = schedule.rate(state.step)
+            rate = schedule.rate(state.step) / 2**state.halved
             set_rate(optimizer, rate)
             gradients = objective.minimise(batch)
             clipped = nn.utils.clip_grad_norm_(module.parameters(), schedule.clip_norm)
@@ -222,15 +225,17 @@ def _validate(objective: Objective, ranks: Ranks) -> Validation:
     return found
 
 
-def _note(state: TrainingState, found: Validation, undefined_counts: bool) -> bool:
+def _note(state: TrainingState, found: Validation, schedule: Schedule) -> bool:
     """Record a validation in the state; True if it is the best so far."""
     state.validated = state.step
     state.history.append({"step": state.step, **found.metrics})
     better = found.score > state.best  # False for NaN
     if better:
         state.best, state.best_step, state.waiting = found.score, state.step, 0
-    elif undefined_counts or not math.isnan(found.score):
+    elif schedule.undefined_counts or not math.isnan(found.score):
         state.waiting += 1
+        if schedule.halve_after is not None and state.waiting % schedule.halve_after == 0:
+            state.halved += 1
     return better
 
 
@@ -319,11 +324,13 @@ def fit_task(
         clip_norm=settings.clip_norm,
         validate_every=None if objective.score is None else settings.evaluate_every,
         patience=settings.patience if select == "best" else None,
+        halve_after=settings.halve_after if isinstance(settings, FineTuning) else None,
         undefined_counts=undefined_counts,
         select=select,
         around_validations=True,
     )
-    values = settings.model_dump(mode="json", exclude={"device"})
+    # without keys that are off, so that a run can be resumed by a version with more of them
+    values = settings.model_dump(mode="json", exclude={"device"}, exclude_none=True)
     decisive = [key for key in (*FineTuning.model_fields, "steps", "epochs") if key in values]
     run = {"steps": steps, "seed": seed, "select": select}
     identity = {**run, "settings": {key: values[key] for key in decisive}, **identity}

@@ -22,6 +22,7 @@ from genezip.config import Pretrain
 from genezip.errors import GenezipError
 from genezip.models.hnet.network import GeneZipNetwork
 from genezip.region_classes import GENE7
+from genezip.training.masked import masked_base_loss
 from genezip.training.objectives import next_base_loss
 from genezip.training.step import memory_advice
 
@@ -128,10 +129,17 @@ def _peak(network: GeneZipNetwork, settings: Pretrain, bases: int, classes: int)
         parameter.grad = None
 
     parameters = list(network.parameters())
-    hooks = [parameter.register_post_accumulate_grad_hook(drop) for parameter in parameters]
+    trained = [parameter for parameter in parameters if parameter.requires_grad]
+    hooks = [parameter.register_post_accumulate_grad_hook(drop) for parameter in trained]
     try:
         with PeakBytes([*parameters, *network.buffers()]) as memory:
-            loss, _ = next_base_loss(network, ids, regions, targets, settings, informative, 1.0)
+            given = regions, targets, settings, informative, 1.0
+            if network.shape.direction == "both":
+                chosen = torch.ones_like(ids, dtype=torch.bool)
+                read = network.base_columns, ids, ids, chosen
+                loss, _ = masked_base_loss(network, *read, *given)
+            else:
+                loss, _ = next_base_loss(network, ids, *given)
             loss.backward()
             del loss
     finally:

@@ -13,10 +13,14 @@ METHODS = {
         "GeneZip.from_pretrained",
     ),
     "dnahnet": ("dnaHNet (arXiv 2602.10603)", "import genezip as gz", "gz.load"),
+    "ldarnet": ("LDARNet (arXiv 2606.04552)", "import genezip as gz", "gz.load"),
 }
 
 METRICS = {
     "ppl": "perplexity",
+    "mask_bits": "bits per masked base",
+    "mask_accuracy": "share of masked bases predicted right",
+    "masked_bpt": "bp per token with masks",
     "bpt": "bp per token",
     "expected_bpt": "bp per token asked for",
     "promoter_enrichment": "token enrichment in promoters",
@@ -24,6 +28,9 @@ METRICS = {
     "intergenic_enrichment": "token enrichment in introns and between genes",
     "bound_bit": "share of windows where a bound changed the tokens",
 }
+
+# Metric by which the best weights are chosen, and its name.
+BEST_OF = {"ppl": "perplexity", "mask_bits": "loss in bits per masked base"}
 
 
 def model_card(card: ModelCard, parameters: int) -> str:
@@ -40,7 +47,7 @@ def model_card(card: ModelCard, parameters: int) -> str:
 
 DNA compressor of {method}: {parameters:,} parameters,
 trained for {settings["steps"]:,} steps of {settings["batch"]} windows{_begun(training)}.
-
+{_guided(training)}
 ```python
 {first}
 
@@ -66,7 +73,7 @@ Annotation was used in training only; compression needs raw DNA alone.
 ## Files
 
 `model.safetensors` are the weights after the last step, `best.safetensors` those of the lowest
-validation perplexity. `config.json` holds architecture, targets, settings and versions.
+validation {_best(training)}. `config.json` holds architecture, targets, settings and versions.
 
 | file | sha256 |
 |---|---|
@@ -82,11 +89,29 @@ def _stages(card: ModelCard) -> str:
     return f"\nThe stages share a target in the proportions of {given} positions per token.\n"
 
 
+def _best_key(training: dict[str, Any]) -> str:
+    return next((key for key in BEST_OF if f"best_valid_{key}" in training), "ppl")
+
+
+def _best(training: dict[str, Any]) -> str:
+    return BEST_OF[_best_key(training)]
+
+
 def _begun(training: dict[str, Any]) -> str:
     first = training.get("init_from")
     if not first:
         return ""
     return f",\nfrom the weights of {first['name']}, seed {first['seed']} (`{first['sha256']}`)"
+
+
+def _guided(training: dict[str, Any]) -> str:
+    guide = training.get("guide")
+    if not guide:
+        return ""
+    return (
+        f"Every sequence has as many tokens as under {guide['name']}, seed {guide['seed']}\n"
+        f"(`{guide['sha256']}`), at other positions: a control of learned boundaries.\n"
+    )
 
 
 def _data(training: dict[str, Any]) -> str:
@@ -100,7 +125,7 @@ def _data(training: dict[str, Any]) -> str:
 
 
 def _metrics(training: dict[str, Any]) -> str:
-    valid, best = training.get("valid"), training.get("best_valid_ppl")
+    valid, best = training.get("valid"), training.get(f"best_valid_{_best_key(training)}")
     if not valid:
         return "Not measured: the corpus has no validation windows."
     rows = [
@@ -108,7 +133,7 @@ def _metrics(training: dict[str, Any]) -> str:
         for key, words in METRICS.items()
         if valid.get(key) is not None
     ]
-    lowest = f"; the lowest perplexity on the way was {best:.4f}" if best is not None else ""
+    lowest = f"; the lowest {_best(training)} on the way was {best:.4f}" if best is not None else ""
     return (
         f"On {valid['windows']:,} validation windows after the last step{lowest}.\n\n"
         "| metric | value |\n|---|---|\n" + "\n".join(rows)

@@ -97,6 +97,7 @@ class NextBase:
     window_bp : length L of a training window
     valid_ids, valid_regions : uint8 arrays, shape (n, L), validation windows; may be empty
     ranks : the processes that share each batch
+    best : key of the validation metrics of which the lowest is the best
     """
 
     name: str
@@ -111,6 +112,7 @@ class NextBase:
     region_classes: RegionClasses = GENE7
     ranks: Ranks = ALONE
     metric: str = field(default="perplexity", init=False)
+    best: str = field(default="ppl", init=False)
     remedy: str = field(default="pretrain.learning_rate or pretrain.alpha", init=False)
 
     def __post_init__(self) -> None:
@@ -180,24 +182,39 @@ def next_base_loss(
     with torch.autocast(ids.device.type, dtype=torch.bfloat16, enabled=bf16):
         output = model(ids[:, :-1])
     lm = lm_loss(output.logits, ids, informative)
-    rar, sums = rar_loss(
-        output, regions[:, :-1], target_bpt, settings.rar_mask, settings.region_label
-    )
+    return with_ratio_loss(lm, output, regions[:, :-1], target_bpt, settings, share)
+
+
+def with_ratio_loss(
+    loss: Tensor,
+    output: Output,
+    regions: Tensor,
+    target_bpt: Tensor,
+    settings: Pretrain,
+    share: float,
+) -> tuple[Tensor, Tensor]:
+    """``loss`` plus ``alpha`` times RAR times ``share`` (scalar), and sums for :func:`figures`."""
+    rar, sums = rar_loss(output, regions, target_bpt, settings.rar_mask, settings.region_label)
     rar = rar * share
-    bound = ids.new_zeros(len(ids), dtype=torch.bool)
+    bound = regions.new_zeros(len(regions), dtype=torch.bool)
     for routing in output.routings:
         bound = bound | routing.bound_active()
     tokens = [kept.valid.sum() for kept in output.chunks]
-    scalars = torch.stack([t.detach().double() for t in (lm, rar, bound.sum(), *tokens)])
-    return lm + settings.alpha * rar, torch.cat([scalars, sums.double().flatten()])
+    scalars = torch.stack([t.detach().double() for t in (loss, rar, bound.sum(), *tokens)])
+    return loss + settings.alpha * rar, torch.cat([scalars, sums.double().flatten()])
 
 
 def figures(
-    sums: Sequence[float], windows: int, bases: int, stages: int, classes: int
+    sums: Sequence[float],
+    windows: int,
+    bases: int,
+    stages: int,
+    classes: int,
+    loss: str = "lm_loss",
 ) -> dict[str, Any]:
     """The log line of a step of pretraining, as JSON values.
 
-    These are lm_loss and rar_loss (nats per base, no unit); stage_tokens, tokens of each stage;
+    These are the loss and rar_loss (nats per base, no unit); stage_tokens, tokens of each stage;
     kept, the share of positions that each stage keeps; bpt, bases per token of the last stage; F
     and G, for every stage and class the share of kept positions and the mean boundary probability
     (None for a class that is absent); bound_bit, the share of windows where a bound changed the
@@ -205,10 +222,11 @@ def figures(
 
     Parameters
     ----------
-    sums : over micro-batches and processes: lm_loss, rar_loss, windows where a bound changed the
+    sums : over micro-batches and processes: the loss, rar_loss, windows where a bound changed the
         tokens, tokens of each stage, then positions, kept positions and summed boundary
         probability of every stage and class
     windows, bases : windows of the step, bases of them that the network reads
+    loss : name of the loss
     """
     lm, rar, bound = sums[:3]
     tokens = [int(value) for value in sums[3 : 3 + stages]]
@@ -216,7 +234,7 @@ def figures(
     positions, kept, prob = by_class.unbind(-1)
     counts = [bases, *tokens]
     return {
-        "lm_loss": lm,
+        loss: lm,
         "rar_loss": rar,
         "stage_tokens": tokens,
         "kept": [after / before if before else 0.0 for before, after in pairwise(counts)],
@@ -263,7 +281,7 @@ def validate(
 
     These are ppl, bpt, expected_bpt, {promoter, genic, intergenic}_enrichment (None if undefined),
     windows, and bound_bit, the share of windows where a bound changed the tokens. ``ids`` and
-    ``regions`` are uint8 arrays, shape (n, L).
+    ``regions`` are uint8 arrays, shape (n, L). A network that predicts no next base has no ppl.
     """
     tokens, bases = np.zeros(len(region_classes)), np.zeros(len(region_classes))
     nll, targets, bound = 0.0, 0, 0
@@ -271,18 +289,19 @@ def validate(
         density = token_density(result.token_starts, len(classes))
         tokens += np.bincount(classes, density, minlength=len(region_classes))
         bases += np.bincount(classes, minlength=len(region_classes))
-        assert result.log_prob is not None
-        nll -= float(np.nansum(result.log_prob, dtype=np.float64))
-        targets += int(np.isfinite(result.log_prob).sum())
+        if result.log_prob is not None:
+            nll -= float(np.nansum(result.log_prob, dtype=np.float64))
+            targets += int(np.isfinite(result.log_prob).sum())
         bound += bool(result.bound_active.any())
     asked = sum(bases[number] / target_bpt[name] for name, number in region_classes.ids.items())
     metrics: dict[str, Any] = {
-        "ppl": float(np.exp(nll / max(targets, 1))),
         "bpt": float(bases.sum() / tokens.sum()),
         "expected_bpt": float(bases.sum() / asked),
         "bound_bit": bound / max(len(ids), 1),
         "windows": len(ids),
     }
+    if network.shape.direction == "forward":
+        metrics = {"ppl": float(np.exp(nll / max(targets, 1))), **metrics}
     for group, names in region_classes.groups.items():
         members = [region_classes.ids[name] for name in names]
         share = bases[members].sum() / bases.sum()

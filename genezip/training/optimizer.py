@@ -14,6 +14,8 @@ from genezip.models.hnet.architecture import Architecture
 from genezip.models.hnet.network import GeneZipNetwork
 
 FINE_TUNING_BETAS = (0.9, 0.95)  # GeneZip Appendix D
+# norms of mixers, which have one per direction
+GATED_NORMS = ("mixer.norm_weight", "mixer.ahead.norm_weight", "mixer.back.norm_weight")
 STAGE_PARTS = ("encoders", "decoders", "routers", "residuals", "starts")
 
 
@@ -40,16 +42,16 @@ def stage_multipliers(
 ) -> list[tuple[float, list[str]]]:
     """Learning-rate multiplier of every level and the prefixes of its parameters.
 
-    The multiplier is that of :func:`level_rates` for a stage (stage 0 includes the embedding) and 1
-    for the trunk. The vector that widens tokens belongs to the level that reads them. In a flat
-    model the trunk is stage 0.
+    The multiplier is that of :func:`level_rates` for a stage (stage 0 includes embedding and head)
+    and 1 for the trunk. The vector that widens tokens belongs to the level that reads them. In a
+    flat model the trunk is stage 0.
     """
     stages = network.shape.n_stages
     levels = []
     for s, rate in enumerate(level_rates(network.shape, settings, target_bpt)):
         levels.append((rate, [f"{part}.{s}" for part in STAGE_PARTS]))
     levels.append((1.0, ["trunk"]))
-    levels[0][1].append("embedding")
+    levels[0][1].extend(("embedding", "head"))
     for s in range(stages):
         levels[s + 1][1].append(f"paddings.{s}")
     return levels
@@ -88,14 +90,26 @@ def parameter_groups(
 def _decays(name: str, parameter: torch.Tensor, decay_vectors: bool) -> bool:
     if parameter.dim() > 1:
         return True
-    spared = name.endswith((".bias", "conv_bias", "mixer.norm_weight"))
+    spared = name.endswith((".bias", "conv_bias", *GATED_NORMS))
     return decay_vectors and not spared
 
 
 def pretraining_rate(step: int, settings: Pretrain) -> float:
-    """Share of the peak learning rate at a step (0-based): warm-up, then linear or cosine decay."""
+    """Share of the peak learning rate at a step (0-based): warm-up, then the decay of the settings.
+
+    ``wsd`` is 1 for the stable part and 1 - s (1 - 1/sqrt(u)) at step u = 1 .. D of the last part,
+    with s so that the last step has the final share.
+    """
     if step < settings.warmup_steps:
         return (step + 1) / settings.warmup_steps
+    if settings.decay == "wsd":
+        count = settings.falling_steps
+        u = step - (settings.steps - count) + 1
+        if u < 1:
+            return 1.0
+        reach = 1 - 1 / math.sqrt(count)  # 0 for a single step, which has the final share
+        fallen = (1 - 1 / math.sqrt(u)) / reach if reach else 1.0
+        return 1 - (1 - settings.final_lr_fraction) * fallen
     left = settings.steps - settings.warmup_steps
     done = (step - settings.warmup_steps) / max(1, left)
     if settings.decay == "cosine":

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -23,7 +23,7 @@ from genezip.config import NETWORKS, NetworkKind, Pretrain, region_preset
 from genezip.corpus.corpus import CorpusReader
 from genezip.corpus.stream import Batches, WindowStream, prefetched
 from genezip.errors import GenezipError
-from genezip.models.hnet.architecture import Architecture, load_architecture
+from genezip.models.hnet.architecture import GUIDED, Architecture, load_architecture
 from genezip.models.hnet.architecture import architecture as parse_architecture
 from genezip.models.hnet.network import GeneZipNetwork, build
 from genezip.models.pretrained import (
@@ -39,6 +39,7 @@ from genezip.region_classes import GENE7, RegionClasses, expected_bpt
 from genezip.training.checkpoint import Checkpoint, TrainingState, discard
 from genezip.training.curve import CURVE, open_curve
 from genezip.training.fit import Schedule, fit
+from genezip.training.masked import MaskedBase, MaskedWindows
 from genezip.training.memory import available_bytes, check_memory, estimate
 from genezip.training.model_card import model_card
 from genezip.training.objectives import NextBase, validation_windows
@@ -54,29 +55,48 @@ FREE = tuple(f"pretrain.{key}" for key in Pretrain.FREE)
 FREE_IN_SHAPE = (
     "k_min", "k_max", "bound", "max_chunk", "burst", "rate", "ssd_chunk", "stage_bpt",
 )  # fmt: skip
+# Keys that affect neither the tokens of a guide nor the operations on them.
+FREE_UNDER_GUIDE = ("stage_bpt",)
 
 
 @dataclass(frozen=True)
-class InitialWeights:
-    """Weights of a finished model with which another training begins.
-
-    Only the weights are reused: optimiser, schedule and data start anew. ``sha256`` is the hash
-    of the weights after the last step.
-    """
+class FinishedModel:
+    """A finished model that another training uses; ``sha256`` is that of its last weights."""
 
     folder: Path
     name: str
     seed: int
     sha256: str
 
+    @classmethod
+    def of(cls, folder: Path, card: ModelCard) -> Self:
+        """The model of a folder and its card."""
+        return cls(folder, card.name, card.seed, card.training["sha256"][WEIGHTS])
+
+    def to_dict(self) -> dict[str, Any]:
+        """The entry of ``config.json``."""
+        return {"name": self.name, "seed": self.seed, "sha256": self.sha256}
+
+
+class InitialWeights(FinishedModel):
+    """Weights with which another training begins.
+
+    Only the weights are reused: optimiser, schedule and data start anew.
+    """
+
     def load_into(self, network: GeneZipNetwork) -> None:
         """Copy the weights into a network, after a check of their hash."""
         trained, _ = load_network(self.folder)
         network.load_state_dict(trained.state_dict())
 
-    def to_dict(self) -> dict[str, Any]:
-        """The entry of ``config.json``."""
-        return {"name": self.name, "seed": self.seed, "sha256": self.sha256}
+
+class GuideWeights(FinishedModel):
+    """A learned model whose tokens a guided router rearranges."""
+
+    def load_into(self, network: GeneZipNetwork) -> None:
+        """Copy its first stage into the guide of a network, after a check of its hash."""
+        trained, _ = load_network(self.folder)
+        network.take_guide(trained)
 
 
 def initial_weights(folder: Path, shape: Architecture) -> InitialWeights:
@@ -89,7 +109,45 @@ def initial_weights(folder: Path, shape: Architecture) -> InitialWeights:
             f"{folder} cannot give initial weights: its architecture has {key} {old}, this model "
             f"has {new}; only bounds may differ"
         )
-    return InitialWeights(folder, card.name, card.seed, card.training["sha256"][WEIGHTS])
+    return InitialWeights.of(folder, card)
+
+
+def guide_weights(folder: Path | None, shape: Architecture) -> GuideWeights | None:
+    """The guide of a network with a guided router; None for other networks.
+
+    The guide has a learned router and is of the same layout otherwise, so that both networks have
+    the same parameters and do the same work on a token.
+    """
+    if folder is None and shape.is_guided:
+        raise GenezipError(
+            f"the router {shape.router[0]} rearranges the tokens of a trained model; name its "
+            "folder with --guide"
+        )
+    if folder is None:
+        return None
+    if not shape.is_guided:
+        raise GenezipError(
+            f"the architecture has no guided router for the guide {folder}; give it the router "
+            f"{' or '.join(GUIDED)}, or leave --guide out"
+        )
+    card = load_card(folder)
+    if not card.architecture.learns_routing:
+        raise GenezipError(
+            f"{folder} cannot be a guide: its router is {card.architecture.router[0]}; name a "
+            "model with a learned router"
+            if card.architecture.router
+            else f"{folder} cannot be a guide: it has no router; name a model with a learned one"
+        )
+    difference = first_difference(
+        card.architecture.to_dict(), shape.to_dict(), ("router", *FREE_UNDER_GUIDE)
+    )
+    if difference is not None:
+        key, old, new = difference
+        raise GenezipError(
+            f"{folder} cannot be a guide: its architecture has {key} {old}, this model has {new}; "
+            "only the router may differ"
+        )
+    return GuideWeights.of(folder, card)
 
 
 @dataclass(frozen=True)
@@ -104,6 +162,7 @@ class Run:
     valid_ids, valid_regions : uint8 arrays, shape (n, L); may be empty
     facts : further provenance for ``config.json`` (scale, source, origin of the target)
     initial : initial weights; None draws them from the seed
+    guide : learned model of a guided router; None for other routers
     region_classes : region classes of the corpus; ``target_bpt`` has one value for each
     compressor : kind of network, written to ``config.json``
     """
@@ -121,6 +180,7 @@ class Run:
     initial: InitialWeights | None = None
     region_classes: RegionClasses = GENE7
     compressor: NetworkKind = NETWORKS[0]
+    guide: GuideWeights | None = None
 
     def identity(self) -> dict[str, Any]:
         """Everything that must be equal to resume from a checkpoint, as plain values."""
@@ -132,6 +192,7 @@ class Run:
             "target_bpt": self.target_bpt,
             "corpus_sha256": self.corpus_sha256,
             "init_from": None if self.initial is None else self.initial.sha256,
+            **({} if self.guide is None else {"guide": self.guide.sha256}),
         }
 
 
@@ -209,19 +270,27 @@ def prepare(
     name: str,
     scale: str,
     init_from: Path | None = None,
+    guide: Path | None = None,
     compressor: NetworkKind = NETWORKS[0],
     stage_bpt: Sequence[float] = (),
 ) -> Prepared:
     """Load and check all inputs of a run before training starts.
 
-    ``init_from`` is a model folder of the same layout with the initial weights. ``stage_bpt``
-    replaces that of the architecture, which shares the target among the stages.
+    ``init_from`` is a model folder of the same layout with the initial weights, ``guide`` that of
+    the learned model of a guided router. ``stage_bpt`` replaces that of the architecture, which
+    shares the target among the stages.
     """
     shape = load_architecture(architecture)
     if stage_bpt:
         values = {**shape.to_dict(), "stage_bpt": tuple(stage_bpt)}
         shape = parse_architecture(values, "--stage-bpt")
+    if (compressor == "ldarnet") != (shape.direction == "both"):
+        raise GenezipError(
+            f"{architecture} has direction {shape.direction}, which does not fit compressor "
+            f"{compressor}; ldarnet reads both directions, and the other networks read forward"
+        )
     shape = shape.resolved(list(targets.bpt.values()))
+    guided_by = guide_weights(guide, shape)
     reader = CorpusReader(corpus)
     batches = WindowStream(
         reader, settings.batch, seed, reverse_complement=settings.reverse_complement
@@ -252,6 +321,7 @@ def prepare(
         initial=None if init_from is None else initial_weights(init_from, shape),
         region_classes=reader.region_classes,
         compressor=compressor,
+        guide=guided_by,
     )
     return Prepared(run, batches)
 
@@ -261,10 +331,11 @@ def pretrain(
 ) -> dict[str, Any]:
     """Train a model and write its folder; resume an interrupted run of the same identity.
 
-    The folder ``out`` gets ``model.safetensors`` (last step), ``best.safetensors`` (lowest
-    validation perplexity), ``config.json``, ``curve.jsonl`` and ``README.md``. TensorBoard
-    scalars stay in ``checkpoints``. The results are ``seconds`` of training and
-    ``best_valid_ppl``, infinite without a validation.
+    A bidirectional network learns masked bases, any other the next base. The folder ``out`` gets
+    ``model.safetensors`` (last step), ``best.safetensors`` (lowest validation perplexity, or bits
+    per masked base), ``config.json``, ``curve.jsonl`` and ``README.md``. TensorBoard scalars stay
+    in ``checkpoints``. The results are ``seconds`` of training and ``best_valid_ppl``, or
+    ``best_valid_mask_bits``, infinite without a validation.
 
     Every process of ``ranks`` calls this with its rows of the same batches (``ranks.rows``) and
     otherwise equal arguments. Another number of processes, or another micro-batch, changes the
@@ -279,7 +350,13 @@ def pretrain(
         checkpoints.mkdir(parents=True, exist_ok=True)
         if run.initial is not None and not checkpoint.exists():
             run.initial.load_into(network)
-    objective = NextBase(
+        if run.guide is not None:
+            run.guide.load_into(network)
+    both = network.shape.direction == "both"
+    if both:
+        first_row = ranks.rows(settings.batch).start
+        batches = MaskedWindows(batches, settings.mask_rate, run.seed, first_row)
+    objective = (MaskedBase if both else NextBase)(
         name=run.name,
         label=f"{run.name} seed {run.seed}",
         module=network,
@@ -305,8 +382,8 @@ def pretrain(
     state = fit(objective, batches, optimizer, schedule, checkpoint, ranks, curve)
     with ranks.together():
         if ranks.main:
-            _finish(run, network, state, out, checkpoints, ranks.world)
-    return {"seconds": round(state.seconds, 1), "best_valid_ppl": -state.best}
+            _finish(run, objective, state, out, checkpoints)
+    return {"seconds": round(state.seconds, 1), _best_key(objective): -state.best}
 
 
 def initial_network(run: Run, device: torch.device) -> GeneZipNetwork:
@@ -331,16 +408,15 @@ def _fitting_network(run: Run, ranks: Ranks) -> GeneZipNetwork:
     return network
 
 
+def _best_key(objective: NextBase) -> str:
+    return f"best_valid_{objective.best}"
+
+
 def _finish(
-    run: Run,
-    network: GeneZipNetwork,
-    state: TrainingState,
-    out: Path,
-    checkpoints: Path,
-    processes: int,
+    run: Run, objective: NextBase, state: TrainingState, out: Path, checkpoints: Path
 ) -> None:
     """Write the model folder, all files together, then delete the checkpoints (not TensorBoard)."""
-    best, valid = -state.best, None
+    network, best, valid = objective.module, -state.best, None
     if state.history:
         valid = {key: value for key, value in state.history[-1].items() if key != "step"}
     if not math.isfinite(best) or not (checkpoints / BEST).exists():
@@ -349,9 +425,10 @@ def _finish(
         "settings": run.settings.model_dump(),
         "corpus_sha256": run.corpus_sha256,
         "init_from": None if run.initial is None else run.initial.to_dict(),
-        "processes": processes,
+        **({} if run.guide is None else {"guide": run.guide.to_dict()}),
+        "processes": objective.ranks.world,
         "seconds": round(state.seconds, 1),
-        "best_valid_ppl": best if math.isfinite(best) else None,
+        _best_key(objective): best if math.isfinite(best) else None,
         "valid": valid,
         "versions": versions(),
         **run.facts,

@@ -1,8 +1,8 @@
 """Which parameters of a pretrained network are trained on a task.
 
 ``head_only`` freezes the encoder as the paper describes, ``release`` as the release does it,
-``lora`` trains adapters on every Mamba-2 projection, ``full`` trains everything. The head, which is
-no part of the network, is trained in all modes.
+``lora`` trains adapters on every Mamba-2 projection, ``full`` trains everything, or everything but
+the routers. The head, which is no part of the network, is trained in all modes.
 """
 
 from typing import get_args
@@ -39,7 +39,8 @@ def set_mode(network: GeneZipNetwork, mode: str, settings: FineTuning, seed: int
 
     Their order is that of ``named_parameters``. The mode is ``head_only``, ``release``, ``lora`` or
     ``full``; ``lora`` adds adapters with the rank, alpha and dropout of ``settings``, whose initial
-    values are drawn from ``seed``.
+    values are drawn from ``seed``. Under the setting ``router: frozen`` no weight of a router is
+    trained.
     """
     if mode not in MODES:
         raise GenezipError(f"there is no training mode {mode!r}; use {', '.join(MODES)}")
@@ -52,7 +53,7 @@ def set_mode(network: GeneZipNetwork, mode: str, settings: FineTuning, seed: int
             "release": not decides_on_tokens(name, network),
             "lora": is_adapter(name),
             "full": True,
-        }[mode]
+        }[mode] and not (settings.router == "frozen" and name.startswith("routers."))
         parameter.requires_grad_(is_trained)
         if is_trained:
             trainable.append(name)

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from genezip.alphabet import encode
@@ -74,7 +75,7 @@ def test_table_and_figure_are_written(tmp_path: Path) -> None:
     timed = table[~long_real].set_index(["role", "input", "length_bp"])
     assert timed["note"].isna().all()
     assert (timed[["median_ms", "mean_ms", "peak_mb", "loaded_mb"]] > 0).all(axis=None)
-    assert (timed["warm_ups"] == 1).all() and (timed["repeats"] == latency_case.FEWEST).all()
+    assert (timed["warm_ups"] == 0).all() and (timed["repeats"] == 1).all()
     for source in (latency.REPEATED, latency.REAL):  # 512 / 11.7 and 512 / 137.6; 512 / 3
         assert timed.loc[("genezip", source, 512), "tokens_per_stage"] == "44,4"
         assert timed.loc[("hnet", source, 512), "tokens_per_stage"] == "296,171"
@@ -121,9 +122,19 @@ def test_lack_of_memory_is_a_row_and_a_defect_is_not(monkeypatch: pytest.MonkeyP
         latency_case.measure(case("flat"))
 
 
-@pytest.mark.parametrize(("seconds", "expected"), [(0.0, (1, 3)), (1e9, (5, 20))])
-def test_passes_follow_the_rule(seconds: float, expected: tuple[int, int]) -> None:
-    warm_ups, times = latency_case.timed(lambda: 1.0, seconds)
+@pytest.mark.parametrize(("seconds", "expected"), [(0.0, (0, 1)), (0.5, (1, 3)), (1e9, (5, 20))])
+def test_passes_follow_the_rule(
+    seconds: float, expected: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pass takes 0.4 s by this clock."""
+    clock = iter(float(tick) * 0.2 for tick in range(10_000))
+    monkeypatch.setattr(latency_case.time, "perf_counter", lambda: next(clock))
+
+    def run() -> float:
+        next(clock)
+        return 0.4
+
+    warm_ups, times = latency_case.timed(run, seconds)
     assert (warm_ups, len(times)) == expected
 
 
@@ -141,7 +152,7 @@ def test_peers_are_the_presets(name: str, role: str, preset: str) -> None:
     assert derived == load_architecture(f"{preset}")
 
 
-@pytest.mark.parametrize("name", latency_models.PRESETS)
+@pytest.mark.parametrize("name", ["tiny", "70m", "636m"])
 def test_the_second_flat_model_has_the_size_of_genezip(name: str) -> None:
     members = latency_case.contenders(name, 128.0, None)
     shape = members["genezip"].shape
@@ -150,29 +161,32 @@ def test_the_second_flat_model_has_the_size_of_genezip(name: str) -> None:
     assert abs(count(members["flat-equal"].shape) - count(shape)) <= layer / 2
 
 
-@pytest.mark.parametrize("role", ROLES)
-def test_operations_are_those_that_torch_counts(role: str) -> None:
-    """Matrix products of a real forward pass; torch cannot see our convolution."""
+@pytest.mark.parametrize(
+    ("preset", "role"),
+    [*(("tiny", role) for role in ROLES), ("dnahnet-tiny", "dnahnet"), ("dnahnet-tiny", "fixed")],
+)
+def test_operations_are_those_that_torch_counts(preset: str, role: str) -> None:
+    """Matrix products of a real forward pass at the tokens that are foretold."""
     length = 2048
-    contender = latency_case.contenders("tiny", 64.0, None)[role]
+    contender = latency_case.contenders(preset, 64.0, None)[role]
     network = contender.load()
     latency_models.hold_to(network, length, contender.bpt)
-    with FlopCounterMode(display=False) as counter, torch.inference_mode():
-        output = network(torch.full((1, length), 3, dtype=torch.uint8))
+    ids = torch.full((1, length), 3, dtype=torch.uint8)
+    plain = sdpa_kernel(SDPBackend.MATH)  # torch cannot count the attention kernel of a CPU
+    with plain, FlopCounterMode(display=False) as counter, torch.inference_mode():
+        output = network(ids)
     tokens = [int(kept.valid.sum()) for kept in output.chunks]
-    assert tokens == latency_models.expected_tokens(contender, length)
-    shape = contender.shape
-    convolution = 0
-    for s, positions in enumerate([length, *tokens]):
-        is_trunk = s == shape.n_stages
-        layers = shape.trunk_layers if is_trunk else shape.encoder_layers[s] * 2
-        channels = shape.expand * shape.d_model[s] + 2 * shape.d_state
-        convolution += positions * layers * 2 * shape.d_conv * channels
-    counted = counter.get_total_flops() + convolution
-    said = latency_models.operations(shape, length, tokens)
-    # the states handed from chunk to chunk, the de-chunk scan and filled-up last chunks,
-    # a few per cent, are left out
-    assert 0 <= counted - said < 0.06 * said
+    foretold = latency_models.expected_tokens(contender, length)
+    assert tokens == foretold or role == "fixed"  # a grid ends with an incomplete block
+    assert counter.get_total_flops() == latency_models.operations(contender.shape, length, tokens)
+
+
+def test_dnahnet_is_compared_with_its_grid_and_a_flat_network() -> None:
+    members = latency_case.contenders("dnahnet-tiny", 64.0, None)
+    assert list(members) == ["dnahnet", "fixed", "flat"]
+    assert latency_models.expected_tokens(members["dnahnet"], 6000) == [2000, 1000]
+    assert members["fixed"].tokens_by == "blocks of 3 x 2"
+    assert members["flat"].shape == load_architecture("dnahnet-tiny-flat")
 
 
 def test_goals_know_their_limits() -> None:
@@ -197,7 +211,7 @@ def test_a_missed_goal_and_a_goal_beyond_reason_are_said(
     assert outcome.exit_status() == 1
     lines = capsys.readouterr().out.splitlines()
     assert allocator.malloc_settings() in lines[1]
-    assert "2.50 (goal at least 3, ceiling 4.5" in lines[2] and lines[2].endswith("MISSED")
+    assert "2.50 (goal at least 3, ceiling 4.60" in lines[2] and lines[2].endswith("MISSED")
     assert "by CPU time 4.00" in lines[2]
     assert lines[3].endswith("91% of its floor, more than 80%: a defect of the goal")
     monkeypatch.setattr(latency, "run_goals", lambda _, outcome: outcome.count(False))

@@ -13,6 +13,7 @@ from genezip.corpus.sampling import (
     legal_tiles,
     sample,
     strict_blocks,
+    thinned,
     tile,
 )
 from genezip.errors import GenezipError
@@ -285,6 +286,15 @@ def test_tiles_by_eye() -> None:
     assert [(w.start, w.end) for w in tile(segment("a", 5, 25), 10, True)] == spans[:2]
     assert tile(own, 30) == []
     assert [(w.start, w.end, w.mode) for w in tile(own, 30, True)] == [(5, 28, "tile")]
+
+
+def test_held_out_windows_are_thinned_along_each_segment() -> None:
+    long, short = segment("a", 0, 100), segment("b", 0, 30)
+    tiles = [window for own in (long, short) for window in tile(own, 10)]
+    kept = [(w.segment.chrom, w.start) for w in thinned(tiles, 4)]
+    assert kept == [("a", 0), ("a", 20), ("a", 50), ("a", 70), ("b", 0), ("b", 10), ("b", 20)]
+    assert thinned(tiles, None) == tiles == thinned(tiles, 10)
+    assert [w.start for w in thinned(tiles, 1)] == [0, 0]
 
 
 def test_published_window_counts() -> None:

@@ -167,6 +167,27 @@ def test_a_part_whose_server_has_nothing_is_left_out_alone(
     assert "none for contacts" in messages()[-1] and "the report leaves them out" in messages()[-1]
 
 
+def test_a_set_comes_without_the_file_that_is_in_no_public_place(
+    public: PublicLabels, server: Any, tmp_path: Path
+) -> None:
+    body = b">x_1|1\nACGT\n"
+    names = ("nt_H3.test.fna", "EMP_H3.dev.csv", "EMP_H3.test.csv")
+    rows = [public.table.read_text().rstrip("\n")]
+    for name in names:
+        server.files[f"set/{name}"] = body
+        made = server.table(
+            tmp_path / "more.tsv",
+            f"labels/classification/{name} labels/{name} set/{name} 1 "
+            f"sha256:{hashlib.sha256(body).hexdigest()} {len(body)}",
+        )
+        rows.append(made.read_text().rstrip("\n").splitlines()[-1])
+    public.table.write_text("\n".join(rows) + "\n")
+    listing = fetch_labels(None, ["classification"], tmp_path / "out", public, sets=["nt_H3"])
+    found = {entry["path"] for entry in json.loads(listing.read_text())["files"]}
+    assert {f"{name}.gz" for name in names} < found
+    assert not any(name.startswith("yeast") for name in found)
+
+
 def test_offline_is_a_reason_and_no_failure(
     server: Any, public: PublicLabels, tmp_path: Path
 ) -> None:
@@ -251,8 +272,9 @@ def test_fetch_brings_labels_beside_the_genome(
 
 def test_the_table_of_the_repository_has_every_label_file(repo: Path) -> None:
     sources = read_sources(SOURCES)
-    for part, made in PUBLIC.items():
-        for name in (one for names in made.values() for one in names):
+    for part, deposit in LABELS.items():
+        files = deposit.chosen(deposit.sets).values()
+        for name in (one for file in files for one in file.public):
             (row,) = sources[f"labels/{part}/{name}"]
             assert str(row.checksum).startswith("sha256:") and row.n_bytes
             assert row.url.startswith("https://") and row.licence != "-"
@@ -268,7 +290,7 @@ def test_the_public_files_are_those_of_the_mirror(repo: Path, mirror: Path, tmp_
         assert row.checksum == f"sha256:{hashlib.sha256(content).hexdigest()}"
 
     for part, deposit in LABELS.items():
-        for name, file in deposit.files.items():
+        for name, file in deposit.chosen(deposit.sets).items():
             if part != "elements" and file.public:
                 (published,) = file.public
                 body = (mirror / file.origin).read_bytes()

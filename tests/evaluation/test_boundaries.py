@@ -68,6 +68,9 @@ def test_what_has_no_boundaries_is_one_sentence() -> None:
         boundary_track(flat, "flat")
     with pytest.raises(GenezipError, match="a bound on the tokens of two overruled its stage 0"):
         boundary_track(hierarchy(9, [0, 2, 5, 6], [0, 2], bound=True), "two")
+    # the router's choices at the first stage are known nevertheless
+    alone = boundary_track(hierarchy(9, [0, 2, 5, 6], [0, 2], bound=True), "two", True)
+    assert [np.flatnonzero(one).tolist() for one in alone.hard] == [[0, 2, 5, 6]]
     bare = Compressed(
         length=4,
         token_starts=np.array([0]),

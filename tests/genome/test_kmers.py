@@ -12,6 +12,7 @@ from genezip.genome.kmers import (
     blocks,
     canonical_kmers,
     mixed,
+    occurrences,
     sampled_kmers,
     shared_fraction,
 )
@@ -162,3 +163,20 @@ def test_shared_fraction_equals_words() -> None:
     slow = [np.mean([word in train for word in own]) for own in mine]
     fast, _ = shared_fraction([encode(t) for t in windows], [encode(t) for t in others], 4)
     assert fast == pytest.approx(slow)
+
+
+@pytest.mark.parametrize("length", [1, 7, 31, 32, 33, 50])
+def test_occurrences_equal_those_in_the_text(length: int) -> None:
+    """Repeats, an N within, and queries of several lengths that begin alike."""
+    unit = random_dna(60, 1)
+    text = f"{random_dna(300, 2)}{unit}{random_dna(40, 3)}N{unit}{unit[:20]}A{unit[21:]}AAAA"
+    queries = [unit[:length], unit[:50], unit[5 : 5 + length], random_dna(length, 9), "A" * 33]
+    found = occurrences([encode(query) for query in queries], encode(text))
+    for query, starts in zip(queries, found, strict=True):
+        assert starts == [at for at in range(len(text)) if text.startswith(query, at)]
+    assert len(found[1]) >= 2
+
+
+def test_occurrences_need_a_sequence_and_a_query() -> None:
+    assert occurrences([], encode("ACGT")) == []
+    assert occurrences([encode("ACGTACGT")], encode("ACG")) == [[]]

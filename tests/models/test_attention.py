@@ -12,7 +12,7 @@ from torch.nn.functional import linear, silu
 from genezip.models.hnet.losses import lm_loss
 from genezip.models.hnet.streaming import Stream
 from genezip.models.layers import attention
-from genezip.models.layers.attention import Attention, AttentionState, rotate, spans
+from genezip.models.layers.attention import Attention, AttentionState, rotate, spans, spans_both
 from genezip.models.layers.packing import packing
 from genezip.models.layers.stack import SwiGLU
 
@@ -46,7 +46,8 @@ def attention_loop(layer: Attention, x: Tensor) -> Tensor:
         rows = []
         for t, row in enumerate(query):
             mine = rotate_loop(row, t, layer.rotary_dims)
-            seen = [s for s in range(t + 1) if layer.window is None or t - s <= layer.window]
+            there = range(len(x) if layer.both else t + 1)
+            seen = [s for s in there if layer.window is None or abs(t - s) <= layer.window]
             weights = [(mine @ turned[s] / math.sqrt(size)).exp() for s in seen]
             mixed = sum(w * value[s] for w, s in zip(weights, seen, strict=True))
             rows.append(mixed / sum(weights))
@@ -54,9 +55,11 @@ def attention_loop(layer: Attention, x: Tensor) -> Tensor:
     return linear(torch.cat(found, -1), layer.out_proj.weight)
 
 
-def layer(window: int | None, width: int = 12, heads: int = 2, rotary: int = 4) -> Attention:
+def layer(
+    window: int | None, width: int = 12, heads: int = 2, rotary: int = 4, both: bool = False
+) -> Attention:
     torch.manual_seed(0)
-    return Attention(width, heads, rotary, window).double()
+    return Attention(width, heads, rotary, window, both).double()
 
 
 def states(length: int, rows: int = 1, width: int = 12) -> Tensor:
@@ -72,6 +75,37 @@ def test_attention_equals_its_definition(window: int | None, length: int) -> Non
         found = one(x)
         for row, sequence in zip(found, x, strict=True):
             assert (row - attention_loop(one, sequence)).abs().max() < 1e-12
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+@pytest.mark.parametrize("length", [1, 8, 20])
+def test_attention_to_both_sides_equals_its_definition(window: int | None, length: int) -> None:
+    """Also of padded rows, each of which is read as if it were alone."""
+    one, x = layer(window, both=True), states(length, rows=3)
+    lengths = [length, 1, max(1, length - 3)]
+    valid = torch.arange(length) < torch.tensor(lengths).unsqueeze(1)
+    with torch.no_grad():
+        whole, padded = one(x), one(x, valid=valid)
+        for row, sequence in enumerate(x):
+            assert (whole[row] - attention_loop(one, sequence)).abs().max() < 1e-12
+            wanted = attention_loop(one, sequence[: lengths[row]])
+            assert (padded[row, : lengths[row]] - wanted).abs().max() < 1e-12
+
+
+def test_blocks_of_both_sides_cover_every_pair_of_the_window_once() -> None:
+    for length, window in ((50, 3), (50, 20), (50, 100), (7, None)):
+        pairs = [
+            (query, key)
+            for start, stop, low, high in spans_both(length, window)
+            for query in range(start, stop)
+            for key in range(low, high)
+        ]
+        assert len(set(pairs)) == len(pairs)
+        near = {
+            (t, s) for t in range(length) for s in range(length)
+            if window is None or abs(t - s) <= window
+        }  # fmt: skip
+        assert near <= set(pairs)
 
 
 @pytest.mark.parametrize("rotary", [0, 2, 6])

@@ -133,7 +133,8 @@ def test_each_way_to_the_router_carries_a_gradient(monkeypatch: pytest.MonkeyPat
     def mean_logit() -> torch.Tensor:
         return network(ids).logits.square().mean()
 
-    from genezip.models.hnet.network import ema_dechunk, straight_through
+    from genezip.models.hnet.network import straight_through
+    from genezip.models.routing.chunking import ema_dechunk
 
     output = network(ids)
     assert query_gradient(network, rar_loss(output, ids * 0, torch.tensor([6.0]))[0]) > 0
@@ -141,7 +142,8 @@ def test_each_way_to_the_router_carries_a_gradient(monkeypatch: pytest.MonkeyPat
         patch.setattr(f"{module}.straight_through", lambda values, _: values)
         assert query_gradient(network, mean_logit()) > 0
         patch.setattr(
-            f"{module}.ema_dechunk", lambda tokens, prob, before: ema_dechunk(tokens, prob.detach())
+            "genezip.models.routing.learned.ema_dechunk",
+            lambda tokens, prob, before: ema_dechunk(tokens, prob.detach()),
         )
         assert query_gradient(network, mean_logit()) == 0
         patch.setattr(f"{module}.straight_through", straight_through)

@@ -1,7 +1,8 @@
 """Every model of the family behind the one interface: what must hold for all of them.
 
 GeneZip under each bound (with a uniform target it is H-Net), the autoregressive U-Net, dnaHNet and
-its fixed grid, fixed stride, random and CpG tokens, and flat models, all small and in fp64.
+its fixed grid, fixed stride, random and CpG tokens, and flat models, all small and in fp64; and
+those of both directions, LDARNet and its fixed grid, where order does not matter.
 """
 
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ from toolkit.networks import (
     FLAT_ATTENTION,
     FREE,
     GRID,
+    LDARNET,
     speaking_network,
 )
 from torch import Tensor
@@ -43,12 +45,18 @@ FAMILY: dict[str, dict] = {
     "grid": GRID,
     "attention": FLAT_ATTENTION,
 }
+BOTH: dict[str, dict] = {
+    "ldarnet": LDARNET,
+    "ldarnet grid": {**LDARNET, "router": ("stride",), "stride": (4,)},
+    "ldarnet floor": {**LDARNET, "bound": "sequence", "k_min": (30,), "k_max": (30,)},
+}
+EVERY = {**FAMILY, **BOTH}
 STREAMED = sorted(set(FAMILY) - {"floor"})
 
 
 def member(name: str, **changes: object) -> GeneZipNetwork:
     """A small network in fp64 whose layers speak up as after training."""
-    network = speaking_network(**{**FAMILY[name], **changes})
+    network = speaking_network(**{**EVERY[name], **changes})
     with torch.no_grad():
         for key, parameter in network.named_parameters():
             if key.startswith(("starts", "paddings", "residuals")):  # zero at the start
@@ -152,7 +160,7 @@ def test_the_first_block_learns_from_its_start_vectors() -> None:
 # -- batches and streams -------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", FAMILY)
+@pytest.mark.parametrize("name", EVERY)
 def test_unequal_lengths_equal_one_by_one(name: str) -> None:
     """Also of sequences too short for a single block."""
     network = member(name)
@@ -208,7 +216,7 @@ def test_streaming_equals_the_whole_pass(name: str, sizes: Sequence[int]) -> Non
 # -- gradients -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", FAMILY)
+@pytest.mark.parametrize("name", EVERY)
 def test_backward_reaches_every_parameter(name: str) -> None:
     network, ids = member(name).train(), random_batch(300, rows=2)
     lm_loss(network(ids).logits, ids).backward()
@@ -224,7 +232,7 @@ def test_backward_reaches_every_parameter(name: str) -> None:
 
 
 @pytest.mark.parametrize("label", ["first", "majority"])
-@pytest.mark.parametrize("name", FAMILY)
+@pytest.mark.parametrize("name", EVERY)
 def test_ratio_loss_of_every_model(name: str, label: Literal["first", "majority"]) -> None:
     """Unequal lengths, the shortest without a token in the U-Net; all bases are counted once."""
     network = member(name)
@@ -238,7 +246,7 @@ def test_ratio_loss_of_every_model(name: str, label: Literal["first", "majority"
         assert sums[0, :, 0].tolist() == [43, 40, 40, 20, 20, 20, 0]
 
 
-@pytest.mark.parametrize("name", FAMILY)
+@pytest.mark.parametrize("name", EVERY)
 def test_token_starts_tile_the_window(name: str) -> None:
     output = run(member(name), random_batch(203))
     starts, real = output.token_starts()

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from toolkit.dna import random_ids
-from toolkit.networks import DNAHNET, FLAT_ATTENTION, GRID, speaking_network
+from toolkit.networks import DNAHNET, FLAT_ATTENTION, GRID, LDARNET, speaking_network
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -22,10 +22,10 @@ def preset(name: str) -> GeneZipNetwork:
     return build(load_architecture(MODELS / f"{name}.yaml").resolved([32.0])).eval()
 
 
-SMALL = {"dnahnet": DNAHNET, "grid": GRID, "attention": FLAT_ATTENTION}
+SMALL = {"dnahnet": DNAHNET, "grid": GRID, "attention": FLAT_ATTENTION, "ldarnet": LDARNET}
 PRESETS = [
     "genezip-tiny", "stride-tiny", "cpg-tiny", "unet-tiny", "mamba2-tiny", "dnahnet-tiny",
-    "dnahnet-tiny-fixed", "dnahnet-tiny-flat",
+    "dnahnet-tiny-fixed", "dnahnet-tiny-flat", "ldarnet-tiny",
 ]  # fmt: skip
 
 
@@ -39,6 +39,12 @@ def test_closed_form_and_counter_agree(name: str, length: int) -> None:
     found = flops(network.shape, np.array([length]), made.stage_tokens[None])
     assert found.dtype == np.float64
     assert found.tolist() == [counter.get_total_flops()]
+
+
+@pytest.mark.parametrize("length", [1, 1100])
+def test_closed_form_of_the_published_micro_ldarnet(length: int) -> None:
+    """Its windows of 1,023 on each side reach over three blocks of queries."""
+    test_closed_form_and_counter_agree("ldarnet-2m", length)
 
 
 def test_more_tokens_cost_more_and_sequences_are_counted_one_by_one() -> None:

@@ -47,6 +47,10 @@ SIZES = {
     "dnahnet-small-fixed": 29_996_416,
     "dnahnet-small-flat": 8_211_784,
     "dnahnet-base": 449_083_904,
+    "ldarnet-tiny": 322_268,
+    **dict.fromkeys((f"ldarnet-tiny-{kind}" for kind in ("even", "random", "shuffled")), 322_268),
+    "ldarnet-2m": 2_011_288,
+    "ldarnet-110m": 110_687_296,
 }
 # Names of the paper's budgets, as the published table writes them.
 BUDGETS = {
@@ -63,27 +67,31 @@ def layer_size(d: int, shape: Architecture) -> int:
     di, n, taps = shape.expand * d, shape.d_state, shape.d_conv
     h = di // shape.headdim
     in_proj, conv = d * (2 * di + 2 * n + h), (di + 2 * n) * (taps + 1)
-    return in_proj + conv + 3 * h + di + di * d + d
+    directions = 2 if shape.direction == "both" else 1  # which share the projections
+    return in_proj + directions * (conv + 3 * h + di) + di * d + d
 
 
 def stack_size(layers: int | str, d: int, shape: Architecture) -> int:
     """A stack: Mamba-2 by :func:`layer_size`, attention 4 d^2 + d, SwiGLU 3 d f + d, one norm."""
     letters = "m" * layers if isinstance(layers, int) else layers
     text = re.sub(r"(\D)(\d+)", lambda found: found[1] * int(found[2]), letters)
-    gated = math.ceil(8 * d / 3 / 128) * 128
+    given = dict(zip(shape.d_model, shape.d_intermediate, strict=False)).get(d)
+    gated = math.ceil((given or 8 * d / 3) / 128) * 128
     sizes = {"m": layer_size(d, shape), "t": 4 * d * d + d}
     return d + sum(sizes[one.lower()] + (3 * d * gated + d if one.isupper() else 0) for one in text)
 
 
 def size_by_formula(shape: Architecture) -> int:
     """Embedding, stacks, routers, residual maps, paddings, start vectors."""
-    total = shape.vocab_size * shape.d_model[0]
+    total = shape.vocab_size * shape.d_model[0] * (1 if shape.head == "tied" else 2)
     total += stack_size(shape.trunk_layers, shape.d_model[-1], shape)
     for stage in range(shape.n_stages):
         d, inner = shape.d_model[stage : stage + 2]
         for layers in (shape.encoder_layers[stage], shape.decoder_layers[stage]):
             total += stack_size(layers, d, shape)
-        total += {"learned": 2 * d * d, "block": d}.get(shape.router[stage], 0)
+        # a guided router has the weights of a learned one, too
+        kind = shape.router[stage].replace("guided_", "learned ").split()[0]
+        total += {"learned": 2 * d * d, "block": d}.get(kind, 0)
         total += d * d + d + (inner - d)
     return total
 
@@ -203,6 +211,9 @@ def test_one_line_of_a_preset(repo: Path) -> None:
     assert presets["dnahnet-tiny"].layout == "m1 64 | T1m1 96 | T3 128 | m1T1 96 | m1 64"
     assert found["dnahnet-tiny"] == ("learned, learned", "none")
     assert found["dnahnet-tiny-fixed"] == ("stride 3, stride 2", "none")
+    assert presets["ldarnet-110m"].layout == "m3t1 512 | M10 768 | m4 512"
+    assert found["ldarnet-110m"] == ("learned", "none")
+    assert found["ldarnet-tiny-even"] == ("guided_even", "none")
 
 
 def test_lines_of_other_architectures() -> None:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from toolkit.compressors import check_protocol
 from toolkit.dna import random_ids
-from toolkit.networks import CAUSAL, DNAHNET, FLAT, FREE, speaking_network, toy_card
+from toolkit.networks import CAUSAL, DNAHNET, FLAT, FREE, LDARNET, speaking_network, toy_card
 
 from genezip.alphabet import A_ID, OneSequence, encode, is_base
 from genezip.models.base import Compressor, Level, PlainCompressor, Sequences, ids_of, lacks
@@ -23,6 +23,7 @@ from genezip.models.bpe.vocabulary import fit_tokenizer
 from genezip.models.compressed import Compressed, Embedding, Likelihood, tokens_at
 from genezip.models.fixed.compressor import Fixed
 from genezip.models.genezip.compressor import GeneZip
+from genezip.models.ldarnet.compressor import LDARNet
 
 NETWORKS: dict[str, dict[str, Any]] = {
     "free": FREE,
@@ -31,6 +32,7 @@ NETWORKS: dict[str, dict[str, Any]] = {
     "unet": {"router": ("block", "block"), "stride": (4, 3)},
     "flat": {**FLAT, "trunk_layers": 2},
     "dnahnet": DNAHNET,
+    "ldarnet": LDARNET,
 }
 
 
@@ -153,7 +155,7 @@ class Discrete(Toy):
 
 def network(name: str) -> GeneZip:
     model = speaking_network(**NETWORKS[name])
-    return GeneZip(model, toy_card(model.shape))
+    return (LDARNet if name == "ldarnet" else GeneZip)(model, toy_card(model.shape))
 
 
 def bpe() -> BPE:

@@ -13,7 +13,7 @@ from genezip.artifacts.tables import write_tsv
 from genezip.config import Report
 from genezip.report import claims, gene_claims
 from genezip.report.chapters import claims as claims_chapter
-from genezip.report.chapters import codon_phase
+from genezip.report.chapters.genes import codon_phase
 from genezip.report.page import render
 from genezip.report.results import PROFILE_COLUMNS, Results, load
 

@@ -142,7 +142,7 @@ def test_no_model_is_judged_on_a_solved_set(page, marked):
         told
         == f"Set tf_2 is solved by dinucleotide match, so no models are compared on it ({how})."
     )
-    (table,) = found.tables
+    table = found.tables[0]
     assert {row[0] for row in table.rows} == {"tf_2 (solved by dinucleotide match)", "tf_3"}
     with style.applied():
         drawing = classification(run)
@@ -179,7 +179,7 @@ def test_an_unsolved_set_is_not_grey(page):
 
 def test_the_table_has_trivial_baselines_first_then_baselines_then_models(page):
     rows = one_set("tf_2", UP, UP)
-    (table,) = section(page(rows[::-1])).tables  # whatever the order of the file
+    table = section(page(rows[::-1])).tables[0]  # whatever the order of the file
     methods = [row[1] for row in table.rows]
     assert methods == [
         "position motif (naive Bayes)",
@@ -192,7 +192,7 @@ def test_the_table_has_trivial_baselines_first_then_baselines_then_models(page):
 
 
 def test_the_table_shows_both_splits_and_what_routing_did(page):
-    (table,) = section(page(one_set("tf_2", UP, UP))).tables
+    table = section(page(one_set("tf_2", UP, UP))).tables[0]
     assert table.head[2:5] == ["MCC, official", "MCC, unseen", "test rows"]
     by_method = {row[1]: row[2:] for row in table.rows}
     value = "0.450 (0.400 to 0.500)"
@@ -206,7 +206,7 @@ def test_a_missing_value_is_a_dash_with_its_reason(page):
     rows = one_set("tf_2")
     rows[0] |= {"value": None, "ci_low": None, "ci_high": None, "n": None, "note": "no row"}
     run = page(rows)
-    (table,) = section(run).tables
+    table = section(run).tables[0]
     assert table.rows[0][2:4] == ["– (no row)", "–"]
     with style.applied():
         assert "nearest" not in set(classification(run).data["model"])
@@ -223,6 +223,71 @@ def test_sets_that_are_not_there_are_told(page):
     assert found.text == ["The measured targets were not available: no file."]
     assert found.tables == [] and not found.illustrated
     assert classification(alone) is None
+
+
+HISTONE = "1,497 official test rows; trained on 2,688 rows of GUE's dev and test files"
+
+
+def histones(*seeds: int, name: str = "H3") -> Rows:
+    """Rows of a histone mark, with differences of every seed and an untrained network."""
+    rows = [row | {"rule": "pool"} for row in one_set(name) if row["mode"] == "baseline"]
+    rows.append(rows[0] | {"model": "class_prior", "note": HISTONE} | estimate(0))
+    for seed in seeds:
+        for number, model in enumerate((REFERENCE, CONTROL, "untrained")):
+            own = rows[0] | {"model": model, "mode": "frozen", "seed": seed, "note": ""}
+            rows.append(own | estimate(0.5 + seed / 10 - number / 10))
+            if model == REFERENCE:
+                rows.append(own | {"metric": "mcc_minus_control"} | estimate(0.1 + seed, 0.02))
+                rows.append(own | {"metric": "mcc_minus_untrained"} | estimate(0.2 + seed, 0.02))
+    return rows
+
+
+def test_every_seed_has_a_row_of_values_and_of_differences(page):
+    found = section(page(histones(0, 1)))
+    values, differences, _ = found.tables
+    seeds = [row[1] for row in values.rows if row[1].startswith("model: genezip-tiny")]
+    assert seeds == ["model: genezip-tiny, seed 0", "model: genezip-tiny, seed 1"]
+    assert differences.head[4:] == ["the control, hnet-tiny", "the untrained network"]
+    own = [row for row in differences.rows if row[2] == REFERENCE]
+    assert [row[:4] for row in own] == [["H3", "pool", REFERENCE, str(n)] for n in (0, 1)]
+    assert own[0][4:] == ["+0.10 (0.08 to 0.12)", "+0.20 (0.18 to 0.22)"]
+
+
+def test_a_histone_mark_says_what_it_was_trained_on(page):
+    text = text_of(page(histones(0), one_set("tf_2")))
+    assert "pool has the official test part of the Nucleotide Transformer and is trained on" in text
+    assert f"Set H3 has {HISTONE.replace('; ', ', ')}." in text
+    assert "Set tf_2 has" not in text
+
+
+def test_published_values_are_beside_ours_and_other_sets_stay_empty(page):
+    found = section(page(histones(0), one_set("tf_2")))
+    (table,) = [one for one in found.tables if "published" in one.title]
+    by_set = {row[0]: row[1:] for row in table.rows}
+    assert len(by_set) == 18
+    assert by_set["H3"][:2] == ["0.500 (0.450 to 0.550)", "0.400 (0.350 to 0.450)"]
+    assert by_set["H3"][2:4] == ["0.817 (0.809 to 0.825)", "0.782"]
+    assert sum(row[:2] == ["–", "–"] for row in by_set.values()) == 17
+    assert "17 of the 18 sets were not measured here" in table.note
+    assert "All values are MCC" in table.note
+    assert not any("published" in one.title for one in section(page(one_set("tf_2"))).tables)
+
+
+def test_fits_of_a_network_are_told_with_their_mean(page):
+    run = page(one_set("tf_2"))
+    row = CELLS | {"model": REFERENCE, "mode": "full", "seed": 0, "subset": "H3", "input": "full"}
+    fits = [row | {"rule": f"pool_fit{n}", "value": 0.3 + n / 10} for n in range(3)]
+    fits.append(row | {"rule": "pool_fits", "units": 3, "unit": "fits"} | estimate(0.4))
+    frame = TASK_SCORES.frame(fits)
+    (table,) = [
+        one
+        for one in section(replace(run, task_tables={"classification": frame})).tables
+        if "fine-tuned" in one.title
+    ]
+    assert table.rows == [
+        ["H3", "pool", "genezip-tiny, full", "0", "0.400 (0.350 to 0.450)", "0.300, 0.400, 0.500"]
+    ]
+    assert "about training, not about data" in table.note
 
 
 def test_a_set_without_a_model_names_the_best_baseline(page):

@@ -89,6 +89,24 @@ def test_files_of_two_tables_are_checked_and_copied(tmp_path, part):
         fetch_labels(mirror, [part], tmp_path / "out")
 
 
+def test_files_of_a_set_are_fetched_only_where_it_is_named(tmp_path):
+    deposit = LABELS["classification"]
+    rows = {}
+    for file in deposit.chosen(["nt_H4"]).values():
+        (tmp_path / "mirror" / file.origin).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "mirror" / file.origin).write_bytes(file.origin.encode())
+        rows[file.origin.removeprefix("other_systems/")] = file.origin.encode()
+    (tmp_path / "mirror" / "README.md").write_text(table_of({}))
+    (tmp_path / "mirror" / "other_systems" / "README.md").write_text(table_of(rows))
+    for sets, more in (((), set()), (("nt_H4",), set(deposit.sets["nt_H4"]))):
+        listing = fetch_labels(tmp_path / "mirror", ["classification"], tmp_path / "out", sets=sets)
+        names = {path.name for path in listing.parent.iterdir()}
+        assert names == {"labels.json", *deposit.files, *more}
+    assert {"nt_H4.test.fna.gz", "EMP_H4.dev.csv.gz"} < more
+    with pytest.raises(GenezipError, match="there is no set 'nt_H5'; the sets are nt_H3, nt_H4"):
+        fetch_labels(tmp_path / "mirror", ["classification"], tmp_path / "out", sets=["nt_H5"])
+
+
 def test_labels_without_a_public_form_say_so(tmp_path):
     public = PublicLabels(tmp_path / "none.tsv", tmp_path / "downloads")
     listing = fetch_labels(None, ["variants"], tmp_path / "out", public)

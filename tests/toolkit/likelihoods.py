@@ -1,6 +1,6 @@
 """Compressors whose likelihood is a chain of order 1, so that scores are easy to foretell."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -92,3 +92,37 @@ class PseudoChain(Chain):
 
     name = "pseudo-chain"
     likelihood: LikelihoodKind | None = "pseudo"
+
+
+class MaskedChain(PlainCompressor):
+    """It predicts a masked base from the base before and the base behind, by the chain."""
+
+    name = "masked-chain"
+    likelihood: LikelihoodKind | None = "pseudo"
+
+    def encode(self, sequences: Sequences) -> list[Compressed]:
+        return [tokens_at(len(ids), np.arange(len(ids))) for ids in ids_of(sequences)]
+
+    def masked_log_prob(
+        self,
+        sequences: Sequences,
+        positions: Sequence[Sequence[int] | np.ndarray],
+        together: bool = False,
+    ) -> list[np.ndarray]:
+        return [
+            np.array([masked_row(ids, int(at), own if together else [at]) for at in own])
+            for ids, own in zip(ids_of(sequences), positions, strict=True)
+        ]
+
+
+def masked_row(ids: np.ndarray, at: int, hidden: Any) -> np.ndarray:
+    """Log-probabilities of A, C, G, T at a base, float64 (4,); hidden neighbours say nothing."""
+    logits = np.zeros(4)
+    for place, table in ((at - 1, CHAIN), (at + 1, CHAIN.T)):
+        if (
+            0 <= place < len(ids)
+            and place not in list(hidden)
+            and is_base(ids[place : place + 1])[0]
+        ):
+            logits = logits + table[ids[place] - A_ID]
+    return np.asarray(logits - np.log(np.exp(logits).sum()))

@@ -23,7 +23,7 @@ FLAT = {
     "d_model": (16,), "encoder_layers": (), "decoder_layers": (), "router": (), "stride": (),
     "k_min": (), "k_max": (),
 }  # fmt: skip
-# dnaHNet, its fixed grid, and attention without stages.
+# dnaHNet, its fixed grid, attention without stages, and LDARNet.
 DNAHNET = {
     "encoder_layers": ("m1", "T1m1"), "trunk_layers": "T2", "decoder_layers": ("m1", "m1T1"),
     "attention_heads": (None, 2, 3), "attention_window": (None, 5, None), "bound": "none",
@@ -32,6 +32,13 @@ DNAHNET = {
 GRID = {**DNAHNET, "router": ("stride", "stride"), "stride": (3, 2)}
 FLAT_ATTENTION = {
     **FLAT, "trunk_layers": "t1M1T1", "attention_heads": (2,), "attention_window": (20,),
+}  # fmt: skip
+
+LDARNET = {
+    "d_model": (16, 24), "encoder_layers": ("m1t1",), "trunk_layers": "M1T1",
+    "decoder_layers": ("m1",), "attention_heads": (2, 3), "attention_window": (5, None),
+    "router": (), "stride": (), "k_min": (), "k_max": (), "bound": "none", "logit_scale": "none",
+    "vocab_size": 7, "direction": "both", "head": "untied",
 }  # fmt: skip
 
 
@@ -69,9 +76,11 @@ def toy_card(
     name: str = "toy",
     targets: dict[str, float] | None = None,
     facts: dict[str, object] | None = None,
+    compressor: str = "genezip",
 ) -> ModelCard:
     """What a model folder says of a network; every target is 16 bp per token unless given."""
-    return ModelCard(name, seed, shape, targets or dict.fromkeys(CLASSES, 16.0), facts or {})
+    targets = targets or dict.fromkeys(CLASSES, 16.0)
+    return ModelCard(name, seed, shape, targets, facts or {}, compressor)
 
 
 def save_toy(folder: Path, network: GeneZipNetwork, seed: int = 3, **card: object) -> Path:

@@ -143,6 +143,28 @@ def test_the_best_weights_are_kept_and_patience_ends_the_training(
     assert messages()[-1] == "toy: patience ran out; best validation score 0.7000 at step 2"
 
 
+def test_the_rate_is_halved_after_stale_validations(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Scores by hand: two stale ones halve the rate, and five end the training."""
+    scores = iter([1.0, 0.5, 0.9, 2.0, 1.0, math.nan, 1.9, 1.8, 1.7, 1.6, 0.0])
+    rates: list[float] = []
+    set_rate = fit.set_rate
+
+    def seen(optimizer: torch.optim.Optimizer, rate: float) -> None:
+        rates.append(rate / 0.08)
+        set_rate(optimizer, rate)
+
+    monkeypatch.setattr(fit, "set_rate", seen)
+    state = train(
+        plain(), tmp_path, score=lambda: next(scores), draws=400, learning_rate=0.08,
+        evaluate_every=1, patience=5, halve_after=2,
+    )  # fmt: skip
+    #  best at 1; stale 2, 3: half; best at 4; stale 5, (6 undefined), 7: half; 8, 9: half; 10: end
+    assert rates == [1, 1, 1, 0.5, 0.5, 0.5, 0.5, 0.25, 0.25, 0.125]
+    assert (state.step, state.best_step, state.halved) == (10, 4, 3)
+
+
 def test_without_a_defined_score_the_last_weights_are_used(
     tmp_path: Path, messages: Callable[[], list[str]]
 ) -> None:

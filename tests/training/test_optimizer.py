@@ -162,3 +162,46 @@ def test_a_cosine_falls_to_the_final_share() -> None:
     cosine = [0.1 + 0.9 * (1 + math.cos(math.pi * share)) / 2 for share in (0, 0.25, 0.5, 0.75, 1)]
     assert rates == pytest.approx([0.5, 1.0, *cosine])
     assert cosine[2] == pytest.approx(0.55)
+
+
+def test_wsd_by_hand() -> None:
+    """20 steps: 2 rise, 14 stay, 4 fall to 5 %: 1 - s (1 - 1/sqrt(u)), s = 0.95 / (1 - 1/2)."""
+    settings = Pretrain(steps=20, warmup_steps=2, decay="wsd", final_lr_fraction=0.05)
+    rates = [pretraining_rate(step, settings) for step in range(20)]
+    fall = [1 - 1.9 * (1 - 1 / math.sqrt(u)) for u in (1, 2, 3, 4)]
+    assert rates == pytest.approx([0.5, 1.0, *[1.0] * 14, *fall])
+    assert fall[0] == 1.0 and fall[-1] == pytest.approx(0.05)
+
+
+def test_wsd_has_halved_four_updates_into_a_long_tail() -> None:
+    settings = Pretrain(steps=100_000, warmup_steps=10_000, decay="wsd", final_lr_fraction=0.05)
+    tail = [pretraining_rate(step, settings) for step in (79_999, 80_000, 80_003, 99_999)]
+    assert tail[:2] == [1.0, 1.0]
+    assert tail[2] == pytest.approx(1 - 0.95 / (1 - 20_000**-0.5) / 2)  # u = 4
+    assert 0.5 < tail[2] < 0.53 and tail[3] == pytest.approx(0.05)
+
+
+def test_wsd_without_a_step_for_its_fall_is_refused() -> None:
+    last = Pretrain(steps=10, warmup_steps=2, decay="wsd", final_lr_fraction=0.05)
+    assert pretraining_rate(9, last) == pytest.approx(0.05)  # a fall of a single step
+    with pytest.raises(ValueError, match="wsd has no step left for its fall: 10 steps, 3 of them"):
+        Pretrain(steps=10, warmup_steps=3, decay="wsd")
+
+
+def test_ldarnet_of_110m_learns_three_times_as_fast_outside() -> None:
+    """sqrt(4) 768 / 512; weights decay, norms, biases and parameters of the scan do not."""
+    shape = Architecture(
+        d_model=(512, 768), encoder_layers=("m3t1",), trunk_layers="M10", decoder_layers=("m4",),
+        d_intermediate=(None, 2560), attention_heads=(16, None), d_state=128, headdim=64,
+        vocab_size=7, bound="none", direction="both", head="untied",
+    )  # fmt: skip
+    settings = Pretrain(level_rates="width_and_length", weight_decay=0.01)
+    assert level_rates(shape, settings, [4.0] * 7) == pytest.approx([3.0])
+    with torch.device("meta"):
+        network = GeneZipNetwork(shape)
+    groups = parameter_groups(network, settings, [4.0] * 7)
+    assert {round(group["multiplier"], 6) for group in groups} == {1.0, 3.0}
+    decayed = {id(p) for g in groups if g["weight_decay"] == 0.01 for p in g["params"]}
+    spared = ("norm_weight", "bias", "a_log", "mixer.ahead.d", "mixer.back.d", "paddings.0")
+    for name, parameter in network.named_parameters():
+        assert (id(parameter) in decayed) is not name.endswith(spared), name

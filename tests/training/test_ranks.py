@@ -28,7 +28,7 @@ FOLDERS = [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH")]  # the 
 ENVIRONMENT = {
     **os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(filter(None, FOLDERS)),
 }  # fmt: skip
-PATIENCE = 300  # seconds; a machine may be busy
+PATIENCE = 600.0  # seconds; only a hang takes this long, however busy the machine
 
 
 def start(rank: int, port: int, log: Path, *command: str | Path) -> subprocess.Popen[bytes]:

@@ -25,13 +25,27 @@ ALL_SUBSETS = sorted({s for task in TASKS for s in BENCHMARKS.task(task).subsets
 ROUTERS = ["fixed_stride", "gc_cpg"] if NETWORKS[REFERENCE].regions else []
 FIGURES = (
     "corpus curves steering perplexity bpt enrichment gc_thirds locus repeats labels "
-    "classification codon_phase essentiality variants"
+    "classification codon_phase alignment essentiality variants scaling masked"
 ).split()
 
 # Networks with a token for some bases only, and whether their boundaries are compared with genes:
 # a run on several genomes has whole annotated ones.
 CUTTING = [name for name, one in NETWORKS.items() if one.uniform_bpt != 1]
-CODON_PHASE = CUTTING if "genomes" in CONFIG.genome.sources else []
+ZERO_SHOT_MODELS = CONFIG.labels.models or list(NETWORKS)
+CODON_PHASE = (
+    [name for name in CUTTING if name in ZERO_SHOT_MODELS]
+    if "genomes" in CONFIG.genome.sources
+    else []
+)
+
+# Networks that predict masked bases.
+MASKED = [name for name, one in NETWORKS.items() if one.compressor == "ldarnet"]
+# Systems whose boundaries are compared with sites of genes: networks that cut, and tokenisers.
+ALIGNED = [
+    name
+    for name in MODELS
+    if CONFIG.alignment.kinds and (name in CUTTING or name not in NETWORKS)
+]
 
 # All models are measured on the held-out windows of the reference's corpus.
 CORPUS = (

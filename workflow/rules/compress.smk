@@ -158,6 +158,38 @@ rule compression:
         "--comparisons {output.comparisons} --windows {output.windows}"
 
 
+rule scaling:
+    """Perplexity of every network against the operations of its training."""
+    input:
+        compressed=compressed(models=NETWORKS),
+        cards=expand("results/pretrain/{run}/config.json", run=CONFIG.runs(*NETWORKS)),
+        scores="results/compress/compression.tsv",
+    output:
+        report(
+            "results/compress/scaling.tsv",
+            caption="../report/scaling.rst",
+            category="3 Compression",
+            labels={"table": "scaling"},
+        ),
+    log:
+        "logs/compress/scaling.log",
+    benchmark:
+        "results/benchmarks/compress/scaling.tsv"
+    conda:
+        "../../envs/genezip.yaml"
+    resources:
+        **needs("scaling", SCALE).resources,
+    params:
+        compressed=each("--compressed", "compressed"),
+        models=[f"--model results/pretrain/{run}" for run in CONFIG.runs(*NETWORKS)],
+        scale=SCALE,
+    message:
+        "Perplexity against the operations of training"
+    shell:
+        "logged {log} genezip evaluate scaling {params.compressed} {params.models} "
+        "--scores {input.scores} --scale {params.scale} --out {output}"
+
+
 rule locus:
     """Boundary probability of reference and control along one held-out locus."""
     input:
@@ -227,6 +259,44 @@ rule codon_phase:
         "logged {log} genezip evaluate codon-phase --model {params.model} "
         "--source {input.source} {params.options} --scale {params.scale} --threads {threads} "
         "--out {output.scores} --profile {output.profile}"
+
+
+rule alignment:
+    """Boundaries of one model at sites of genes, beside decoys, k-mers and shuffled DNA."""
+    input:
+        model=lambda wildcards: files_of(wildcards.model, wildcards.seed),
+        source="resources/source.json",
+    output:
+        scores=report(
+            "results/alignment/{model}.seed{seed}.tsv",
+            caption="../report/alignment.rst",
+            category="4 Enrichment",
+            labels={"table": "boundary alignment, {model}"},
+        ),
+        profile="results/alignment/{model}.seed{seed}.profile.tsv",
+    log:
+        "logs/alignment/{model}.seed{seed}.log",
+    benchmark:
+        "results/benchmarks/alignment/{model}.seed{seed}.tsv"
+    wildcard_constraints:
+        model=one_of(ALIGNED),
+    conda:
+        environment("alignment")
+    threads: needs("alignment", SCALE).threads
+    resources:
+        **(needs("alignment", SCALE).resources | {"gpu": gpus("alignment")}),
+    params:
+        **settings(CONFIG.alignment),
+        model=lambda wildcards: f"results/pretrain/{wildcards.model}.seed{wildcards.seed}",
+        genes=gene_options,
+        scale=SCALE,
+    message:
+        "Boundaries of {wildcards.model} at sites of genes, seed {wildcards.seed}"
+    shell:
+        "logged {log} genezip evaluate alignment --model {params.model} "
+        "--source {input.source} --settings {params.settings:q} {params.genes} "
+        "--scale {params.scale} --threads {threads} --out {output.scores} "
+        "--profile {output.profile}"
 
 
 rule tracks:

@@ -20,7 +20,7 @@ rule labels_fetch:
     resources:
         **needs("labels_fetch", SCALE).resources,
     params:
-        settings=json.dumps({"tasks": [*dict.fromkeys([*LABELS, *FROM_LABELS])]}),
+        settings=json.dumps(fetched_labels()),
         out=subpath(output[0], parent=True),
         # Params alone record these paths; no result file has them.
         mirror=lambda wildcards: os.environ.get("GENEZIP_MIRROR", ""),
@@ -60,16 +60,17 @@ rule labels:
     resources:
         **needs("labels", SCALE).resources,
     params:
-        **settings(part_of_labels, without=["tasks", "arms"]),
+        **settings(part_of_labels, without=choosing_labels),
         models=lambda wildcards, input: [
             f"--model {os.path.dirname(path)}" for path in input.models
         ],
+        untrained=untrained_on_labels,
         control=CONTROL,
         scale=SCALE,
     message:
         "Measure on real labels: {wildcards.part}"
     shell:
         "logged {log} genezip labels measure {wildcards.part} --labels {input.labels} "
-        "--source {input.source} {params.models} --control {params.control} "
+        "--source {input.source} {params.models} {params.untrained} --control {params.control} "
         "--settings {params.settings:q} --scale {params.scale} --out {output.scores} "
         "--predictions {output.predictions}"

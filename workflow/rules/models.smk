@@ -56,6 +56,23 @@ def initial_folder(wildcards):
     return f"{folder}.seed{wildcards.seed}"
 
 
+def guide_folder(wildcards):
+    """Model folder of the guide of a guided router, with the same seed; empty without one."""
+    guide = model_of(wildcards).guide
+    return f"results/pretrain/{guide}.seed{wildcards.seed}" if guide else ""
+
+
+def guided_files(wildcards):
+    """Files of the guided models of a corpus and of their guides."""
+    runs = CONFIG.guided(wildcards.corpus)
+    return [f"results/pretrain/{run}/{name}" for run in runs for name in NETWORK_FILES]
+
+
+def matched_tables():
+    """Tables of guided models beside their guides, of each corpus that has some."""
+    return [f"results/matched/{name}.tsv" for name in CORPORA if CONFIG.guided(name)]
+
+
 def budget_of(wildcards):
     """Region preset of a model's target BPT; empty for a given uniform target."""
     return model_of(wildcards).regions or model_of(wildcards).match_bpt or ""
@@ -78,6 +95,14 @@ def launcher(wildcards, resources):
     return "genezip"
 
 
+def masked_tables():
+    """Results on masked bases, of each run that predicts some and of the models that count."""
+    runs = CONFIG.runs(*MASKED) if MASKED else []
+    return [
+        f"results/masked/{name}.tsv" for name in (*runs, *(["markov"] if runs else []))
+    ]
+
+
 ONE_STRAND = CONFIG.compress.model_copy(update={"both_strands": False})
 
 # Held-out DNA under the model's bound and the causal bound; segments with RepeatMasker classes.
@@ -96,6 +121,9 @@ def compressing(wildcards):
     return wildcards.model, wildcards.seed
 
 
+# Those of reference and control that can have the causal bound.
+FORWARD = [name for name in (REFERENCE, CONTROL) if name not in MASKED]
+
 # A control router copies the token counts of one run, so there is one per run of the reference.
 # Reference and control are also scored under the causal bound (`compress.causal_bound`).
 COMPRESSED = [
@@ -106,5 +134,9 @@ COMPRESSED = [
         router=ROUTERS,
         seed=NETWORKS[REFERENCE].seeds,
     ),
-    *(compressed("causal/") if CONFIG.compress.causal_bound else ()),
+    *(
+        compressed("causal/", FORWARD)
+        if CONFIG.compress.causal_bound and FORWARD
+        else ()
+    ),
 ]

@@ -12,6 +12,11 @@ rule pretrain:
             if wildcards.model in INITIAL
             else []
         ),
+        guide=lambda wildcards: (
+            f"{guide_folder(wildcards)}/model.safetensors"
+            if guide_folder(wildcards)
+            else []
+        ),
     output:
         weights="results/pretrain/{model}.seed{seed}/model.safetensors",
         best="results/pretrain/{model}.seed{seed}/best.safetensors",
@@ -49,16 +54,53 @@ rule pretrain:
             if wildcards.model in INITIAL
             else ""
         ),
+        guide=lambda wildcards: (
+            f"--guide {guide_folder(wildcards)}" if guide_folder(wildcards) else ""
+        ),
         scale=SCALE,
         out=subpath(output.weights, parent=True),
     message:
         "Train {wildcards.model}, seed {wildcards.seed}"
     shell:
         "logged {log} {params.launcher} pretrain --corpus {input.corpus} "
-        "--architecture {params.architecture:q} {params.target} {params.initial} "
+        "--architecture {params.architecture:q} {params.target} {params.initial} {params.guide} "
         "--compressor {params.compressor} "
         "--settings {params.settings:q} --seed {wildcards.seed} "
         "--name {wildcards.model} --scale {params.scale} --threads {threads} --out {params.out}"
+
+
+rule matched:
+    """Guided models beside their guides: equal tokens, operations and parameters, or refused."""
+    input:
+        models=guided_files,
+        corpus="results/corpus/{corpus}/manifest.json",
+    output:
+        report(
+            "results/matched/{corpus}.tsv",
+            caption="../report/matched.rst",
+            category="3 Compression",
+            labels={"table": "matched controls, {corpus}"},
+        ),
+    log:
+        "logs/matched/{corpus}.log",
+    benchmark:
+        "results/benchmarks/matched/{corpus}.tsv"
+    conda:
+        "../../envs/genezip.yaml"
+    threads: needs("matched", SCALE).threads
+    resources:
+        **needs("matched", SCALE).resources,
+    params:
+        models=lambda wildcards: [
+            f"--model results/pretrain/{run}"
+            for run in CONFIG.guided(wildcards.corpus)
+        ],
+        scale=SCALE,
+    message:
+        "Compare guided models with their guides: {wildcards.corpus}"
+    shell:
+        "logged {log} genezip evaluate matched {params.models} --corpus {input.corpus} "
+        "--scale {params.scale} --threads {threads} --out {output}"
 
 
 rule fixed_tokens:

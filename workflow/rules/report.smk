@@ -19,6 +19,11 @@ rule report:
             "results/codon_phase/{run}.tsv",
             run=[first_run(name) for name in CODON_PHASE],
         ),
+        masked=masked_tables(),
+        scaling="results/compress/scaling.tsv" if CONFIG.evaluation.scaling else [],
+        alignment=expand(
+            "results/alignment/{run}.tsv", run=CONFIG.runs(*ALIGNED) if ALIGNED else []
+        ),
         tasks=task_tables(),
         labels=expand("results/labels/{part}.tsv", part=LABELS),
         label_files="resources/labels/labels.json" if LABELS else [],
@@ -101,17 +106,35 @@ rule report:
             category="4 Enrichment",
             labels={"figure": "codon phase"},
         ),
+        alignment=report(
+            "results/figures/alignment.svg",
+            caption="../report/alignment.rst",
+            category="4 Enrichment",
+            labels={"figure": "boundary alignment"},
+        ),
         essentiality=report(
             "results/figures/essentiality.svg",
             caption="../report/zero_shot.rst",
             category="8 Real labels",
             labels={"figure": "essential genes"},
         ),
+        scaling=report(
+            "results/figures/scaling.svg",
+            caption="../report/scaling.rst",
+            category="3 Compression",
+            labels={"figure": "scaling"},
+        ),
         variants=report(
             "results/figures/variants.svg",
             caption="../report/zero_shot.rst",
             category="8 Real labels",
             labels={"figure": "variant effect"},
+        ),
+        masked=report(
+            "results/figures/masked.svg",
+            caption="../report/masked.rst",
+            category="3 Compression",
+            labels={"figure": "bases per token with and without masks"},
         ),
         numbers=expand("results/figures/{figure}.tsv", figure=FIGURES),
     log:

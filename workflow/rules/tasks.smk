@@ -103,8 +103,38 @@ def part_of_labels(wildcards):
 
 def runs_on_labels(wildcards):
     """Runs that are measured on a part of the labels."""
-    names = NETWORKS if wildcards.part in ZERO_SHOT else (REFERENCE, CONTROL)
-    return list(dict.fromkeys(map(first_run, names)))
+    if wildcards.part in ZERO_SHOT:
+        return runs_of_labels(ZERO_SHOT_MODELS)
+    return runs_of_labels(CONFIG.labels.models or [REFERENCE, CONTROL])
+
+
+def runs_of_labels(models):
+    """Runs of models on labels: the first of each, or all of them."""
+    runs = CONFIG.runs(*models) if CONFIG.labels.every_seed else map(first_run, models)
+    return list(dict.fromkeys(runs))
+
+
+def untrained_on_labels(wildcards):
+    """Params function: the options of networks before training on a part of the labels."""
+    if wildcards.part in ZERO_SHOT or not CONFIG.labels.untrained:
+        return []
+    return [
+        f"--untrained results/pretrain/{run}" for run in runs_of_labels([REFERENCE])
+    ]
+
+
+def choosing_labels(wildcards):
+    """Keys of the section of a part of the labels that change no number of it."""
+    own = part_of_labels(wildcards) is CONFIG.labels
+    return CONFIG.labels.NAMING if own else ["tasks", "arms"]
+
+
+def fetched_labels():
+    """Settings of fetching labels: parts, and sets besides those of GUE if there are any."""
+    sets = BENCHMARKS.classification.subsets.values()
+    chosen = [*CONFIG.labels.sets, *(name for name in sets if name.startswith("nt_"))]
+    parts = {"tasks": [*dict.fromkeys([*LABELS, *FROM_LABELS])]}
+    return parts | ({"sets": [*dict.fromkeys(chosen)]} if chosen else {})
 
 
 def task_tables():

@@ -1,4 +1,5 @@
-"""Tokens along genes: their boundaries and the reading frame.
+"""Tokens along genes: their boundaries, the reading frame, and sites such as splice junctions.
 
-Begin with ``codon_phase``; ``gene_windows`` reads the genes.
+Begin with ``codon_phase``; ``gene_windows`` reads the genes. ``alignment`` compares boundaries at
+sites with their controls: ``sites`` finds them, ``site_windows`` reads both.
 """

@@ -5,7 +5,7 @@
 networks with routers that learn nothing. The only input is raw DNA, never annotation.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -21,8 +21,8 @@ from genezip.errors import GenezipError
 from genezip.models.base import Level, Sequences, ids_of, lacks
 from genezip.models.compressed import Compressed, Embedding, Likelihood, LikelihoodKind, joined
 from genezip.models.device import choose_device
-from genezip.models.hnet.architecture import BoundKind
-from genezip.models.hnet.flops import flops
+from genezip.models.hnet.architecture import BoundKind, Direction
+from genezip.models.hnet.flops import flops, guide_flops
 from genezip.models.hnet.network import GeneZipNetwork, build
 from genezip.models.hnet.streaming import Stream
 from genezip.models.hnet.windows import base_states, run_batch
@@ -46,8 +46,15 @@ class GeneZip:
     """
 
     window_multiple = 1
+    direction: Direction = "forward"
 
     def __init__(self, network: GeneZipNetwork, card: ModelCard, half: bool = False) -> None:
+        if network.shape.direction != self.direction:
+            raise GenezipError(
+                f"{card.name} has a network of direction {network.shape.direction}, but "
+                f"{type(self).__name__} takes {self.direction}; open it with genezip.load, and "
+                "train networks of both directions as compressor ldarnet, others as another"
+            )
         self.network = network.eval()
         self.card = card
         device = network.embedding.device.type
@@ -83,10 +90,11 @@ class GeneZip:
         """
         network, card = load_network(folder, revision=revision)
         if untrained:
-            network = build(network.shape, card.seed)
+            trained, network = network, build(network.shape, card.seed)
+            network.take_guide(trained)  # a guide is trained from the start
             card = replace(card, name=UNTRAINED, training={**card.training, "sha256": {}})
         saved = network.bound
-        if bound is None and streams and saved == "sequence":
+        if bound is None and streams and saved == "sequence" and cls.direction == "forward":
             bound = "causal"
         if bound is not None:
             network.set_bound(bound, list(card.target_bpt.values()))
@@ -286,7 +294,7 @@ class GeneZip:
                 states += base_states(self.network, batch)
         return [Embedding(one, np.arange(len(one))) for one in states]
 
-    def _batches(self, windows: list[np.ndarray]) -> Iterator[list[np.ndarray]]:
+    def _batches(self, windows: Iterable[np.ndarray]) -> Iterator[list[np.ndarray]]:
         """Windows in order, in batches of at most ``batch_bp`` bases with padding."""
         waiting: list[np.ndarray] = []
         for ids in windows:
@@ -310,6 +318,10 @@ class GeneZip:
     def flops(self, lengths: np.ndarray, tokens: np.ndarray) -> np.ndarray:
         """Floating-point operations of one pass (:func:`genezip.models.hnet.flops.flops`)."""
         return flops(self.network.shape, lengths, tokens)
+
+    def guide_flops(self, lengths: np.ndarray) -> np.ndarray:
+        """Operations of the guide of a control (:func:`genezip.models.hnet.flops.guide_flops`)."""
+        return guide_flops(self.network.shape, lengths)
 
     def save(self, folder: str | Path) -> None:
         """Write the model folder with the bound that the model was loaded with."""

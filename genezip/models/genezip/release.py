@@ -116,14 +116,19 @@ def _layout(state: dict[str, Tensor], path: Path, config: ReleaseConfig | None) 
             f"{path} is another model: its {HEAD} differs from {EMBEDDING}, which GeneZip repeats; "
             "take the weights of a GeneZip release"
         )
+    check_finite(state, path)
+    if config is not None:
+        config.check(shape)
+    return shape
+
+
+def check_finite(state: Mapping[str, Tensor], path: Path) -> None:
+    """Refuse values that are not finite."""
     for key, value in state.items():
         if not value.isfinite().all():
             raise GenezipError(
                 f"{path} holds {key} with values that are not finite; take another checkpoint"
             )
-    if config is not None:
-        config.check(shape)
-    return shape
 
 
 def _targets(
@@ -227,9 +232,14 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
 
     A pickle may hold only floating-point tensors in plain dictionaries; no code in it is run.
     """
-    state = _load(path)
+    state = read_file(path)
     if isinstance(state, Mapping) and set(state) == {"state_dict"}:
         state = state["state_dict"]
+    return named_tensors(state, path)
+
+
+def named_tensors(state: Any, path: Path) -> dict[str, Tensor]:
+    """Floating-point tensors by name, without the prefixes of wrappers; all else is refused."""
     if not isinstance(state, Mapping) or not state:
         raise GenezipError(f"{path} holds no dictionary of tensors; name a weight file")
     named = {}
@@ -249,7 +259,7 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     return named
 
 
-def _load(path: Path) -> Any:
+def read_file(path: Path) -> Any:
     """Content of a weight file, by weights-only unpickling or safetensors."""
     try:
         if path.suffix == ".safetensors":

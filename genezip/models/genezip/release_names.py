@@ -21,7 +21,7 @@ from genezip.models.hnet.network import GeneZipNetwork
 Shapes = dict[str, tuple[int, ...]]
 
 EMBEDDING = "embeddings.weight"
-HEAD = "lm_head.weight"  # the same values as the embedding
+HEAD = "lm_head.weight"  # in GeneZip the same values as the embedding
 
 # below `layers.I.` in the release: below `blocks.I.` here
 _LAYER = {
@@ -36,6 +36,11 @@ _LAYER = {
     "mixer.out_proj.weight": "mixer.out_proj.weight",
 }
 
+Layers = Mapping[str, Mapping[str, str]]
+"""Tensors of a block by its letter: name below ``layers.I.`` in a release, name here."""
+
+LAYERS: Layers = {"m": _LAYER}
+
 _TEXT = re.compile(r"\.(norm2|mlp|Wqkv)\b")  # parameters of blocks with attention or MLP
 
 
@@ -43,16 +48,21 @@ def _path(stage: int) -> str:
     return "backbone" + ".main_network" * stage
 
 
-def pairs(shape: Architecture) -> Iterator[tuple[str, str]]:
-    """(name in the release, name here) of every tensor, in the order of the release."""
+def pairs(shape: Architecture, layers: Layers = LAYERS) -> Iterator[tuple[str, str]]:
+    """(name in the release, name here) of every tensor, in the order of the release.
 
-    def stack(theirs: str, ours: str, layers: int | str) -> Iterator[tuple[str, str]]:
-        for layer in range(len(block_letters(layers))):
-            for name, here in _LAYER.items():
+    ``layers`` are the names of a release with other layers.
+    """
+
+    def stack(theirs: str, ours: str, layout: int | str) -> Iterator[tuple[str, str]]:
+        for layer, letter in enumerate(block_letters(layout)):
+            for name, here in layers[letter].items():
                 yield f"{theirs}.layers.{layer}.{name}", f"{ours}.blocks.{layer}.{here}"
         yield f"{theirs}.rmsnorm.weight", f"{ours}.norm_weight"
 
     yield EMBEDDING, "embedding"
+    if shape.head == "untied":
+        yield HEAD, "head"
     widths = shape.d_model
     for s in range(shape.n_stages):
         path = _path(s)
@@ -71,25 +81,27 @@ def pairs(shape: Architecture) -> Iterator[tuple[str, str]]:
     yield from stack(f"{inner}.main_network", "trunk", shape.trunk_layers)
 
 
-def expected_shapes(shape: Architecture) -> Shapes:
-    """Name in the release and shape of every tensor of a layout, without the tied head."""
+def expected_shapes(shape: Architecture, layers: Layers = LAYERS) -> Shapes:
+    """Name in the release and shape of every tensor of a layout, without a tied head."""
     with torch.device("meta"):
         state = GeneZipNetwork(shape).state_dict()
     shapes = {}
-    for theirs, ours in pairs(shape):
+    for theirs, ours in pairs(shape, layers):
         size = tuple(state[ours].shape)
         shapes[theirs] = (size[0], 1, size[1]) if ours.endswith("conv_weight") else size
     return shapes
 
 
-def converted(state: dict[str, Tensor], shape: Architecture) -> dict[str, Tensor]:
+def converted(
+    state: dict[str, Tensor], shape: Architecture, layers: Layers = LAYERS
+) -> dict[str, Tensor]:
     """State dict of this package, fp32, from a checked one of the release.
 
     Tensors are copied, since some may be views of one memory, and removed from ``state``, so that
     memory does not hold both.
     """
     found = {}
-    for theirs, ours in pairs(shape):
+    for theirs, ours in pairs(shape, layers):
         value = state.pop(theirs).to(torch.float32, copy=True)
         found[ours] = value.squeeze(1) if ours.endswith("conv_weight") else value
     for s in range(shape.n_stages):  # equal widths need no padding, and have no tensor

@@ -16,7 +16,12 @@ from genezip.config import read_preset
 from genezip.errors import GenezipError
 from genezip.models.routing.bounds import CausalBound, default_bound
 
-RouterKind = Literal["learned", "stride", "random", "cpg", "block"]
+Direction = Literal["forward", "both"]
+RouterKind = Literal[
+    *("learned", "stride", "random", "cpg", "block"),
+    *("guided_even", "guided_random", "guided_shuffled"),
+]
+GUIDED: tuple[RouterKind, ...] = ("guided_even", "guided_random", "guided_shuffled")
 BoundKind = Literal["none", "sequence", "causal"]
 
 _BLOCKS = re.compile(r"([mMtT])([1-9]\d*)?")
@@ -24,6 +29,8 @@ _MULTIPLE = 128  # the inner width of a SwiGLU is rounded up to a multiple, as i
 
 # Keys that are absent from config.json where they are empty, as in models of earlier versions.
 _OMITTED = ("d_intermediate", "attention_heads", "rotary_dims", "attention_window", "stage_bpt")
+# Keys that are absent at these values, for the same reason.
+_DEFAULTS = {"direction": "forward", "head": "tied"}
 
 
 def block_letters(layers: int | str) -> str:
@@ -61,12 +68,13 @@ class Architecture:
     attention_heads : heads of the attention per level; null where a level has none
     rotary_dims : dimensions of a head that are rotated by position, per level; null, or no value
         at all, is half of them
-    attention_window : earlier positions that attention sees, per level; null, or no value at all,
-        is all of them
+    attention_window : earlier positions that attention sees, per level, and in direction ``both``
+        as many later ones; null, or no value at all, is all of them
     d_state, headdim, expand, d_conv : sizes of a Mamba-2 layer
     ssd_chunk : positions per chunk of the state-space scan; any value gives the same result
     router : router of each stage (:mod:`genezip.models.routing.fixed`); empty is ``learned``
-        everywhere
+        everywhere. The ``guided_*`` routers rearrange the tokens of a trained network
+        (:mod:`genezip.models.routing.guided`), in one stage and direction ``both``
     stride : positions per token of the routers ``stride``, ``random`` and ``block``;
         null elsewhere
     bound : bound of learned routers: ``sequence`` as published (Eq. 10-11), ``causal``
@@ -78,6 +86,11 @@ class Architecture:
     stage_bpt : positions per token of each stage, which say how the stages share a target: stage s
         gets the target to the power log(stage_bpt[s]) / log(product). So a target of their product
         gives these numbers; empty splits evenly (Eq. 6)
+    direction : ``forward``, where a position depends on earlier ones and predicts the next base, or
+        ``both``, where it depends on both sides and predicts its own base (masked language model)
+    head : ``tied`` to the embedding, or ``untied``, with weights of its own
+    vocab_size : rows of embedding and head: 12 as the ids of :mod:`genezip.alphabet`, or 7, which
+        are A, C, G, T, N, MASK and padding
     """
 
     d_model: tuple[int, ...]
@@ -104,6 +117,8 @@ class Architecture:
     logit_scale: Literal["none", "inverse_sqrt_width"] = "none"
     vocab_size: int = VOCAB_SIZE
     stage_bpt: tuple[float, ...] = ()
+    direction: Direction = "forward"
+    head: Literal["tied", "untied"] = "tied"
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -139,7 +154,7 @@ class Architecture:
             if low is not None and high is not None and high < low:
                 raise ValueError(f"k_max {high} is below k_min {low}; no mask can meet both")
         for kind, stride in zip(self.router, self.stride, strict=True):
-            if (stride is None) != (kind in ("learned", "cpg")):
+            if (stride is None) != (kind in ("learned", "cpg", *GUIDED)):
                 raise ValueError(f"stride {stride} does not fit router {kind}")
             if stride is not None and stride < 1:
                 raise ValueError(f"stride {stride} is below 1")
@@ -147,6 +162,8 @@ class Architecture:
             raise ValueError("router cpg reads bases, so it is of stage 0 only")
         if len(set(self.router)) > 1 and "block" in self.router:
             raise ValueError("router block fits no other router: its tokens end a chunk")
+        self._check_direction()
+        self._check_guided()
         self.causal_bounds()  # refuses impossible integers
         if any(width * self.expand % self.headdim for width in self.d_model):
             raise ValueError("headdim must divide expand x d_model of every stage")
@@ -177,6 +194,29 @@ class Architecture:
                     f"rotary_dims {rotary} is no even number up to the {width // heads} "
                     f"dimensions of a head of level {level}"
                 )
+
+    def _check_direction(self) -> None:
+        if self.direction == "both" and (self.bound == "causal" or "block" in self.router):
+            raise ValueError(
+                "direction both has no causal order; use the bound none or sequence, and no router "
+                "block"
+            )
+        if self.head == "untied" and self.logit_scale != "none":
+            raise ValueError(f"logit_scale {self.logit_scale} is for the tied head; use none")
+
+    def _check_guided(self) -> None:
+        if not self.is_guided:
+            return
+        if self.n_stages != 1:
+            raise ValueError(
+                f"a guided router needs a network of one stage, not {self.n_stages}; use stride or "
+                "random for a control of more"
+            )
+        if self.direction != "both":
+            raise ValueError(
+                f"router {self.router[0]} looks ahead, so a causal network would lose its exact "
+                "likelihood; use stride or random, or direction both"
+            )
 
     def _check_stage_bpt(self) -> None:
         if not self.stage_bpt:
@@ -231,6 +271,11 @@ class Architecture:
         """Whether any stage has a learned router, the only kind that RAR affects."""
         return "learned" in self.router
 
+    @property
+    def is_guided(self) -> bool:
+        """Whether a router rearranges the tokens of a trained network."""
+        return any(kind in GUIDED for kind in self.router)
+
     def resolved(self, target_bpt: Sequence[float]) -> "Architecture":
         """The architecture with explicit integers of its causal bound, if it has that bound."""
         if self.bound != "causal" or self.max_chunk is not None:
@@ -262,7 +307,11 @@ class Architecture:
     def to_dict(self) -> dict[str, Any]:
         """Plain values for ``config.json``."""
         values = asdict(self)
-        return {key: value for key, value in values.items() if value or key not in _OMITTED}
+        return {
+            key: value
+            for key, value in values.items()
+            if (value or key not in _OMITTED) and _DEFAULTS.get(key) != value
+        }
 
 
 def bound_kind(name: str | None) -> BoundKind | None:

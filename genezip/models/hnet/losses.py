@@ -1,4 +1,4 @@
-"""The two losses: next base, and region-aware ratio (RAR, Eq. 5-9).
+"""The losses: next base or masked bases, and region-aware ratio (RAR, Eq. 5-9).
 
 RAR moves the share of kept positions F and the mean boundary probability G of every region class
 towards 1 / N, with N the target of one stage: L = N / (N - 1) [(N - 1) F G + (1 - F)(1 - G)].
@@ -44,6 +44,17 @@ def lm_loss(logits: Tensor, ids: Tensor, targets: Tensor | None = None) -> Tenso
 def count_targets(ids: Tensor) -> Tensor:
     """Number of informative next-base targets of a batch (scalar)."""
     return ((ids[:, 1:] >= A_ID) & (ids[:, 1:] <= T_ID)).sum()
+
+
+def masked_nll(logits: Tensor, ids: Tensor, columns: slice) -> Tensor:
+    """Negative log likelihood of every base under the logits at its own position, (B, L), nats.
+
+    ``logits`` are (B, L, vocab), and ``columns`` those of A, C, G and T, with which the rest of the
+    vocabulary shares the probability. ``ids``, (B, L), are the true bases; values of other ids have
+    no meaning. fp32.
+    """
+    targets = columns.start + (ids.long() - A_ID).clamp(0, T_ID - A_ID)
+    return cross_entropy(full_precision(logits).transpose(1, 2), targets, reduction="none")
 
 
 def stage_targets(target_bpt: Tensor, shares: Sequence[float]) -> Tensor:

@@ -1,9 +1,10 @@
-"""The network: encoder, routing, trunk, de-chunk, decoder, tied head.
+"""The network: encoder, routing, trunk, de-chunk, decoder, head.
 
 The input are bases, the output next-base logits; the network is strictly causal unless the bound
-``sequence`` is active. Region classes are no input: they belong to the loss. GeneZip, H-Net, the
-autoregressive U-Net, dnaHNet, routers that learn nothing and flat Mamba-2 are architectures of this
-network.
+``sequence`` is active. In direction ``both`` the output are logits of the bases themselves, some of
+which are masked in the input, and layers, router and de-chunking read both sides. Region classes
+are no input: they belong to the loss. GeneZip, H-Net, the autoregressive U-Net, dnaHNet, LDARNet,
+routers that learn nothing and flat Mamba-2 are architectures of this network.
 
 With a :class:`NetworkState` a sequence can be given in blocks of any length: convolutions,
 state-space scans, attention, routers, de-chunking and bounds continue where the last block ended.
@@ -19,16 +20,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
+from genezip.alphabet import A_ID, MASK_ID, ROWS_OF_IDS, SMALL_VOCABULARY, T_ID
 from genezip.errors import GenezipError
-from genezip.models.hnet.architecture import Architecture, BoundKind, bound_kind
+from genezip.models.hnet.architecture import GUIDED, Architecture, BoundKind, bound_kind
 from genezip.models.hnet.output import Output
 from genezip.models.layers.attention import Attention
+from genezip.models.layers.bidirectional import BiMamba2
 from genezip.models.layers.mamba2 import Mamba2
 from genezip.models.layers.packing import packing
 from genezip.models.layers.scan import full_precision
 from genezip.models.layers.stack import Stack, StackState, SwiGLU
-from genezip.models.routing.chunking import Chunks, chunk, ema_dechunk, straight_through
+from genezip.models.routing.chunking import Chunks, chunk, straight_through
 from genezip.models.routing.fixed import UnlearnedRouter, make_router
+from genezip.models.routing.guided import Guide, GuidedRouter
 from genezip.models.routing.learned import Bound, Router, RouterState, Routing, SequenceBound
 
 
@@ -66,17 +70,21 @@ class GeneZipNetwork(nn.Module):
 
     Attributes
     ----------
+    base_columns : columns of the logits of A, C, G and T
     segment : type of device -> positions that pass through a stack at a time without gradients,
         as many as fit its caches
     fixed_capacity : whether the number of token slots is the limit set by bounds and strides, so
         that no token count is read from the device: more padding, but no stall of the queue
     packed : whether the trunk runs on one row of all tokens of a batch instead of on rows
         padded to the longest (:mod:`genezip.models.layers.packing`); one more read from the device
+    protect_masked : whether every masked base is a token of its own (:meth:`Routing.protecting`)
     """
 
     segment: Mapping[str, int] = MappingProxyType({"cpu": 8192, "cuda": 65_536})
     fixed_capacity: bool = False
     packed: bool = False
+    protect_masked: bool = False
+    rows: Tensor | None
 
     def __init__(self, shape: Architecture) -> None:
         super().__init__()
@@ -84,10 +92,15 @@ class GeneZipNetwork(nn.Module):
         widths = shape.d_model
         stages = range(shape.n_stages)
         self.embedding = nn.Parameter(torch.empty(shape.vocab_size, widths[0]))
+        if shape.head == "untied":
+            self.head = nn.Parameter(torch.empty(shape.vocab_size, widths[0]))
+        small = shape.vocab_size == len(SMALL_VOCABULARY)
+        self.base_columns = slice(0, 4) if small else slice(A_ID, T_ID + 1)
+        # row of every id, if rows are not in the order of ids
+        rows = torch.tensor(ROWS_OF_IDS) if small else None
+        self.register_buffer("rows", rows, persistent=False)
         self.encoders = nn.ModuleList(Stack(shape.encoder_layers[s], s, shape) for s in stages)
-        self.routers = nn.ModuleList(
-            make_router(shape.router[s], widths[s], shape.stride[s]) for s in stages
-        )
+        self.routers = nn.ModuleList(self._make_router(s) for s in stages)
         self.residuals = nn.ModuleList(nn.Linear(widths[s], widths[s]) for s in stages)
         # one learned vector widens the tokens of stage s to the width of the next level
         self.paddings = nn.ParameterList(
@@ -104,6 +117,30 @@ class GeneZipNetwork(nn.Module):
         self.bound: BoundKind = "none"
         self.set_bound(shape.bound)
 
+    def _make_router(self, s: int) -> Router | UnlearnedRouter:
+        shape = self.shape
+        kind, width = shape.router[s], shape.d_model[s]
+        if kind not in GUIDED:
+            return make_router(kind, width, shape.stride[s], shape.direction)
+        learned = make_router("learned", width, None, shape.direction)
+        assert isinstance(learned, Router)
+        encoder = Stack(shape.encoder_layers[s], s, shape)
+        embedding = torch.empty(shape.vocab_size, width)
+        return GuidedRouter(kind, width, Guide(embedding, self.rows, encoder, learned))
+
+    def take_guide(self, trained: "GeneZipNetwork") -> None:
+        """Copy the guide of guided routers from a trained network of the same layout.
+
+        It is the first stage of a network with a learned router, or the guide of a guided one.
+        """
+        for router, other in zip(self.routers, trained.routers, strict=True):
+            if isinstance(router, GuidedRouter):
+                source: GeneZipNetwork | Guide = trained
+                encoder, routing = trained.encoders[0], other
+                if isinstance(other, GuidedRouter):
+                    source, encoder, routing = other.guide, other.guide.encoder, other.guide.router
+                router.guide.take(source.embedding, encoder, routing)
+
     def _ends(self, s: int) -> bool:
         return bool(self.routers[s].marks_end)
 
@@ -115,6 +152,11 @@ class GeneZipNetwork(nn.Module):
         """
         bounds: list[Bound]
         kind = bound_kind(kind) or "none"
+        if kind == "causal" and self.shape.direction == "both":
+            raise GenezipError(
+                "the causal bound is for networks that read forward, but this one reads both "
+                "directions; use the bound none or sequence"
+            )
         if kind == "causal":
             bounds = list(self.shape.causal_bounds(target_bpt))
             if len(bounds) != self.shape.n_stages:
@@ -129,11 +171,11 @@ class GeneZipNetwork(nn.Module):
             ]
         else:
             bounds = [None] * self.shape.n_stages
+        limited = [r for r in self.routers if isinstance(r, Router | GuidedRouter)]
         for router, bound in zip(self.routers, bounds, strict=True):
-            if isinstance(router, Router):
+            if isinstance(router, Router | GuidedRouter):
                 router.bound = bound
-        bounded = [r.bound for r in self.routers if isinstance(r, Router) and r.bound is not None]
-        self.bound = kind if bounded else "none"
+        self.bound = kind if any(router.bound is not None for router in limited) else "none"
 
     def checkpoint_activations(self, flag: bool) -> None:
         """Recompute the activations of every block in the backward pass instead of keeping them."""
@@ -142,7 +184,12 @@ class GeneZipNetwork(nn.Module):
                 module.recompute = flag
 
     def start(self) -> NetworkState:
-        """The state before the first base of a sequence."""
+        """The state before the first base of a sequence; refused in direction ``both``."""
+        if self.shape.direction == "both":
+            raise GenezipError(
+                "a network of both directions reads a sequence as a whole, so it neither streams "
+                "nor generates; give windows"
+            )
         stages = [
             StageState(_start(encoder), _start(decoder))
             for encoder, decoder in zip(self.encoders, self.decoders, strict=True)
@@ -153,12 +200,16 @@ class GeneZipNetwork(nn.Module):
         """Set the initial values of the release, which are equal for a seed on any machine.
 
         Output projections are N(0, 0.02 / sqrt(n)), n = residual additions counted from the outside
-        in, two in a block with a SwiGLU; the tied embedding is N(0, 1); routers are the identity
-        and the residual maps are zero.
+        in, two in a block with a SwiGLU; the tied embedding is N(0, 1), an untied one and its head
+        are N(0, 0.02); routers are the identity and the residual maps are zero.
         """
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            nn.init.normal_(self.embedding)
+            if self.shape.head == "untied":
+                nn.init.normal_(self.embedding, std=0.02)
+                nn.init.normal_(self.head, std=0.02)
+            else:
+                nn.init.normal_(self.embedding)
             depth = 0
             for s in range(self.shape.n_stages):
                 depth += _additions(self.shape.letters(s))
@@ -168,6 +219,9 @@ class GeneZipNetwork(nn.Module):
                 if self._ends(s):
                     nn.init.zeros_(self.starts[str(s)])
             _reset(self.trunk, depth + _additions(self.shape.letters(self.shape.n_stages)))
+        for router in self.routers:
+            if isinstance(router, GuidedRouter):
+                router.begin(seed, self.embedding, self.encoders[0])
 
     def forward(
         self,
@@ -197,10 +251,12 @@ class GeneZipNetwork(nn.Module):
             valid = torch.ones(ids.shape, dtype=torch.bool, device=ids.device)
         shares = self.shape.stage_shares
         output = Output(self.embedding, self.embedding, valid, self.shape.marks_end, shares)
-        embedded = self.embedding[ids.long()]
+        rows = ids.long() if self.rows is None else self.rows[ids.long()]
+        embedded = self.embedding[rows]
         output.states = self._level(0, embedded, valid, ids, forced, state, output)
         with torch.autocast(device_type=ids.device.type, enabled=False):
-            logits = linear(full_precision(output.states), full_precision(self.embedding))
+            head = self.embedding if self.shape.head == "tied" else self.head
+            logits = linear(full_precision(output.states), full_precision(head))
             output.logits = logits * self.logit_scale
         return output
 
@@ -222,11 +278,14 @@ class GeneZipNetwork(nn.Module):
                 row = packing(valid, max(1, self.shape.d_conv - 1))
                 output.tokens = row.unpack(self.trunk(row.pack(x), packed=row))
             else:
-                output.tokens = self.trunk(x, trunk_state, segment)
+                output.tokens = self.trunk(x, trunk_state, segment, valid=valid)
             return output.tokens
         stage = None if state is None else state.stages[s]
-        encoded = self.encoders[s](x, None if stage is None else stage.encoder, segment)
+        before = None if stage is None else stage.encoder
+        encoded = self.encoders[s](x, before, segment, valid=valid)
         router = _router(self.routers[s])
+        if isinstance(router, GuidedRouter):
+            router.guide.protect_masked = self.protect_masked
         routing = router(
             encoded,
             valid,
@@ -234,7 +293,11 @@ class GeneZipNetwork(nn.Module):
             None if stage is None else stage.router,
             ids,
         )
+        guided = isinstance(router, GuidedRouter)  # whose guide protects masked bases
+        if self.protect_masked and ids is not None and forced is None and not guided:
+            routing = routing.protecting(ids == MASK_ID)
         fixed = self.fixed_capacity and stage is None and forced is None
+        fixed = fixed and not self.protect_masked  # whose tokens are beyond any limit
         kept = chunk(routing.boundary_mask, router.capacity(x.shape[1]) if fixed else None)
         output.routings.append(routing)
         output.chunks.append(kept)
@@ -250,7 +313,8 @@ class GeneZipNetwork(nn.Module):
         with torch.autocast(device_type=x.device.type, enabled=False):
             skip = self.residuals[s](full_precision(encoded))
         decoded = skip + straight_through(expanded, confidence)
-        return self.decoders[s](decoded, None if stage is None else stage.decoder, segment)
+        after = None if stage is None else stage.decoder
+        return self.decoders[s](decoded, after, segment, valid=valid)
 
     def _dechunk(
         self, s: int, inner: Tensor, kept: Chunks, routing: Routing, stage: StageState | None
@@ -262,8 +326,10 @@ class GeneZipNetwork(nn.Module):
         """
         before = None if stage is None else stage.before
         smooth = full_precision(inner)
-        if self.routers[s].smooths and inner.shape[1]:
-            smooth = ema_dechunk(inner, kept.select(routing.boundary_prob), before)
+        router = _router(self.routers[s])
+        if isinstance(router, Router) and router.smooths and inner.shape[1]:
+            prob = kept.select(routing.boundary_prob)
+            smooth = router.smooth(inner, prob, kept.valid, before)
         if before is None and str(s) in self.starts:
             before = full_precision(self.starts[str(s)]).expand(len(inner), -1)
         if stage is not None and smooth.shape[1]:
@@ -303,7 +369,7 @@ def _additions(letters: str) -> int:
 
 def _reset(stack: nn.Module, depth: int) -> None:
     for module in stack.modules():
-        if isinstance(module, Mamba2 | Attention | SwiGLU):
+        if isinstance(module, Mamba2 | BiMamba2 | Attention | SwiGLU):
             module.reset_parameters(0.02 / math.sqrt(depth))
 
 

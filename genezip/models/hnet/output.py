@@ -16,7 +16,8 @@ class Output:
 
     Attributes
     ----------
-    logits : Tensor, shape (B, L, vocab), position t predicts the base at t + 1
+    logits : Tensor, shape (B, L, vocab), position t predicts the base at t + 1, or
+        in a network of both directions the base at t
     states : Tensor, shape (B, L, d_model[0]), stage-0 decoder output, one vector per base
     valid : bool Tensor, shape (B, L)
     marks_end : whether a token is at the last position of its chunk, not at the first

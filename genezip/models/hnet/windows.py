@@ -1,6 +1,7 @@
 """Windows in one padded batch through a network, with plain arrays as results."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
@@ -8,9 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from genezip.alphabet import PAD_ID
-from genezip.models.compressed import Compressed
+from genezip.models.compressed import Compressed, LikelihoodKind
 from genezip.models.hnet.losses import base_nll
 from genezip.models.hnet.network import GeneZipNetwork
+from genezip.models.hnet.output import Output
 
 
 def padded(windows: Sequence[np.ndarray], device: torch.device) -> tuple[Tensor, Tensor]:
@@ -40,14 +42,14 @@ def base_states(network: GeneZipNetwork, windows: Sequence[np.ndarray]) -> list[
 def run_batch(network: GeneZipNetwork, windows: Sequence[np.ndarray]) -> list[Compressed]:
     """Compress windows of any lengths (uint8 token ids, at least one) in one forward pass, in fp32.
 
-    Under a U-Net a window shorter than a block has no token.
+    Under a U-Net a window shorter than a block has no token. A network of both directions gives no
+    log-probabilities, since it has read the bases that it would predict (:func:`masked_base`).
     """
     batch, valid = padded(windows, network.embedding.device)
     output = network(batch, valid)
-    nll, informative = base_nll(output.logits, batch)
-    nll = nn.functional.pad(nll.masked_fill(~informative, torch.nan), (1, 0), value=torch.nan)
+    log_prob = _next_base(network, output, batch)
     starts, real = output.token_starts()
-    tokens, kept_by, nll_of = (t.cpu().numpy() for t in (output.tokens, output.kept_by(), nll))
+    tokens, kept_by = (t.cpu().numpy() for t in (output.tokens, output.kept_by()))
     first, is_token = starts.cpu().numpy(), real.cpu().numpy()
     stages = [
         (
@@ -65,6 +67,7 @@ def run_batch(network: GeneZipNetwork, windows: Sequence[np.ndarray]) -> list[Co
         probs = [prob[row][inside[row]] for prob, inside, _, _ in stages]
         active = np.array([changed[row] for _, _, _, changed in stages], dtype=bool)
         looked_ahead = network.bound == "sequence" and bool(active.any())
+        kind: LikelihoodKind = "looked_ahead" if looked_ahead else "exact"
         results.append(
             Compressed(
                 length=len(window),
@@ -76,11 +79,69 @@ def run_batch(network: GeneZipNetwork, windows: Sequence[np.ndarray]) -> list[Co
                 kept_by=kept_by[row][here],
                 stage_tokens=np.array([kept[row] for _, _, kept, _ in stages], dtype=np.int64),
                 bound_active=active,
-                log_prob=-nll_of[row][: len(window)],
-                likelihood="looked_ahead" if looked_ahead else "exact",
+                log_prob=None if log_prob is None else log_prob[row][: len(window)],
+                likelihood=None if log_prob is None else kind,
             )
         )
     return results
+
+
+def _next_base(network: GeneZipNetwork, output: Output, ids: Tensor) -> np.ndarray | None:
+    """Log-probability of every base given those before it, (B, L); None for both directions."""
+    if network.shape.direction == "both":
+        return None
+    nll, informative = base_nll(output.logits, ids)
+    nll = nn.functional.pad(nll.masked_fill(~informative, torch.nan), (1, 0), value=torch.nan)
+    return -nll.cpu().numpy()
+
+
+@torch.inference_mode()
+def masked_base(
+    network: GeneZipNetwork, windows: Sequence[np.ndarray], positions: Sequence[int]
+) -> np.ndarray:
+    """Log-probabilities of A, C, G, T at one masked position of each window, float32 (n, 4).
+
+    ``windows`` are uint8 ids with :data:`~genezip.alphabet.MASK_ID` at ``positions``, for a network
+    of both directions. All rows of the vocabulary share the probability, as in training.
+    """
+    batch, valid = padded(windows, network.embedding.device)
+    equal = len({len(window) for window in windows}) == 1
+    logits = network(batch, None if equal else valid).logits
+    at = torch.as_tensor(positions, device=logits.device)
+    here = logits[torch.arange(len(at), device=logits.device), at]
+    return here.float().log_softmax(-1)[:, network.base_columns].cpu().numpy()
+
+
+@dataclass(frozen=True)
+class BasePrediction:
+    """Prediction of the bases of a sequence that may hold MASK, by a network of both directions.
+
+    ``log_prob``, float32 (L, 4), is the natural log of the probabilities of A, C, G and T at every
+    position, with which the other rows of the vocabulary share, as in :func:`masked_base`;
+    ``tokens`` is the number of tokens of the last stage.
+    """
+
+    log_prob: np.ndarray
+    tokens: int
+
+
+@torch.inference_mode()
+def _predicted(network: GeneZipNetwork, windows: Sequence[np.ndarray]) -> list[BasePrediction]:
+    ids, valid = padded(windows, network.embedding.device)
+    output = network(ids, valid)
+    log_prob = output.logits.float().log_softmax(-1)[..., network.base_columns].cpu().numpy()
+    tokens = output.token_positions()[1].sum(1).tolist()
+    found = zip(windows, log_prob, tokens, strict=True)
+    return [BasePrediction(one[: len(window)], count) for window, one, count in found]
+
+
+def predict_bases(
+    network: GeneZipNetwork, windows: Iterable[np.ndarray], batch: int
+) -> Iterator[BasePrediction]:
+    """Predict the bases of windows of any lengths (uint8 token ids) in batches, in fp32."""
+    waiting = iter(windows)
+    while together := list(islice(waiting, batch)):
+        yield from _predicted(network, together)
 
 
 def run(network: GeneZipNetwork, windows: Iterable[np.ndarray], batch: int) -> Iterator[Compressed]:

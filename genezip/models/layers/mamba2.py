@@ -35,11 +35,11 @@ class MixerState:
     ssm: Tensor | None = None
 
 
-class Mamba2(nn.Module):
-    """Mamba-2 mixer with one group (Dao and Gu, 2024), causal.
+class SelectiveScan(nn.Module):
+    """What a Mamba-2 mixer does between its projections: convolution, scan and gated norm.
 
-    Number of parameters at width d, with di = expand d, h = di / headdim, n = d_state:
-    d (2 di + 2 n + h) + (di + 2 n)(d_conv + 1) + 3 h + di + di d.
+    There are (di + 2 n)(d_conv + 1) + 3 h + di parameters, with di = expand d at width d,
+    h = di / headdim and n = d_state.
     """
 
     def __init__(self, width: int, shape: Architecture) -> None:
@@ -50,19 +50,20 @@ class Mamba2(nn.Module):
         self.heads = self.inner // shape.headdim
         self.chunk = shape.ssd_chunk
         channels = self.inner + 2 * self.state
-        self.in_proj = nn.Linear(width, 2 * self.inner + 2 * self.state + self.heads, bias=False)
         self.conv_weight = nn.Parameter(torch.empty(channels, shape.d_conv))
         self.conv_bias = nn.Parameter(torch.empty(channels))
         self.dt_bias = nn.Parameter(torch.empty(self.heads))
         self.a_log = nn.Parameter(torch.empty(self.heads))
         self.d = nn.Parameter(torch.empty(self.heads))
         self.norm_weight = nn.Parameter(torch.empty(self.inner))
-        self.out_proj = nn.Linear(self.inner, width, bias=False)
 
-    def reset_parameters(self, out_std: float) -> None:
-        """Set initial values (Mamba-2 defaults; linear N(0, 0.02), output N(0, out_std))."""
-        nn.init.normal_(self.in_proj.weight, std=0.02)
-        nn.init.normal_(self.out_proj.weight, std=out_std)
+    @property
+    def projected_width(self) -> int:
+        """Width of the input: gate and values (di each), B and C (n each), and dt (h)."""
+        return 2 * self.inner + 2 * self.state + self.heads
+
+    def reset_scan(self) -> None:
+        """Set the initial values of Mamba-2."""
         bound = 1 / math.sqrt(self.conv_weight.shape[1])
         nn.init.uniform_(self.conv_weight, -bound, bound)
         nn.init.uniform_(self.conv_bias, -bound, bound)
@@ -75,15 +76,15 @@ class Mamba2(nn.Module):
         nn.init.ones_(self.d)
         nn.init.ones_(self.norm_weight)
 
-    def forward(
-        self, x: Tensor, state: MixerState | None = None, packed: Packing | None = None
+    def scanned(
+        self, projected: Tensor, state: MixerState | None = None, packed: Packing | None = None
     ) -> Tensor:
-        """Mix a sequence: (B, L, width) -> (B, L, width); position t depends on 0..t.
+        """(B, L, projected_width) -> (B, L, di); position t depends on 0..t.
 
         ``state`` continues a sequence and is updated to its end; ``packed`` is the layout of
         several sequences in one row.
         """
-        gate, mixed, dt = self.in_proj(x).split(
+        gate, mixed, dt = projected.split(
             [self.inner, self.inner + 2 * self.state, self.heads], dim=-1
         )
         if packed is not None:
@@ -103,8 +104,7 @@ class Mamba2(nn.Module):
         if state is not None:
             state.ssm = after.clone()  # a view would keep the states of all chunks in memory
         y = torch.addcmul(y, values, self.d[:, None].to(y.dtype)).flatten(-2)
-        y = rms_norm(y * silu(gate), (self.inner,), self.norm_weight.to(y.dtype), NORM_EPS)
-        return self.out_proj(y)
+        return rms_norm(y * silu(gate), (self.inner,), self.norm_weight.to(y.dtype), NORM_EPS)
 
     def _convolve(self, x: Tensor, state: MixerState | None) -> Tensor:
         if state is None:
@@ -114,6 +114,38 @@ class Mamba2(nn.Module):
         joined = torch.cat([tail, x], dim=1)
         state.tail = joined[:, joined.shape[1] - back :].clone()
         return causal_convolution(joined, self.conv_weight, self.conv_bias)[:, back:]
+
+
+class Mamba2(SelectiveScan):
+    """Mamba-2 mixer with one group (Dao and Gu, 2024), causal.
+
+    There are d (2 di + 2 n + h) + di d parameters more than those of :class:`SelectiveScan`.
+    """
+
+    def __init__(self, width: int, shape: Architecture) -> None:
+        super().__init__(width, shape)
+        self.in_proj = nn.Linear(width, self.projected_width, bias=False)
+        self.out_proj = nn.Linear(self.inner, width, bias=False)
+
+    def reset_parameters(self, out_std: float) -> None:
+        """Set initial values (Mamba-2 defaults; linear N(0, 0.02), output N(0, out_std))."""
+        nn.init.normal_(self.in_proj.weight, std=0.02)
+        nn.init.normal_(self.out_proj.weight, std=out_std)
+        self.reset_scan()
+
+    def forward(
+        self,
+        x: Tensor,
+        state: MixerState | None = None,
+        packed: Packing | None = None,
+        valid: Tensor | None = None,
+    ) -> Tensor:
+        """Mix a sequence: (B, L, width) -> (B, L, width); position t depends on 0..t.
+
+        ``state`` and ``packed`` are those of :meth:`SelectiveScan.scanned`. Padding, at which
+        ``valid`` is False, is at the end, so no other position depends on it.
+        """
+        return self.out_proj(self.scanned(self.in_proj(x), state, packed))
 
 
 class _CausalConvolution(torch.autograd.Function):

@@ -1,7 +1,8 @@
 """Stacks of residual blocks: Mamba-2 or attention, alone or with a SwiGLU.
 
 The letters of a layout name the kind of a block, as in H-Net: ``m`` is Mamba-2 and ``t`` is
-attention; a capital adds a SwiGLU, as a second residual addition.
+attention; a capital adds a SwiGLU, as a second residual addition. In direction ``both`` they are
+BiMamba-2 and attention to both sides.
 
 Every block can continue a sequence from a state, which it updates for the next positions. Tensors
 of a state are replaced, never changed in place, so a shallow copy is a snapshot.
@@ -18,6 +19,7 @@ from torch.utils.checkpoint import checkpoint
 
 from genezip.models.hnet.architecture import Architecture, block_letters
 from genezip.models.layers.attention import Attention, AttentionState
+from genezip.models.layers.bidirectional import BiMamba2
 from genezip.models.layers.mamba2 import NORM_EPS, Mamba2, MixerState
 from genezip.models.layers.packing import Packing
 from genezip.models.layers.scan import full_precision
@@ -66,11 +68,14 @@ class Block(nn.Module):
         super().__init__()
         self.width = shape.d_model[level]
         self.norm_weight = nn.Parameter(torch.ones(self.width))
-        self.mixer: Mamba2 | Attention
-        if letter in "mM":
-            self.mixer = Mamba2(self.width, shape)
+        self.mixer: Mamba2 | BiMamba2 | Attention
+        both = shape.direction == "both"
+        if letter in "tT":
+            self.mixer = Attention(self.width, *shape.attention(level), both)
+        elif both:
+            self.mixer = BiMamba2(self.width, shape)
         else:
-            self.mixer = Attention(self.width, *shape.attention(level))
+            self.mixer = Mamba2(self.width, shape)
         self.mlp: SwiGLU | None = None
         if letter.isupper():
             self.mlp_norm_weight = nn.Parameter(torch.ones(self.width))
@@ -85,10 +90,11 @@ class Block(nn.Module):
         residual: Tensor,
         state: MixerState | AttentionState | None = None,
         packed: Packing | None = None,
+        valid: Tensor | None = None,
     ) -> Tensor:
         """(B, L, width) -> (B, L, width)."""
         normed = rms_norm(residual, (self.width,), self.norm_weight, NORM_EPS)
-        residual = residual + full_precision(self.mixer(normed, state, packed))
+        residual = residual + full_precision(self.mixer(normed, state, packed, valid))
         if self.mlp is None:
             return residual
         normed = rms_norm(residual, (self.width,), self.mlp_norm_weight, NORM_EPS)
@@ -107,6 +113,7 @@ class Stack(nn.Module):
         super().__init__()
         self.width = shape.d_model[level]
         self.recompute = False
+        self.both = shape.direction == "both"
         self.blocks = nn.ModuleList(Block(letter, level, shape) for letter in block_letters(layers))
         self.norm_weight = nn.Parameter(torch.ones(self.width))
 
@@ -120,28 +127,36 @@ class Stack(nn.Module):
         state: StackState | None = None,
         segment: int | None = None,
         packed: Packing | None = None,
+        valid: Tensor | None = None,
     ) -> Tensor:
         """(B, L, width) -> (B, L, width), fp32.
 
         ``state`` continues a sequence and is updated to the end of ``x``. ``segment`` positions go
         through all blocks at a time (only without gradients), so that long sequences fit the caches
         and need less memory; the result is the same. ``packed``, the layout of several sequences in
-        one row, does not go together with ``state``.
+        one row, does not go together with ``state``. ``valid``, bool (B, L), is False at padding;
+        layers of both directions, which read a sequence as a whole, need it.
         """
         whole = segment is None or x.shape[1] <= segment or torch.is_grad_enabled()
-        if whole or packed is not None:
-            return self._blocks(x, state, packed)
+        if whole or self.both or packed is not None:
+            return self._blocks(x, state, packed, valid)
         assert segment is not None
         state = self.start() if state is None else state
         return torch.cat([self._blocks(part, state) for part in x.split(segment, dim=1)], dim=1)
 
-    def _blocks(self, x: Tensor, state: StackState | None, packed: Packing | None = None) -> Tensor:
+    def _blocks(
+        self,
+        x: Tensor,
+        state: StackState | None,
+        packed: Packing | None = None,
+        valid: Tensor | None = None,
+    ) -> Tensor:
         x = full_precision(x)
         if x.shape[1] == 0:
             return x
         for number, block in enumerate(self.blocks):
             if self.recompute and torch.is_grad_enabled():
-                x = checkpoint(block, x, None, packed, use_reentrant=False)
+                x = checkpoint(block, x, None, packed, valid, use_reentrant=False)
             else:
-                x = block(x, None if state is None else state.mixers[number], packed)
+                x = block(x, None if state is None else state.mixers[number], packed, valid)
         return rms_norm(x, (self.width,), self.norm_weight, NORM_EPS)

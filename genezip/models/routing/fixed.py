@@ -11,17 +11,37 @@ import torch
 from torch import Tensor, nn
 
 from genezip.alphabet import C_ID, G_ID
+from genezip.models.routing.bidirectional import BidirectionalRouter
 from genezip.models.routing.learned import Router, RouterState, Routing
 
 
-class UnlearnedRouter(nn.Module, ABC):
-    """Base class; a subclass defines which positions are tokens.
+class UnlearnedRouter(nn.Module):
+    """What routers without learning share.
 
     ``marks_end`` is True if a token is at the last position of its chunk.
     """
 
     marks_end = False
     smooths = False
+
+    def reset_parameters(self) -> None:
+        """Do nothing: there are no parameters."""
+
+    def capacity(self, length: int) -> int | None:
+        """Most tokens that ``length`` positions can have; None if unknown."""
+        return None
+
+    @staticmethod
+    def routing(active: Tensor, valid: Tensor, forced: Tensor | None) -> Routing:
+        """Tokens at ``active`` positions, bool (B, L), or at those of a ``forced`` mask."""
+        mask = active if forced is None else forced
+        kept_by = torch.zeros_like(mask, dtype=torch.uint8)
+        return Routing(mask.float(), active, mask, valid, kept_by)
+
+
+class PositionRouter(UnlearnedRouter, ABC):
+    """Base class of causal routers; a subclass defines which positions are tokens."""
+
     bound = None
 
     @abstractmethod
@@ -31,13 +51,6 @@ class UnlearnedRouter(nn.Module, ABC):
         ``positions``, int64 (L,), are those in the sequence. ``ids``, (B, L), are the bases (at
         stage 0 only) and ``before``, (B, 1), the base before the first; None at the start.
         """
-
-    def reset_parameters(self) -> None:
-        """Do nothing: there are no parameters."""
-
-    def capacity(self, length: int) -> int | None:
-        """Most tokens that ``length`` positions can have; None if unknown."""
-        return None
 
     def forward(
         self,
@@ -56,12 +69,10 @@ class UnlearnedRouter(nn.Module, ABC):
         if state is not None and length:
             state.position += length
             state.previous = None if ids is None else ids[:, -1:].clone()
-        mask = active if forced is None else forced
-        kept_by = torch.zeros_like(mask, dtype=torch.uint8)
-        return Routing(mask.float(), active, mask, valid, kept_by)
+        return self.routing(active, valid, forced)
 
 
-class StrideRouter(UnlearnedRouter):
+class StrideRouter(PositionRouter):
     """A token at every ``stride``-th position, beginning with the first."""
 
     def __init__(self, stride: int) -> None:
@@ -106,7 +117,7 @@ class RandomRouter(StrideRouter):
         return positions % self.stride == offset
 
 
-class CpgRouter(UnlearnedRouter):
+class CpgRouter(PositionRouter):
     """A token at the G of every CpG and at the first position; for stage 0 only.
 
     CpG is dense in many promoters, and the human genome has one per about 100 bp, so this router
@@ -142,10 +153,12 @@ def _multiply(values: Tensor, factor: int) -> Tensor:
     return (low * factor + ((high * factor & 0xFFFF) << 16)) & 0xFFFFFFFF
 
 
-def make_router(kind: str, width: int, stride: int | None) -> Router | UnlearnedRouter:
+def make_router(
+    kind: str, width: int, stride: int | None, direction: str = "forward"
+) -> Router | UnlearnedRouter:
     """Router of a stage by its name in the architecture; the network sets its bound."""
     if kind == "learned":
-        return Router(width, None)
+        return (BidirectionalRouter if direction == "both" else Router)(width, None)
     if kind == "cpg":
         return CpgRouter()
     assert stride is not None

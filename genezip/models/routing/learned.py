@@ -6,7 +6,7 @@ published projection, which depends on the whole sequence, and ``causal``
 (:mod:`genezip.models.routing.bounds`), which can be streamed.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -16,6 +16,7 @@ from torch.nn.functional import pad
 from genezip.errors import GenezipError
 from genezip.models.layers.scan import full_precision
 from genezip.models.routing.bounds import CausalBound, CausalState, admit, token_limits
+from genezip.models.routing.chunking import ema_dechunk
 
 
 @dataclass
@@ -42,6 +43,19 @@ class Routing:
     def bound_active(self) -> Tensor:
         """Whether the bounds changed the mask of each sequence (bool, shape (B,))."""
         return (self.provisional != self.boundary_mask).any(dim=1)
+
+    def protecting(self, masked: Tensor) -> "Routing":
+        """The routing in which tokens also begin at every masked position and after it.
+
+        ``masked`` is bool (B, L). The router counts as having chosen these tokens, so F of the
+        ratio loss counts all that is kept.
+        """
+        around = (masked | pad(masked[:, :-1], (1, 0))) & self.valid
+        return replace(
+            self,
+            provisional=self.provisional | around,
+            boundary_mask=self.boundary_mask | around,
+        )
 
 
 @dataclass(frozen=True)
@@ -168,6 +182,10 @@ class Router(nn.Module):
         if self.bound is None or self.bound.ceiling is None:
             return None
         return min(length, self.bound.ceiling)
+
+    def smooth(self, tokens: Tensor, prob: Tensor, valid: Tensor, before: Tensor | None) -> Tensor:
+        """De-chunk (B, M, D) by the moving average, which ``before``, (B, D), continues."""
+        return ema_dechunk(tokens, prob, before)
 
     def boundary_prob(
         self, states: Tensor, valid: Tensor, previous: Tensor | None = None

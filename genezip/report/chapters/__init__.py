@@ -11,16 +11,18 @@ from typing import Final
 from genezip.report.chapter import Chapter
 from genezip.report.chapters import (
     claims,
-    codon_phase,
     compression,
     corpus,
     glossary,
     locus,
+    masked,
     provenance,
     repeats,
+    scaling,
     tokens,
     training,
 )
+from genezip.report.chapters.genes import alignment, codon_phase
 from genezip.report.chapters.tasks import benchmarks, essentiality, labelled, labels, variants
 
 CHAPTERS: Final[tuple[Chapter, ...]] = (
@@ -30,7 +32,10 @@ CHAPTERS: Final[tuple[Chapter, ...]] = (
     tokens.CHAPTER,
     locus.CHAPTER,
     codon_phase.CHAPTER,
+    alignment.CHAPTER,
     compression.PERPLEXITY,
+    masked.CHAPTER,
+    scaling.CHAPTER,
     repeats.CHAPTER,
     benchmarks.CHAPTER,
     labels.CHAPTER,

@@ -97,7 +97,9 @@ def perplexity_section(results: Results) -> Section:
         "Compression is useful only if the tokens keep the information of the sequence, so each "
         "model also predicts every next base."
     ]
-    if results.scale in ("demo", "test"):
+    if not any(results.number(Metric.PPL, name) for name in results.models):
+        text = ["No model of this run predicts the next base; models that count do."]
+    elif results.scale in ("demo", "test"):
         text[0] += " A small model trained for minutes is not expected to beat long Markov models."
     text += [
         sentence for sentence in (against_markov(results), against_mixing(results)) if sentence

@@ -19,6 +19,10 @@ SMOOTH_SHARE = 1 / 40  # lines are running means over this share of the run
 MAX_POINTS = 400  # of a line, so that long runs do not make heavy pages
 PERCENT_TICKS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
 LEAST_SHARE = 1e-2  # smaller shares are drawn here, as a log axis has no zero
+_LOSS_WORDS = {
+    False: "The next-base loss is the logarithm of the perplexity",
+    True: "The masked-base loss is that of the bases at a mask",
+}
 
 
 def _exposure(results: Results, curve: Curve) -> str | None:
@@ -95,18 +99,19 @@ def _chosen(results: Results) -> list[Curve]:
     return [chosen[name] for name in (results.control, results.reference) if name in chosen]
 
 
-def _smooth(values: pd.Series) -> pd.Series:
+def running_mean(values: pd.Series) -> pd.Series:
+    """Running mean of a line."""
     window = max(round(len(values) * SMOOTH_SHARE), 1)
     return values.rolling(window, min_periods=1, center=True).mean()
 
 
-def _thin(values: pd.Series) -> pd.Series:
+def thinned(values: pd.Series) -> pd.Series:
     """Evenly spread points of a long line, including the last one."""
     keep = np.unique(np.linspace(0, len(values) - 1, MAX_POINTS).round().astype(int))
     return values.iloc[keep] if len(values) > MAX_POINTS else values
 
 
-def _scalar(curve: Curve, column: str) -> pd.Series:
+def logged_values(curve: Curve, column: str) -> pd.Series:
     """A logged number by step; empty where it was not logged."""
     if column not in curve.steps:
         return pd.Series(dtype=float)
@@ -172,7 +177,7 @@ def _log_axis(axes: Axes, ticks: tuple[float, ...], scale: float = 1) -> None:
     axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{scale * y:,g}"))
 
 
-def _long(
+def long_table(
     curve: Curve, quantity: str, values: pd.Series, smooth: pd.Series | None = None, **cells: Any
 ) -> pd.DataFrame:
     """Table of one drawn line: value and running mean at each drawn step."""
@@ -190,21 +195,24 @@ def _scalar_panel(
     looks = style.looks(results, [c.model for c in curves])
     frames, ends, smoothed = [], [], []
     for curve in curves:
-        values, look = _scalar(curve, column), looks[curve.model]
+        values, look = logged_values(curve, column), looks[curve.model]
         if values.empty:
             continue
-        smooth, single = _thin(_smooth(values)), _thin(values)
+        smooth, single = thinned(running_mean(values)), thinned(values)
         smoothed.append(smooth)
         axes.plot(single.index, single, color=look.colour, alpha=0.15, linewidth=0.6)
         axes.plot(smooth.index, smooth, color=look.colour, linestyle=look.dashes)
         ends.append((smooth.index[-1], smooth.iloc[-1], curve.model, look.colour))
-        frames.append(_long(curve, column, values, smooth))
+        frames.append(long_table(curve, column, values, smooth))
         if valid and not curve.valid.empty and valid in curve.valid:
             points = curve.valid.set_index("step")[valid].dropna().astype(float)
-            points = points.map(np.log) if valid == "ppl" else points
+            if valid == "ppl":
+                points = points.map(np.log)
+            elif valid == "mask_bits":
+                points = points * np.log(2)
             axes.plot(points.index, points, look.marker, markersize=4.5, color=look.colour,
                       markerfacecolor="white", zorder=4)  # fmt: skip
-            frames.append(_long(curve, f"validation {column}", points))
+            frames.append(long_table(curve, f"validation {column}", points))
     if smoothed:
         together = pd.concat(smoothed)
         low, high = together.min(), together.quantile(0.985)
@@ -223,10 +231,10 @@ def _kept_panel(axes: Axes, results: Results, curves: list[Curve]) -> list[pd.Da
     for curve in curves:
         look = looks[curve.model]
         for stage, values in enumerate(_stages(curve, "kept")):
-            smooth = _thin(_smooth(values).clip(lower=LEAST_SHARE))
+            smooth = thinned(running_mean(values).clip(lower=LEAST_SHARE))
             axes.plot(smooth.index, smooth, color=look.colour, linestyle=look.dashes)
             ends.append((smooth.index[-1], smooth.iloc[-1], f"stage {stage}", look.colour))
-            frames.append(_long(curve, "kept", values, smooth, stage=stage))
+            frames.append(long_table(curve, "kept", values, smooth, stage=stage))
     _log_axis(axes, PERCENT_TICKS, 100)
     if ends:
         _end_labels(axes, ends)
@@ -241,14 +249,16 @@ def curves(results: Results) -> Drawing | None:
     figure = new_figure(4.7)
     panels = figure.subplots(2, 2, sharex=True)
     figure.subplots_adjust(left=0.055, right=0.9, bottom=0.1, top=0.94, wspace=0.36, hspace=0.3)
+    masks = any("mask_loss" in curve.steps for curve in chosen)
+    loss, valid = ("mask_loss", "mask_bits") if masks else ("lm_loss", "ppl")
     frames = [
-        *_scalar_panel(panels[0, 0], results, chosen, "lm_loss", "ppl"),
+        *_scalar_panel(panels[0, 0], results, chosen, loss, valid),
         *_scalar_panel(panels[0, 1], results, chosen, "rar_loss"),
         *_scalar_panel(panels[1, 0], results, chosen, "bpt", "bpt"),
         *_kept_panel(panels[1, 1], results, chosen),
     ]
     titles = (
-        "next-base loss (nats per base)",
+        f"{'masked' if masks else 'next'}-base loss (nats per base)",
         "region-aware ratio loss (sum of stages)",
         "bases per token",
         "positions kept at each stage (%)",
@@ -263,7 +273,7 @@ def curves(results: Results) -> Drawing | None:
     return Drawing(
         "curves",
         "Training curves",
-        f"{names}. The next-base loss is the logarithm of the perplexity; the ratio loss steers "
+        f"{names}. {_LOSS_WORDS[masks]}; the ratio loss steers "
         "how often each region is cut, and is 1 per stage on target. Stage 0 selects bases, stage "
         "1 selects among those; the product of the two shares is the tokens per base. "
         "Faint lines are single training steps, strong lines running means, rings are "
@@ -309,14 +319,16 @@ def steering(results: Results) -> Drawing | None:
             axes: Axes = panels[stage, column]
             ends: list[tuple[float, float, str, str]] = []
             for name in reversed(curve.region_classes.names):
-                smooth = _thin(_smooth(table[name]).clip(lower=LEAST_SHARE).dropna())
+                smooth = thinned(running_mean(table[name]).clip(lower=LEAST_SHARE).dropna())
                 if smooth.empty:
                     continue
                 label = style.end_label(curve.region_classes, name)
                 colour = curve.region_classes.colours[name]
                 axes.plot(smooth.index, smooth, color=colour)
                 ends.append((table.index[-1], smooth.iloc[-1], label, colour))
-                frames.append(_long(curve, quantity, table[name], smooth, stage=stage, region=name))
+                frames.append(
+                    long_table(curve, quantity, table[name], smooth, stage=stage, region=name)
+                )
             _log_axis(axes, PERCENT_TICKS, 100)
             for rate in sorted({float(t) ** (-1 / stages) for t in targets.values()}):
                 axes.axhline(rate, color=style.SOFT, linewidth=0.6, linestyle=(0, (1, 2)), zorder=1)

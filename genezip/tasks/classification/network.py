@@ -3,10 +3,17 @@
 A linear map takes the mean of the base states of a sequence to the classes. Training reads the
 given strand; probabilities are means over both strands, like the features of a frozen model.
 Batches have sequences of one length, so there is no padding.
+
+With ``validation_folds`` there are several fits, each with another random part of the training rows
+for validation, and with a ``grid`` the settings are first those of the highest validation MCC.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import logging
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from itertools import product
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,16 +22,21 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from genezip.alphabet import reverse_complement
-from genezip.config.tasks import HeadTraining
+from genezip.config.tasks import Classification, Grid
+from genezip.errors import GenezipError
 from genezip.metrics.classification import confusion, mcc
 from genezip.models.device import choose_device
 from genezip.models.hnet.network import GeneZipNetwork
 from genezip.tasks.base import Job
-from genezip.tasks.classification.task import Labelled
+from genezip.tasks.classification.splits import Fold, random_validation
+from genezip.tasks.classification.task import Labelled, Tuned
 from genezip.tasks.networks import CNN_MICRO_BATCH, PairCNN, cnn_settings, seeded
+from genezip.training.checkpoint import discard
 from genezip.training.fit import fine_tune
 from genezip.training.objectives import TaskObjective, ratio_term
 from genezip.training.step import enough_memory, in_full_precision, precision
+
+logger = logging.getLogger(__name__)
 
 METRIC = "mcc"
 MICRO_BATCH = 8
@@ -61,13 +73,15 @@ class Learner:
     """Loss and probabilities of a model on a labelled set."""
 
     model: SequenceModel | SequenceCNN  # returns logits and the network's output
-    examples: Labelled  # the set, trained on its official split
+    examples: Labelled  # the set
     settings: Any  # of precision, and of the ratio loss while a network is trained
     device: torch.device  # of the model
+    fold: Fold  # its rows
 
     def rows(self, split: str) -> np.ndarray:
-        """Row numbers of a split, int64."""
-        return np.flatnonzero(self.examples.table["split"] == split)
+        """Row numbers of ``train`` or ``valid``, int64."""
+        found: np.ndarray = getattr(self.fold, split)
+        return found
 
     def loss(self, numbers: np.ndarray) -> Tensor:
         """Mean cross-entropy of training rows, plus the ratio loss if a network is trained."""
@@ -115,31 +129,100 @@ class Learner:
         return torch.from_numpy(reverse_complement(ids) if reverse else ids).to(self.device)
 
 
-def tune(network: GeneZipNetwork, job: Job[Labelled]) -> np.ndarray:
-    """Fine-tune the network on the official split.
+def tune(network: GeneZipNetwork, job: Job[Labelled], fold: Fold) -> Iterator[Tuned]:
+    """Fine-tune the network on the rows of a fold, from the same weights in every fit.
 
-    The network was set up by :func:`genezip.training.trainable.set_mode`, on its device. Returns
-    the probabilities of every row, float64 (n, classes); 0 for all but test rows.
+    The network was set up by :func:`genezip.training.trainable.set_mode`, on its device.
     """
-    model = SequenceModel(network, job.examples.classes, job.seed)
     device = network.embedding.device
-    learner = Learner(model.to(device), job.examples, job.settings, device)
     micro_batch = MICRO_BATCH if device.type == "cuda" else 1
-    return _trained(learner, job, job.settings, micro_batch)
+    first = {name: value.clone() for name, value in network.state_dict().items()}
+
+    def learner(fold: Fold, settings: Classification) -> Learner:
+        network.load_state_dict(first)
+        model = SequenceModel(network, job.examples.classes, job.seed)
+        return Learner(model.to(device), job.examples, settings, device, fold)
+
+    return _fits(learner, job, job.settings, fold, micro_batch)
 
 
-def train_cnn(job: Job[Labelled]) -> np.ndarray:
-    """Train the one-hot CNN on the official split; result as of :func:`tune`."""
-    settings = cnn_settings(job.settings)
+def train_cnn(job: Job[Labelled], fold: Fold) -> Iterator[Tuned]:
+    """Train the one-hot CNN on the rows of a fold; results as of :func:`tune`, without a grid."""
+    settings = cnn_settings(job.settings).model_copy(update={"grid": Grid()})
     device = choose_device(settings.device)
-    model = seeded(lambda: SequenceCNN(job.examples.classes), job.seed)
-    learner = Learner(model.to(device), job.examples, settings, device)
-    return _trained(learner, job, settings, CNN_MICRO_BATCH)
+
+    def learner(fold: Fold, settings: Any) -> Learner:
+        model = seeded(lambda: SequenceCNN(job.examples.classes), job.seed)
+        return Learner(model.to(device), job.examples, settings, device, fold)
+
+    return _fits(learner, job, settings, fold, CNN_MICRO_BATCH)
 
 
-def _trained(
-    learner: Learner, job: Job[Labelled], settings: HeadTraining, micro_batch: int
-) -> np.ndarray:
+def grid_points(settings: Any) -> list[Any]:
+    """The settings of fine-tuning that are tried, those of a lower batch first."""
+    grid = settings.grid
+    batches, rates = grid.batch or [settings.batch], grid.learning_rate or [settings.learning_rate]
+    return [
+        settings.model_copy(update={"batch": batch, "learning_rate": rate})
+        for batch, rate in product(batches, rates)
+    ]
+
+
+def _fits(
+    learner: Callable[[Fold, Any], Learner],
+    job: Job[Labelled],
+    settings: Any,
+    fold: Fold,
+    micro_batch: int,
+) -> Iterator[Tuned]:
+    """Choose the settings on the first fit, then train every fit with them.
+
+    The checkpoint of a finished fit stays until the last one, so an interrupted call resumes.
+    """
+    parts = settings.validation_folds
+    folds = random_validation(fold, job.examples.truth, parts, job.seed) if parts else [fold]
+    points = grid_points(settings)
+    if len(points) > 1 and not len(folds[0].valid):
+        raise GenezipError(
+            f"{job.name}: a grid is chosen by validation rows, and the set has none; set "
+            "validation_folds"
+        )
+
+    def work(one: Fold, chosen: Any) -> Path:
+        if not parts and len(points) == 1:
+            return job.work
+        return job.work / f"{one.number}.{chosen.batch}.{chosen.learning_rate}"
+
+    def trained(one: Fold, chosen: Any) -> tuple[Learner, float]:
+        made = learner(one, chosen)
+        return made, _train(made, replace(job, work=work(one, chosen)), chosen, micro_batch)
+
+    chosen = points[0]
+    if len(points) > 1:
+        scores = np.array([trained(folds[0], point)[1] for point in points])
+        best = int(np.argmax(np.nan_to_num(scores, nan=-math.inf)))
+        chosen = points[best]
+        logger.info(
+            f"{job.name}: of {len(points)} settings, batch {chosen.batch} with rate "
+            f"{chosen.learning_rate} has the highest validation MCC, {scores[best]:.4f}"
+        )
+        for other in (point for point in points if point is not chosen):
+            discard(work(folds[0], other))
+    for one in folds:
+        made, score = trained(one, chosen)
+        found = np.zeros((len(job.examples.ids), job.examples.classes))
+        found[fold.test] = made.probabilities(fold.test)
+        yield Tuned(
+            one.number if parts else None, found, score, len(one.valid), chosen, len(points)
+        )
+
+
+def _train(learner: Learner, job: Job[Labelled], settings: Any, micro_batch: int) -> float:
+    """Train a model in place; its highest validation score, NaN where none is defined."""
+    count = len(learner.rows("train"))
+    if settings.every_epoch:
+        every = math.ceil(count / settings.batch)
+        settings = settings.model_copy(update={"evaluate_every": every})
     objective = TaskObjective(
         job.method.label,
         learner.model,
@@ -148,10 +231,6 @@ def _trained(
         learner.validation_score if len(learner.rows("valid")) else None,
         METRIC,
     )
-    count = len(learner.rows("train"))
-    draws = job.settings.epochs * count
-    fine_tune(objective, count, draws, job.seed, job.identity, job.work, micro_batch)
-    (fold,) = job.examples.folds["official"]
-    found = np.zeros((len(job.examples.ids), job.examples.classes))
-    found[fold.test] = learner.probabilities(fold.test)
-    return found
+    draws = settings.epochs * count
+    state = fine_tune(objective, count, draws, job.seed, job.identity, job.work, micro_batch)
+    return state.best if math.isfinite(state.best) else math.nan

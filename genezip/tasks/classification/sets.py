@@ -1,8 +1,9 @@
 """Readers of labelled sets: every format becomes one table with a class for every sequence.
 
-Three layouts are read: files of a benchmark by split (``NAME.train.csv.gz``, as those of GUE), one
-or more tables with a sequence and a label in each row, and intervals of a genome with a label (BED
-or table) whose bases come from a FASTA. The table has the columns
+Four layouts are read: files of a benchmark by split (``NAME.train.csv.gz``, as those of GUE), one
+or more tables with a sequence and a label in each row, intervals of a genome with a label (BED or
+table) whose bases come from a FASTA, and FASTA with the label in the header (as those of the
+Nucleotide Transformer). The table has the columns
 
 - ``example`` int64, number of the row
 - ``split`` str: ``train``, ``valid``, ``test``, or empty where the set names none
@@ -100,21 +101,61 @@ def read_intervals(labels: str | Path, genome: str | Path, label: str = "label")
     return _finished([table], ReferenceGenome(genome))
 
 
+def read_headed(path: Path) -> list[dict[str, Any]]:
+    """Rows of a FASTA with a label in every header (Nucleotide Transformer, first release).
+
+    A header is ``>PROBE_COORDINATE|LABEL``, as ``>iYMR122W-A_513047|1``: a probe of a microarray
+    and a coordinate beside the middle of the window, in the genome of that time. The result has
+    ``sequence``, ``label`` (text), ``probe``, ``coordinate`` (int, or None where the header has
+    none), ``file`` and ``line`` (of the header).
+    """
+    rows: list[dict[str, Any]] = []
+    parts: list[str] = []
+
+    def finish() -> None:
+        if rows:
+            rows[-1]["sequence"] = "".join(parts)
+            if not parts:
+                raise _wrong(path, rows[-1][LINE], "it has no sequence below it")
+        parts.clear()
+
+    for number, text in TextFile(path).rows():
+        if not text.startswith(">"):
+            if not rows:
+                raise GenezipError(f"{path} is not a FASTA: it does not begin with '>'")
+            parts.append(text.strip())
+            continue
+        finish()
+        name, bar, label = text[1:].strip().rpartition("|")
+        if not bar or not label:
+            raise _wrong(path, number, f"the header {text.strip()} has no label after a |")
+        probe, _, coordinate = name.rpartition("_")
+        at = int(coordinate) if coordinate.isdecimal() else None
+        about = {"probe": probe if at is not None else name, "coordinate": at}
+        rows.append({"label": label, **about, "file": str(path), LINE: number})
+    finish()
+    if not rows:
+        raise GenezipError(f"{path} has no record; name a FASTA file with sequence")
+    return rows
+
+
 def labelled(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     """A labelled set from rows in memory.
 
     Parameters
     ----------
     rows : each with ``sequence`` and ``label`` (text), and optionally ``split``,
-        ``chrom``, ``start``, ``end``, ``strand`` and ``group``
+        ``chrom``, ``start``, ``end``, ``strand`` and ``group``; ``file`` and ``line``, for
+        messages
 
     Returns
     -------
     DataFrame
         example, split, sequence, label, class (from 0, labels sorted), and the others.
     """
-    table = pd.DataFrame(list(rows)).assign(file="the rows")
-    table[LINE] = np.arange(1, len(table) + 1)
+    table = pd.DataFrame(list(rows))
+    if "file" not in table:
+        table = table.assign(file="the rows", line=np.arange(1, len(table) + 1))
     if not {"sequence", "label"} <= set(table):
         raise GenezipError("rows of a labelled set need a sequence and a label; give both")
     table["label"] = table["label"].map(str, na_action="ignore")
@@ -232,6 +273,32 @@ def _cut(row: dict[Hashable, Any], genome: ReferenceGenome) -> np.ndarray:
         raise _wrong(row["file"], row[LINE], f"{what}{genome.path}")
     ids = genome.ids(chrom, start, end)
     return reverse_complement(ids) if row.get("strand") == "-" else ids
+
+
+def require_whole_labels(table: pd.DataFrame, name: str) -> None:
+    """Refuse labels that are not the whole numbers 0, 1, ... without a gap, as benchmarks have."""
+    labels = set(table["label"])
+    wanted = {str(number) for number in range(len(labels))}
+    if labels != wanted:
+        odd = _in_order(labels - wanted)[0]
+        raise GenezipError(
+            f"{name} has the label {odd!r} in {(table['label'] == odd).sum():,} of {len(table):,} "
+            f"rows; the labels of a benchmark are whole numbers from 0 on, so number the classes "
+            f"0 to {len(labels) - 1}"
+        )
+
+
+def require_disjoint(table: pd.DataFrame, name: str) -> None:
+    """Refuse a test row whose sequence is also that of a training or validation row."""
+    seen = set(table.loc[table["split"].isin(("train", "valid")), "sequence"])
+    test = table[table["split"] == "test"]
+    shared = test["sequence"].isin(seen)
+    if shared.any():
+        text = test.loc[shared, "sequence"].iloc[0]
+        raise GenezipError(
+            f"{name} has {shared.sum():,} of {len(test):,} test sequences among its training "
+            f"rows, {text[:20]}... first; leave them out of the training rows"
+        )
 
 
 def _check_classes(table: pd.DataFrame) -> None:

@@ -1,18 +1,24 @@
 """Split schemes of labelled sets: which sequences train and which test.
 
-``official`` is the split that the set was published with. ``unseen`` is the same without the
-test rows that share 32 bases, on either strand, with a training or validation row. ``chromosome``
-and ``family`` are folds: no chromosome, and no family of alike sequences
+``official`` is the split that the set was published with. ``pool`` has its official test part, and
+other training rows of the same pool of sequences. ``unseen`` is either without the test rows that
+share 32 bases, on either strand, with a training or validation row. ``chromosome`` and ``family``
+are folds: no chromosome, and no family of alike sequences
 (:func:`genezip.tasks.classification.similarity.families`), has training and test rows in one fold.
+:func:`random_validation` divides the training rows of a fold again, for fine-tuning.
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
+from scipy import stats
+from sklearn.model_selection import KFold
 
+from genezip.artifacts.scores import Row, cell
 from genezip.config.tasks import Scheme
 from genezip.errors import GenezipError
 from genezip.tasks.classification.similarity import STRETCH, families, shares_stretch, stretches
@@ -22,6 +28,9 @@ LOCUS_BP = 1_000_000
 PUBLISHED = -1
 """Number of the one fold of a published split."""
 UNTESTED = -2
+ONE_FOLD = ("official", "pool")
+"""Split schemes on which a network is fine-tuned; a set has one of them."""
+_FIT = re.compile(r"(.+)_fit[0-9]+")
 
 
 @dataclass(frozen=True)
@@ -41,11 +50,45 @@ class Fold:
 
 
 def folds_of(fold: np.ndarray) -> list[Fold]:
-    """Folds that each test the rows of one number, int (n,), and train on all the others."""
+    """Folds that each test the rows of one number, int (n,), and train on all the others.
+
+    Rows of the number :data:`UNTESTED` are in no fold.
+    """
+    used = fold != UNTESTED
     return [
-        Fold(int(number), np.flatnonzero(fold != number), np.flatnonzero(fold == number))
-        for number in np.unique(fold)
+        Fold(int(number), np.flatnonzero(used & (fold != number)), np.flatnonzero(fold == number))
+        for number in np.unique(fold[used])
     ]
+
+
+def random_validation(fold: Fold, truth: np.ndarray, parts: int, seed: int) -> list[Fold]:
+    """The fold with each of ``parts`` random parts of its training rows as validation rows.
+
+    Validation rows of the fold are divided with its training rows, at random as in the protocol of
+    the Nucleotide Transformer; all results have the same test rows.
+
+    Parameters
+    ----------
+    truth : int array, shape (n,), class of every row; a part must leave each class to learn from
+    """
+    seen = np.sort(fold.seen)
+    if len(seen) < parts:
+        raise GenezipError(
+            f"{len(seen)} training rows cannot be divided into {parts} validation parts; lower "
+            "validation_folds"
+        )
+    found = []
+    for number, (train, valid) in enumerate(
+        KFold(parts, shuffle=True, random_state=seed).split(seen)
+    ):
+        missing = set(truth[seen]) - set(truth[seen[train]])
+        if missing:
+            raise GenezipError(
+                f"validation part {number} of {parts} has every training row of the class number "
+                f"{min(missing)}; add rows of it, or lower validation_folds"
+            )
+        found.append(Fold(number, seen[train], fold.test, seen[valid]))
+    return found
 
 
 def fold_column(folds: list[Fold], rows: int) -> np.ndarray:
@@ -93,11 +136,12 @@ def split_folds(
     Parameters
     ----------
     table, ids : of :mod:`genezip.tasks.classification.sets`, and token ids of its sequences
-    scheme : one of :data:`SCHEMES`; ``official`` and ``unseen`` have one fold
+    scheme : one of :data:`SCHEMES`; ``official``, ``pool`` and ``unseen`` have one fold;
+        ``chromosome`` leaves out rows whose chromosome is empty
     folds : number of folds, of ``chromosome`` and ``family``
     k : length of a shared stretch (bases), of ``unseen`` and ``family``
     """
-    if scheme in ("official", "unseen"):
+    if scheme in ("official", "pool", "unseen"):
         fold = _official(table)
         of = len(fold.test)
         if scheme == "unseen":
@@ -121,14 +165,15 @@ def split_folds(
         )
     else:
         raise GenezipError(f"there is no split {scheme!r}; the splits are {', '.join(SCHEMES)}")
-    if groups.nunique() < folds:
+    known = groups[groups != ""]
+    if known.nunique() < folds:
         raise GenezipError(
-            f"{folds} folds need as many {name}, and the set has {groups.nunique()}; "
+            f"{folds} folds need as many {name}, and the set has {known.nunique()}; "
             "ask for fewer folds"
         )
-    number = groups.map(balanced_folds(groups, folds)).to_numpy()
-    note = f"{len(table):,} of {len(table):,} rows in {folds} folds of {groups.nunique():,} {name}"
-    return folds_of(number), note
+    numbers = groups.map(balanced_folds(known, folds)).fillna(UNTESTED).to_numpy(dtype=np.int64)
+    note = f"{len(known):,} of {len(table):,} rows in {folds} folds of {known.nunique():,} {name}"
+    return folds_of(numbers), note
 
 
 def _official(table: pd.DataFrame) -> Fold:
@@ -160,3 +205,32 @@ def resampling_units(
 def loci(table: pd.DataFrame, locus_bp: int) -> pd.Series:
     """Chromosome and number of the block with the start, ``chr1:12``."""
     return table["chrom"].astype(str) + ":" + (table["start"] // locus_bp).astype(str)
+
+
+def fit_of(scheme: str, number: int) -> str:
+    """Name of a split scheme in rows of one of several fits."""
+    return f"{scheme}_fit{number}"
+
+
+def mean_of_fits(rows: Iterable[Row]) -> list[Row]:
+    """Rows of means over the fits of a method (``SCHEME_fits``), for every metric and difference.
+
+    The interval is that of Student's t over the fits, as of the protocol of the Nucleotide
+    Transformer. All fits share the test rows, so it is about training, not about data.
+    """
+    grouped: dict[tuple[Any, ...], list[Row]] = {}
+    for each in rows:
+        if (match := _FIT.fullmatch(str(each["rule"]))) and each["value"] is not None:
+            names = ("model", "seed", "input", "mode", "subset", "split", "metric")
+            grouped.setdefault((match[1], *(each[name] for name in names)), []).append(each)
+    found = []
+    for (scheme, *_), fits in grouped.items():
+        values = np.array([float(each["value"]) for each in fits])
+        mean, error = values.mean(), stats.sem(values) if len(values) > 1 else 0.0
+        low, high = stats.t.interval(0.95, len(values) - 1, mean, error) if error else (mean, mean)
+        limits = {"ci_low": cell(low), "ci_high": cell(high)} if len(values) > 1 else {}
+        about = {"rule": f"{scheme}_fits", "value": cell(mean), "ci_low": None, "ci_high": None}
+        note = "mean of fits that share their test rows: the interval is over training, not data"
+        counts = {"unit": "fits", "units": len(fits), "note": note}
+        found.append(fits[0] | about | limits | counts)
+    return found

@@ -41,11 +41,13 @@ from genezip.tasks.base import (
 )
 from genezip.tasks.classification.baselines import PRIOR, class_shares, composition_features
 from genezip.tasks.classification.probe import linear_probe, mean_vectors, why_no_probe
-from genezip.tasks.classification.sets import read_sequences, split_files
 from genezip.tasks.classification.splits import (
+    ONE_FOLD,
     Fold,
+    fit_of,
     fold_column,
     folds_in,
+    mean_of_fits,
     resampling_units,
     split_folds,
 )
@@ -110,6 +112,19 @@ class Labelled:
         """Split schemes in which no probe can be trained and tested -> reason."""
         found: Mapping[str, str] = self.prepared.facts["dropped"]
         return found
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """A network that was fine-tuned once, by its predictions."""
+
+    # number of the part of the training rows that validated; None for the set's validation rows
+    number: int | None
+    probabilities: np.ndarray  # float64 array, shape (n, classes); 0 for all but test rows
+    score: float  # highest MCC of the validation rows, NaN where undefined
+    valid: int  # number of validation rows
+    settings: Any  # of the training
+    tried: int  # number of settings of which these were chosen
 
 
 class LabelledSequences(Task[Labelled]):
@@ -284,16 +299,29 @@ class LabelledSequences(Task[Labelled]):
                 yield Fact(FLOOR_SHARE, share, len(rows), scheme, of_method=True)
 
     def tune(self, network: Any, job: Job[Labelled]) -> Iterator[Found]:
-        """Fine-tune the network, and predict the test rows of the official split."""
-        from genezip.tasks.classification.network import tune
+        """Fine-tune the network, and predict the test rows of the official split (or pool).
 
-        return self._official(job, lambda: tune(network, job))
+        Of several fits, bases per token after fine-tuning are those of the last.
+        """
+        from genezip.tasks.classification.network import tune
+        from genezip.tasks.networks import tuned_with_ratio
+
+        first = next((scheme for scheme in ONE_FOLD if scheme in job.examples.folds), "official")
+
+        def tested() -> Iterator[np.ndarray]:
+            for fold in job.examples.folds.get(first, ()):
+                yield from (job.examples.ids[row] for row in fold.test)
+
+        def tuned() -> Iterator[Found]:
+            return self._tuned(job, lambda fold: tune(network, job, fold))
+
+        return tuned_with_ratio(network, job, tested, tuned, first)
 
     def train_cnn(self, job: Job[Labelled]) -> Iterator[Found]:
-        """Train the one-hot CNN, and predict the test rows of the official split."""
+        """Train the one-hot CNN, and predict the test rows of the official split (or pool)."""
         from genezip.tasks.classification.network import train_cnn
 
-        return self._official(job, lambda: train_cnn(job))
+        return self._tuned(job, lambda fold: train_cnn(job, fold))
 
     def baselines(self, job: Job[Labelled], tss: pd.DataFrame | None) -> Iterator[Found]:
         """Predictions of trivial baselines, then of class shares and composition."""
@@ -320,7 +348,8 @@ class LabelledSequences(Task[Labelled]):
     ) -> list[Row]:
         """Rows of the metrics of every method, and of paired differences of the models.
 
-        Where a trivial baseline solves a set, the note of each of its rows states this.
+        Where a trivial baseline solves a set, the note of each of its rows states this. Several
+        fits also have a row of their mean (:func:`mean_of_fits`).
         """
         rows: list[Row] = []
         for part in compared(files):
@@ -336,7 +365,7 @@ class LabelledSequences(Task[Labelled]):
             marks = [_mark(method, each) for method, each in part.methods.items()]
             mark = joined(*dict.fromkeys(marks))
             rows += [each | {"note": joined(mark, each["note"])} for each in own]
-        return rows + fact_rows(files)
+        return rows + mean_of_fits(rows) + fact_rows(files)
 
     def _probe(self, examples: Labelled, x: np.ndarray) -> Fit:
         truth, units, classes = examples.truth, examples.units, examples.classes
@@ -372,18 +401,33 @@ class LabelledSequences(Task[Labelled]):
         for name in TRIVIAL_BASELINES:
             yield from self._left_out(examples, examples.dropped, name)
 
-    def _official(self, job: Job[Labelled], train: Callable[[], np.ndarray]) -> Iterator[Found]:
-        """Predictions under the schemes that train on the official split."""
-        examples, schemes = job.examples, ("official", "unseen")
-        if "official" not in {**examples.folds, **examples.dropped}:
+    def _tuned(
+        self, job: Job[Labelled], train: Callable[[Fold], Iterable[Tuned]]
+    ) -> Iterator[Found]:
+        """Predictions under the schemes with one fold, of every fit under a name of its own."""
+        examples = job.examples
+        known = {**examples.folds, **examples.dropped}
+        first = next((scheme for scheme in ONE_FOLD if scheme in known), None)
+        if first is None:
             raise GenezipError(
-                f"{job.name}: a network is trained on the official split alone; add it to schemes"
+                f"{job.name}: a network is trained on the official split alone; add it to schemes "
+                "(of histone marks `pool`)"
             )
-        if "official" in examples.folds:
-            found = train()
+        schemes = (first, "unseen")
+        for one in train(examples.folds[first][0]) if first in examples.folds else ():
             for scheme in schemes:
+                rule = scheme if one.number is None else fit_of(scheme, one.number)
                 for fold in examples.folds.get(scheme, ()):
-                    yield _predictions(examples, scheme, fold, found[fold.test], job.method.model)
+                    found = one.probabilities[fold.test]
+                    yield _predictions(examples, rule, fold, found, job.method.model)
+            if one.number is not None:
+                rule = fit_of(first, one.number)
+                score = None if np.isnan(one.score) else one.score
+                yield Fact("mcc", score, one.valid, rule, "valid", of_method=True)
+            if one.tried > 1 and not one.number:
+                for key in ("batch", "learning_rate"):
+                    value = float(getattr(one.settings, key))
+                    yield Fact(f"grid_{key}", value, one.tried, first, "valid", of_method=True)
         yield from self._left_out(examples, schemes, job.method.model)
 
     def _left_out(self, examples: Labelled, schemes: Iterable[str], model: str) -> Iterator[Note]:
@@ -392,38 +436,6 @@ class LabelledSequences(Task[Labelled]):
             if scheme in examples.dropped:
                 for metric in self.metrics:
                     yield Note(metric, examples.dropped[scheme], scheme, model=model)
-
-
-class Classification(LabelledSequences):
-    """Labelled sets of GUE (Zhou et al. 2023, arXiv 2306.15006)."""
-
-    name = "classification"
-
-    def subsets(self, settings: Any) -> Subsets:
-        """The sets of the configuration section."""
-        chosen: Subsets = settings.subsets
-        return chosen
-
-    def inputs(self, files: TaskFiles, genome: Path, subset: str) -> Sequence[Path]:
-        """Files ``SUBSET.train.csv``, ``.dev.csv`` and ``.test.csv`` of the list, or in gzip."""
-        found = split_files(files.paths, subset)
-        for split in ("train", "test"):
-            if split not in found:
-                reason = files.facts.get("reasons", {}).get(self.name)
-                if reason:
-                    raise NotMeasured(reason)
-                raise GenezipError(
-                    f"{files.listing} lists no file {subset}.{split}.csv (or .csv.gz); name a set "
-                    "that it has, or fetch the files again"
-                )
-        return list(found.values())
-
-    def read(self, files: TaskFiles, genome: Path, subset: str, settings: Any) -> pd.DataFrame:
-        """The rows of :meth:`inputs`."""
-        table = read_sequences(self.inputs(files, genome, subset))
-        if "valid" not in set(table["split"]):
-            logger.info(f"{self.name} {subset}: {files.listing} lists no {subset}.dev.csv")
-        return table
 
 
 def class_support(bootstrap: BlockBootstrap, truth: np.ndarray, classes: int) -> np.ndarray:

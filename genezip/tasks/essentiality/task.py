@@ -21,7 +21,7 @@ from genezip.artifacts.scores import (
 )
 from genezip.config.tasks import Input, Mode
 from genezip.genome.names import first_names
-from genezip.inference.changes import KINDS, changed_likelihoods
+from genezip.inference.changes import KINDS, changed_likelihoods, require_whole_likelihood
 from genezip.models.base import Compressor
 from genezip.tasks.base import Fact, Found, Job, Layout, NotMeasured, Predictions, Published, Task
 from genezip.tasks.deposits import TaskFiles
@@ -69,6 +69,11 @@ class EssentialGenes(Task[Knockouts]):
     layout = Layout("scalar")
     modes: frozenset[Mode] = frozenset({"zero_shot"})
     published = Published(rows=published_rows)
+
+    def as_read(self, compressor: Compressor) -> Compressor:
+        """The compressor; one that predicts masked bases is refused."""
+        require_whole_likelihood(compressor)
+        return compressor
 
     def subsets(self, settings: config.Essentiality) -> dict[str, str]:
         """The organisms with labels."""

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from genezip import config
@@ -60,9 +61,16 @@ class TISP(Task[InitiationExamples]):
     def tune(self, network: Any, job: Job[InitiationExamples]) -> Iterator[Found]:
         """As of :class:`Task`."""
         from genezip.tasks.initiation import network as live
+        from genezip.tasks.networks import tuned_with_ratio
 
-        tuned = live.tune_initiation(network, job)
-        return live.predict_initiation(job.examples, tuned, job.method.label)
+        def tested() -> Iterator[np.ndarray]:
+            return map(job.examples.ids, np.flatnonzero(job.examples.table["split"] == "test"))
+
+        def tuned() -> Iterator[Found]:
+            found = live.tune_initiation(network, job)
+            return live.predict_initiation(job.examples, found, job.method.label)
+
+        return tuned_with_ratio(network, job, tested, tuned, "paper")
 
     def train_cnn(self, job: Job[InitiationExamples]) -> Iterator[Found]:
         """As of :class:`Task`."""

@@ -236,6 +236,13 @@ def train_pairs_cnn(job: Job[PairExamples], metric: str, padded_bp: int = PADDED
     return found
 
 
+def tested_sequences(examples: PairExamples, input: str) -> Iterator[np.ndarray]:
+    """Alternative sequence of every test pair as the network reads it, uint8 (L,)."""
+    for row in rows_by_split(examples.table)["test"]:
+        pair = examples.sequences(int(row))
+        yield release_input(pair, RELEASE_BP)[1] if input == "authors" else pair.alternative
+
+
 def predict_pairs(examples: PairExamples, found: LivePairs | PairsCNN) -> Iterator[Predictions]:
     """Scores of validation and test pairs under the split scheme ``paper``."""
     for split in ("valid", "test"):

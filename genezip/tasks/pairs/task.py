@@ -1,6 +1,7 @@
 """The tasks eqtl and etgp: whether a variant, or an enhancer, acts on a gene."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar
 
@@ -61,9 +62,14 @@ class Pairs(Task[PairExamples]):
 
     def tune(self, network: Any, job: Job[PairExamples]) -> Iterator[Found]:
         """As of :class:`Task`."""
+        from genezip.tasks.networks import tuned_with_ratio
         from genezip.tasks.pairs import network as live
 
-        return live.predict_pairs(job.examples, live.tune_pairs(network, job, self.selection))
+        def tuned() -> Iterator[Found]:
+            return live.predict_pairs(job.examples, live.tune_pairs(network, job, self.selection))
+
+        tested = partial(live.tested_sequences, job.examples, job.method.input)
+        return tuned_with_ratio(network, job, tested, tuned, "paper")
 
     def train_cnn(self, job: Job[PairExamples]) -> Iterator[Found]:
         """As of :class:`Task`."""

@@ -14,7 +14,13 @@ from genezip import config
 from genezip.alphabet import encode
 from genezip.artifacts.scores import CONDITION, LIKELIHOOD, OUTSIDE, Row
 from genezip.config.tasks import Input, Mode
-from genezip.inference.changes import KINDS, Change, changed_likelihoods
+from genezip.inference.changes import (
+    KINDS,
+    Change,
+    MaskedPredictor,
+    changed_likelihoods,
+    masked_changes,
+)
 from genezip.models.base import Compressor
 from genezip.tasks.base import Fact, Found, Job, Layout, Predictions, Published, Task
 from genezip.tasks.deposits import TaskFiles
@@ -121,7 +127,11 @@ class Variants(Task[ScannedVariants]):
     def features(
         self, compressor: Compressor, examples: ScannedVariants, input: Input, settings: Any
     ) -> Extraction:
-        """Change of the log-likelihood by every variant: :data:`FEATURES`."""
+        """Change of the log-likelihood by every variant: :data:`FEATURES`.
+
+        Of a system that predicts masked bases it is the change of the pseudo-likelihood: the bases
+        of a codon that a variant alters are masked together, on both strands.
+        """
         table, start = examples.table, len(examples.context)
         reference = encode(examples.context + examples.cds)
 
@@ -134,12 +144,17 @@ class Variants(Task[ScannedVariants]):
                 for codon in codons:
                     owner.append(number)
                     changes.append(Change(start + 3 * (int(position) - 1), encode(codon)))
-            (found,) = changed_likelihoods(compressor, [(reference, changes)])
-            totals = np.array([found.total(number) for number in range(len(changes))])
+            if isinstance(compressor, MaskedPredictor):
+                masked = masked_changes(compressor, reference, changes)
+                totals, passes, own = masked.score, masked.passes, KINDS.index("pseudo")
+            else:
+                (found,) = changed_likelihoods(compressor, [(reference, changes)])
+                totals = np.array([found.total(number) for number in range(len(changes))])
+                passes, own = 1 + len(changes), KINDS.index(found.kind)
             count = np.bincount(owner, minlength=len(some))
             mean = np.bincount(owner, totals, minlength=len(some)) / count
-            kind = np.full(len(some), float(KINDS.index(found.kind)))
-            return np.column_stack([mean, kind]), len(reference) * (1 + len(changes))
+            kind = np.full(len(some), float(own))
+            return np.column_stack([mean, kind]), len(reference) * passes
 
         plan = StorePlan.of(
             examples.prepared, table, input, compressor.facts, FEATURES, dtype="<f8"

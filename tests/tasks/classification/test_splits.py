@@ -6,10 +6,17 @@ import pytest
 from toolkit.dna import random_dna, reverse_complement
 
 from genezip.alphabet import encode
+from genezip.artifacts.published import nucleotide_transformer, published_fits
 from genezip.errors import GenezipError
 from genezip.tasks.classification.splits import (
+    Fold,
     balanced_folds,
+    fit_of,
+    fold_column,
+    folds_in,
     folds_of,
+    mean_of_fits,
+    random_validation,
     resampling_units,
     split_folds,
 )
@@ -131,3 +138,59 @@ def test_rows_left_of_the_real_sets(gue_set, name, left, of):
     for row in fold.test:
         for text in (texts[row], reverse_complement(texts[row])):
             assert not any(text[at : at + 32] in words for at in range(len(text) - 31))
+
+
+def test_rows_without_a_chromosome_are_in_no_fold(labelled):
+    table = labelled([("", random_dna(60, seed), seed % 2) for seed in range(12)])
+    table["chrom"] = ["a", "b", "", "c"] * 3
+    folds, note = split_folds(table, [encode(one) for one in table["sequence"]], "chromosome", 3)
+    lost = {2, 6, 10}
+    for fold in folds:
+        assert not lost & {*fold.train, *fold.test}
+        assert len(fold.train) + len(fold.test) == 9
+    assert note == "9 of 12 rows in 3 folds of 3 chromosomes"
+    column = fold_column(folds, 12)
+    for one, again in zip(folds, folds_in(column, table["split"].to_numpy()), strict=True):
+        assert one.train.tolist() == again.train.tolist()
+        assert one.test.tolist() == again.test.tolist()
+
+
+def test_random_validation_divides_the_training_rows_and_leaves_the_test_rows():
+    truth = np.arange(40) % 2
+    fold = Fold(-1, np.arange(20), np.arange(30, 40), np.arange(20, 30))
+    parts = random_validation(fold, truth, 10, seed=3)
+    assert sorted(np.concatenate([part.valid for part in parts])) == list(range(30))
+    for number, part in enumerate(parts):
+        assert part.number == number and part.test.tolist() == list(range(30, 40))
+        assert sorted([*part.train, *part.valid]) == list(range(30))
+    again, other = (random_validation(fold, truth, 10, seed=seed)[0] for seed in (3, 4))
+    assert again.valid.tolist() == parts[0].valid.tolist() != other.valid.tolist()
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [(2, "2 training rows cannot be divided into 3"), (9, "every training row of the class")],
+)
+def test_a_part_must_leave_each_class_to_learn_from(rows, told):
+    truth = np.zeros(12, dtype=np.int64)
+    truth[4] = 1
+    with pytest.raises(GenezipError, match=told):
+        random_validation(Fold(-1, np.arange(rows), np.arange(9, 12)), truth, 3, 0)
+
+
+@pytest.mark.parametrize("name", ["H3", "H4", "enhancers_types", "promoter_all"])
+def test_the_mean_of_fits_and_its_interval_are_those_of_the_published_table(name):
+    """Ten published fits give the mean and the interval of the published table, as rounded."""
+    values = published_fits(name)
+    cells = {"model": "m", "seed": 0, "input": "full", "mode": "full", "subset": name}
+    cells |= {"split": "test", "metric": "mcc", "ci_low": -1, "ci_high": 1, "n": 9, "unit": "x"}
+    rows = [
+        cells | {"rule": fit_of("official", number), "value": value}
+        for number, value in enumerate(values)
+    ]
+    (mean,) = mean_of_fits([*rows, cells | {"rule": "official", "value": 0.1}])
+    table = nucleotide_transformer().set_index("set").loc[name]
+    assert len(values) == 10 and mean["rule"] == "official_fits" and mean["units"] == 10
+    assert mean["value"] == pytest.approx(table["released"], abs=0.0005001)
+    assert mean["ci_high"] - mean["value"] == pytest.approx(table["ci95"], abs=0.0005001)
+    assert mean["value"] - mean["ci_low"] == pytest.approx(mean["ci_high"] - mean["value"])

@@ -11,7 +11,7 @@ from sklearn.model_selection import PredefinedSplit, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from toolkit.bacteria import MadeOrganism
-from toolkit.likelihoods import CHAIN, Chain, PseudoChain, StreamedChain
+from toolkit.likelihoods import CHAIN, Chain, MaskedChain, PseudoChain, StreamedChain
 
 from genezip.errors import GenezipError
 from genezip.metrics.bootstrap import BlockBootstrap
@@ -162,6 +162,12 @@ def test_other_likelihoods_are_never_beside_exact_ones(bacteria) -> None:
     assert set(scores[scores["model"] == "chain"]["rule"]) == {"knock_out", "wild_type"}
     auroc_rows = own[own["metric"] == "auroc"]
     assert auroc_rows["note"].str.contains("not comparable with exact ones").all()
+
+
+def test_a_model_of_masked_bases_is_refused_before_any_work(bacteria) -> None:
+    with pytest.raises(GenezipError, match="masked-chain predicts masked bases from both sides"):
+        bacteria.measure([MaskedChain()])
+    assert not bacteria.predictions.exists()
 
 
 def test_a_model_without_likelihood_is_refused_before_any_work(bacteria) -> None:

@@ -7,8 +7,16 @@ import pandas as pd
 import pytest
 from scipy.stats import rankdata, spearmanr
 from toolkit.bacteria import made_organism, write_bacteria
-from toolkit.likelihoods import CHAIN, Chain, PseudoChain, StreamedChain
+from toolkit.likelihoods import (
+    CHAIN,
+    Chain,
+    MaskedChain,
+    PseudoChain,
+    StreamedChain,
+)
 
+from genezip.alphabet import encode
+from genezip.inference.changes import Change, masked_changes
 from genezip.tasks import TASKS
 from genezip.tasks.table import task_table
 from genezip.tasks.variants.codons import changes, codons_of, nearest, translate
@@ -112,6 +120,20 @@ def test_a_pseudo_likelihood_has_rows_of_its_own(scans) -> None:
     own = scores[(scores["model"] == "pseudo-chain") & (scores["metric"] == "spearman")]
     assert set(own["rule"]) == {"likelihood_pseudo"}
     assert own["note"].str.contains("not comparable with exact ones").all()
+
+
+def test_a_model_of_masked_bases_is_scored_by_the_altered_ones(scans) -> None:
+    scores = scans.measure([Chain(), MaskedChain()])
+    table, ids = scans.prepare("toy").table, encode(CDS)
+    expected = []
+    for position, (codon,) in table[["position", "codons"]].itertuples(index=False):
+        change = Change(3 * (position - 1), encode(codon))
+        expected.append(masked_changes(MaskedChain(), ids, [change]).score[0])
+    own = row(scores, model="masked-chain", metric="spearman", subset="toy")
+    rho = spearmanr(table["score"], expected).statistic
+    assert own["rule"] == "likelihood_pseudo" and own["value"] == pytest.approx(rho, rel=1e-5)
+    assert "pseudo likelihood, not comparable with exact ones" in own["note"]
+    assert set(scores.loc[scores["rule"] == "likelihood_pseudo", "model"]) == {"masked-chain"}
 
 
 def test_rank_correlations_of_some_examples() -> None:

@@ -94,6 +94,16 @@ VIEWS: dict[str, tuple[View, ...]] = {
             {"mcc": "MCC"},
             rule="unseen",
         ),
+        View(
+            "Labelled sequences, MCC on official test rows, trained on other rows of their pool",
+            {"mcc": "MCC"},
+            rule="pool",
+        ),
+        View(
+            "Labelled sequences, MCC on chromosomes not in training",
+            {"mcc": "MCC"},
+            rule="chromosome",
+        ),
     ),
 }
 """Table file -> its tables on the page."""

@@ -33,7 +33,8 @@ TITLES = {
 KINDS = {
     "looked_ahead": "a bound on the whole sequence changed the tokens, so that a probability may "
     "depend on later bases",
-    "pseudo": "each base is masked in turn and read from both sides",
+    "pseudo": "bases are masked and read from both sides, and only those that differ are scored "
+    "where the model predicts masked bases",
 }
 """Kinds of likelihood that are not exact."""
 
