@@ -96,8 +96,9 @@ def alignment(
 ) -> None:
     """Token boundaries at TATA boxes, start codons, splice sites and other sites of genes.
 
-    The enrichment at sites stands beside that at decoys with the same dinucleotide,
-    at k-mers of the same composition, and in DNA that is shuffled around the site.
+    The enrichment at sites stands beside that at decoys with the same
+    dinucleotide, at k-mers of the same composition, and in DNA that is shuffled
+    around the site.
 
     \b
     Example:

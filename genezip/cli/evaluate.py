@@ -223,7 +223,8 @@ def scaling(
     \b
     Example:
       genezip evaluate scaling --compressed a.parquet --model a \\
-        --compressed b.parquet --model b --scores compression.tsv --scale demo --out scaling.tsv
+        --compressed b.parquet --model b --scores compression.tsv \\
+        --scale demo --out scaling.tsv
     """
     from genezip.artifacts.scores import DNA_SCORES
     from genezip.errors import GenezipError

@@ -205,13 +205,20 @@ def test_key_tables_are_generated(repo: Path) -> None:
     assert tables.strip() == key_tables(config.schema()).strip(), "run: make generated"
 
 
+def _below(folder: Path, name: str | None) -> list[Path]:
+    return [folder / f"{name}.yaml"] if name else []
+
+
 def test_every_overlay_is_a_valid_configuration(repo: Path) -> None:
     from genezip import config
 
     folder = repo / "config"
     paper = {"config", "comparison", "stage-128k"}  # the others are laid over the demo
+    between = {"bacteria-full": "bacteria", "ldarnet-sets": "ldarnet", "ldarnet-grid": "ldarnet"}
     runs = [
-        [overlay] if overlay.stem in paper else [folder / "demo.yaml", overlay]
+        [overlay]
+        if overlay.stem in paper
+        else [folder / "demo.yaml", *_below(folder, between.get(overlay.stem)), overlay]
         for overlay in folder.glob("*.yaml")
     ]
     for overlays in [*runs, [repo / "tests" / "workflow" / "config.yaml"]]:
