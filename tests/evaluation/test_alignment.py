@@ -168,6 +168,8 @@ def test_statistics_by_loops() -> None:
     found = difference(sites, control, 200, 0)
     assert found.value == pytest.approx(enrichment(sites.values) - enrichment(control.values))
     assert found.low < found.value < found.high and found.blocks == 5
+    two = Around(sites.values[:4], sites.blocks[:4])
+    assert np.isnan(difference(two, control, 200, 0).low)  # sites in two blocks alone
     truth, score, blocks = stretches_of(sites)
     slow = []
     for row, block in zip(sites.values, sites.blocks, strict=True):

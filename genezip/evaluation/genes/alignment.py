@@ -38,7 +38,7 @@ from genezip.evaluation.boundaries import (
     shift_test,
 )
 from genezip.evaluation.genes.site_windows import SETS, SITES, KindWindows, ReadWindow
-from genezip.metrics.bootstrap import BlockBootstrap, Estimate, interval_note, ratio
+from genezip.metrics.bootstrap import BlockBootstrap, Estimate, interval_note, ratio, scarcer
 from genezip.metrics.ranking import auprc, auroc
 from genezip.models.base import Compressor
 
@@ -242,7 +242,10 @@ def _against(
 
 
 def difference(sites: Around, control: Around, resamples: int, seed: int) -> Estimate:
-    """Enrichment of sites minus that of a control; both leave out the same blocks of DNA."""
+    """Enrichment of sites minus that of a control; both leave out the same blocks of DNA.
+
+    There is no interval where fewer than 3 blocks have sites, or controls.
+    """
     blocks = np.concatenate([sites.blocks, control.blocks])
     bootstrap = BlockBootstrap(blocks, resamples, seed)
     together = np.zeros((len(blocks), 2, 3))
@@ -250,7 +253,8 @@ def difference(sites: Around, control: Around, resamples: int, seed: int) -> Est
     together[len(sites.blocks) :, 1] = control.sums
     sums = bootstrap.sums({"all": together})["all"]
     values = sites.enrichment(sums[:, 0]) - control.enrichment(sums[:, 1])
-    return bootstrap.summarise(values)
+    held = scarcer(*(bootstrap.support(together[:, number, 2]) for number in (0, 1)))
+    return bootstrap.summarise(values, held)
 
 
 def stretches_of(sites: Around) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
