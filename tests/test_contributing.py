@@ -3,13 +3,12 @@
 import json
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from toolkit import processes
 from toolkit.dna import random_dna
 
 REPO = Path(__file__).resolve().parents[1]
@@ -35,13 +34,7 @@ def example(tmp_path: Path) -> Path:
 
 def run(example: Path, *command: str) -> str:
     paths = os.pathsep.join([str(example.parent), str(REPO)])
-    done = subprocess.run(
-        [sys.executable, *command],
-        cwd=example.parent,
-        env={**os.environ, "PYTHONPATH": paths},
-        capture_output=True,
-        text=True,
-    )
+    done = processes.run(command, example.parent, {**os.environ, "PYTHONPATH": paths})
     assert done.returncode == 0, done.stderr
     return done.stdout
 

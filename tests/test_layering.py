@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -89,6 +90,7 @@ def layer_of(module: str) -> str:
     return parts[1]
 
 
+@cache
 def imports(path: Path, top_level_only: bool = False) -> set[str]:
     """Dotted names that a file imports; type-checking blocks do not count."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
@@ -192,3 +194,16 @@ def test_genome_report_and_help_never_load_torch() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr or "torch was loaded"
+
+
+def test_a_list_of_tasks_loads_nothing_that_fits() -> None:
+    """They take a second or more, and no task is measured."""
+    program = (
+        "import sys\n"
+        "from genezip.cli import main\n"
+        "try:\n    main(['tasks', 'list'])\n"
+        "except SystemExit:\n    pass\n"
+        "print(sorted({'torch', 'sklearn', 'scipy', 'numba', 'matplotlib'} & set(sys.modules)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "[]", done.stderr

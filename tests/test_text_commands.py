@@ -4,6 +4,7 @@ What the texts say is found by ``toolkit/text_commands.py``; ``COMMANDS`` says f
 it is tried. A command in no category fails, so that new text cannot escape.
 """
 
+import importlib.util
 import os
 import re
 import shlex
@@ -11,6 +12,7 @@ import shutil
 import subprocess
 import sys
 from functools import partial
+from importlib.metadata import entry_points
 from itertools import pairwise
 from pathlib import Path
 
@@ -18,7 +20,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from toolkit import reader_files, text_commands
+from toolkit import processes, reader_files, text_commands
 from toolkit.command_line import leaf
 from toolkit.deposits import pairs
 from toolkit.text_commands import Found, snakemake_parser
@@ -102,6 +104,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "genezip evaluate --from-predictions artery/model.parquet "
     "--from-predictions artery/baselines.parquet --out artery/artery.tsv": (SLOW, ""),
 }
+# Scripts that call the module of their name, and a command of one that a real shell runs.
+SCRIPTS = ("genezip", "snakemake")
+TYPED_IN_BASH = ("genezip config schema",)
+SHELL = re.compile(r"[][|&;<>()$`\\*?~{}!#]")  # what a shell may read in its own way
 # Blocks that are neither code nor commands: how many a text has, and why.
 PICTURES = {"README.md": (1, "the file tree, which test_project compares with the files")}
 # A demo of minutes: only what is added to the tutorial's command to make it so.
@@ -170,7 +176,10 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(
     command: str | list[str], cwd: Path, timeout: int = 300, **more: str
 ) -> subprocess.CompletedProcess[str]:
-    """A command as a newcomer types it, with this clone's package and without network."""
+    """A command as a newcomer types it, with this clone's package and without network.
+
+    What Python runs has warm libraries (``toolkit/processes.py``).
+    """
     (cwd / "nothing-fetched").mkdir(exist_ok=True)
     environment = {name: value for name, value in os.environ.items() if name != "GENEZIP_MIRROR"}
     environment |= {
@@ -180,10 +189,17 @@ def run(
         "OMP_NUM_THREADS": "1",
         **more,
     }
-    words = ["bash", "-euo", "pipefail", "-c", command] if isinstance(command, str) else command
-    return subprocess.run(
-        words, cwd=cwd, env=environment, capture_output=True, text=True, timeout=timeout
-    )
+    words = shlex.split(command) if isinstance(command, str) else command
+    if isinstance(command, str) and (command in TYPED_IN_BASH or SHELL.search(command)):
+        words = ["bash", "-euo", "pipefail", "-c", command]
+    elif words[0] in SCRIPTS:
+        words = [sys.executable, "-m", *words]
+    if words[0] != sys.executable:
+        return subprocess.run(
+            words, cwd=cwd, env=environment, capture_output=True, text=True, timeout=timeout
+        )
+    libraries = processes.PLANS if "snakemake" in words else processes.COMMANDS
+    return processes.run(words[1:], cwd, environment, libraries=libraries, timeout=timeout)
 
 
 def of_the_human_genome(plan: str) -> list[str]:
@@ -234,6 +250,16 @@ def test_what_is_found_in_a_text(tmp_path: Path) -> None:
 
 
 # --- everything is tried
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_a_script_calls_the_module_of_its_name(name: str) -> None:
+    (script,) = entry_points(group="console_scripts", name=name)
+    module = importlib.util.find_spec(f"{name}.__main__")
+    assert module is not None and module.loader is not None
+    text = Path(str(module.origin)).read_text()
+    where, _, what = script.value.partition(":")
+    assert f"from {where} import {what}" in text and f"{what}(" in text
 
 
 @pytest.mark.parametrize(

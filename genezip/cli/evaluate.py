@@ -393,7 +393,7 @@ def masked_markov(
     held_out = scores.masked_windows(reader, config.settings(config.MaskedBases, settings))
     found = scores.score_markov(reader, opened.assembly(), held_out)
     DNA_SCORES.write(out, scores.markov_rows(found, held_out, scale, opened.kind))
-    scores.write_markov_windows(windows, found, held_out)
+    scores.write_windows(windows, found.by_model, held_out)
 
 
 @app.command()
@@ -404,6 +404,13 @@ def masked(
     scale: options.Scale,
     markov: Annotated[
         Path | None, typer.Option(help="Windows of `evaluate masked-markov`, to compare with.")
+    ] = None,
+    against: Annotated[
+        Path | None,
+        typer.Option(help="Windows of the learned model whose control this model is."),
+    ] = None,
+    windows: Annotated[
+        Path | None, typer.Option(help="Sums per window to write, for --against of a control.")
     ] = None,
     settings: Annotated[str | None, options.section("masked")] = None,
     threads: options.Threads = 1,
@@ -421,7 +428,7 @@ def masked(
     import torch
 
     from genezip import config
-    from genezip.artifacts.scores import DNA_SCORES
+    from genezip.artifacts.scores import DNA_SCORES, TWO_SIDED
     from genezip.corpus.corpus import CorpusReader
     from genezip.evaluation.masked import scores
     from genezip.models import load
@@ -432,10 +439,16 @@ def masked(
     network, name = scores.bidirectional(compressor), compressor.name
     reader = CorpusReader(corpus)
     held_out = scores.masked_windows(reader, chosen)
-    counted = None if markov is None else scores.read_two_sided(markov, held_out)
+    others = {}
+    if markov is not None:
+        others[TWO_SIDED] = scores.read_windows(markov, held_out)[TWO_SIDED]
+    if against is not None:
+        others |= scores.read_windows(against, held_out)
     found = scores.score_network(network, name, held_out)
     seed, kind = compressor.metadata.get("seed"), reader.manifest["source"]
-    DNA_SCORES.write(out, scores.network_rows(found, held_out, counted, name, seed, scale, kind))
+    DNA_SCORES.write(out, scores.network_rows(found, held_out, others, name, seed, scale, kind))
+    if windows is not None:
+        scores.write_windows(windows, {name: found.columns}, held_out)
 
 
 app.command()(boundaries.codon_phase)

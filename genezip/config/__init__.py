@@ -41,7 +41,6 @@ from genezip.config.tasks import (
     Classification,
     Comparator,
     ContactMaps,
-    Essentiality,
     FineTuning,
     HeadTraining,
     Initiation,
@@ -49,9 +48,8 @@ from genezip.config.tasks import (
     Pairs,
     Task,
     UserLabels,
-    VariantEffect,
-    VariantSet,
 )
+from genezip.config.zero_shot import Essentiality, VariantEffect, VariantSet
 from genezip.errors import GenezipError
 
 __all__ = [

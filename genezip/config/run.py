@@ -17,7 +17,8 @@ from genezip.config.results import (
     Report,
 )
 from genezip.config.section import Key, Scale, Section, names, reasons, refuse_taken, without_empty
-from genezip.config.tasks import LEARNERS, Benchmarks, Essentiality, Labels, VariantEffect
+from genezip.config.tasks import LEARNERS, Benchmarks, Labels
+from genezip.config.zero_shot import Essentiality, VariantEffect
 
 # Results of the workflow beside the folders of the corpora.
 CORPUS_FILES = ("exclusions.bed.gz", "exclusions.tsv")

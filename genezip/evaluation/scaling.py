@@ -10,7 +10,7 @@ perplexity ~ operations ** -k is fitted to the runs that are best for their oper
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -21,9 +21,10 @@ from genezip.artifacts.scores import DNA_SCORES, PAPER, SEEN, UNSEEN, Metric, Ro
 from genezip.artifacts.tables import read_tsv
 from genezip.errors import GenezipError
 from genezip.inference.table import CompressedFile
-from genezip.models.hnet.architecture import Architecture
-from genezip.models.hnet.flops import flops
-from genezip.models.pretrained import ModelCard
+
+if TYPE_CHECKING:
+    from genezip.models.hnet.architecture import Architecture
+    from genezip.models.pretrained import ModelCard
 
 SCALING = "scaling"
 PASSES = 3
@@ -60,7 +61,7 @@ class ScalingRun:
         return PASSES * self.operations * self.bases
 
 
-def family(shape: Architecture) -> str:
+def family(shape: "Architecture") -> str:
     """Router and positions per token of a network, such as ``learned 3, 2`` or ``flat``."""
     if not shape.n_stages:
         return "flat"
@@ -69,8 +70,10 @@ def family(shape: Architecture) -> str:
     return f"{shape.router[0]} {parts}".strip()
 
 
-def scaling_run(card: ModelCard, compressed: CompressedFile) -> ScalingRun:
+def scaling_run(card: "ModelCard", compressed: CompressedFile) -> ScalingRun:
     """The run of a model folder, with the operations per base of its held-out windows."""
+    from genezip.models.hnet.flops import flops
+
     training = card.training
     try:
         settings, windows = training["settings"], training["windows"]

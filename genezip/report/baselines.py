@@ -7,6 +7,7 @@ on the paired difference in the file alone (:func:`verdict`).
 import textwrap
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import zip_longest
 from typing import Any, NamedTuple
 
@@ -94,17 +95,22 @@ class PartRows:
 
         ``against`` picks a paired difference.
         """
-        frame = self.frame
-        chosen = frame[
-            (frame["model"] == model)
-            & (frame["metric"] == measure.metric + against)
-            & (frame["rule"] == measure.rule)
-            & (frame["split"] == "test")
-            & (frame["subset"] == self.subset)
-        ]
-        if seed is not None:
-            chosen = chosen[chosen["seed"] == seed]
-        return records(chosen.sort_values("seed", kind="stable"))[0] if len(chosen) else None
+        rows = self._rows.get((model, measure.metric + against, measure.rule), [])
+        return next((row for row in rows if seed is None or row["seed"] == seed), None)
+
+    @cached_property
+    def _rows(self) -> dict[tuple[str, str, str], list[dict[str, Any]]]:
+        """Held-out rows by model, metric and rule, the lowest seed first.
+
+        A page asks for hundreds of rows of a part.
+        """
+        if not len(self.frame):
+            return {}
+        held_out = (self.frame["split"] == "test") & (self.frame["subset"] == self.subset)
+        found: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
+        for row in records(self.frame[held_out].sort_values("seed", kind="stable")):
+            found.setdefault((row["model"], row["metric"], row["rule"]), []).append(row)
+        return found
 
     def number(
         self, model: str, measure: Measure, against: str = "", seed: int | None = None

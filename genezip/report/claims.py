@@ -190,3 +190,17 @@ def _perplexity(scores: HeldOut, seeds: list[int]) -> Claim:
     below = "paired difference below 0"
     show = partial(fixed, decimals=4)
     return Claim(text, paired, seeds, None, 0.0, below, show, detail=detail)
+
+
+def verdicts(found: list[Claim]) -> list[str]:
+    """A sentence on the claims that do not hold, and one on those that are not shown."""
+    sentences = []
+    for verdict, words in (("does not hold", "Does not hold"), ("not shown", "Not shown")):
+        names = [
+            f"{claim.text}: {', '.join(map(claim.written, claim.measured))}"
+            for claim in found
+            if claim.verdict == verdict
+        ]
+        if names:
+            sentences.append(f"{words}: {'; '.join(names)}.")
+    return sentences

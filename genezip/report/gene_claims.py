@@ -23,6 +23,12 @@ from genezip.report.results import Results, read_scores
 from genezip.report.scores import Number, number_of, records
 from genezip.report.words import fixed
 
+ORIGIN = (
+    "The claims are those of the dnaHNet paper (arXiv 2602.10603) that one run can test, each "
+    "beside the simple model or baseline that it lacks there; scaling with size and the variant of "
+    "2, then 2 bases are no part of this run."
+)
+NOTE = "Differences are paired over the same windows; p-values have no interval."
 WITHIN = 0.1
 """Largest deviation of the positions per token of a stage from its target, as a share."""
 ORDER = 5
@@ -139,21 +145,6 @@ def finding(results: Results) -> str:
     if not parts:
         return f"The next-base loss of {name} on coding DNA was not compared with other models."
     return f"{name} is a language model of whole genomes; " + "; ".join(parts) + "."
-
-
-def verdicts(results: Results) -> list[str]:
-    """A sentence on the claims that do not hold, and one on those that are not shown."""
-    found = evaluate(results)
-    sentences = []
-    for verdict, words in (("does not hold", "Does not hold"), ("not shown", "Not shown")):
-        names = [
-            f"{claim.text}: {', '.join(map(claim.written, claim.measured))}"
-            for claim in found
-            if claim.verdict == verdict
-        ]
-        if names:
-            sentences.append(f"{words}: {'; '.join(names)}.")
-    return sentences
 
 
 def _ratio(results: Results, stage: int, target: float) -> Claim:

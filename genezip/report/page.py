@@ -11,9 +11,10 @@ from markupsafe import Markup
 
 from genezip.artifacts.files import write_text
 from genezip.errors import GenezipError
-from genezip.report import gene_claims, style, summary
+from genezip.report import style, summary
 from genezip.report.chapter import Chapter, Section
 from genezip.report.chapters import CHAPTERS, FIGURES, claims
+from genezip.report.claims import verdicts
 from genezip.report.drawing import Drawing, not_computed
 from genezip.report.results import Results
 
@@ -113,15 +114,15 @@ def render(results: Results, drawings: dict[str, Drawing], folder: str = "figure
     notice, badges = _badges(results)
     sentences = (summary.third_sentence, summary.seed_sentence, summary.interval_sentence)
     more = [sentence(results) for sentence in sentences]
-    if genes := gene_claims.applies(results):
-        more = [claims.held_sentence(results), *gene_claims.verdicts(results), more[-1]]
+    if other := claims.other_system(results):
+        more = [claims.held_sentence(results), *verdicts(claims.evaluate(results)), more[-1]]
     page = Page(
         title=f"{results.reference} on held-out DNA",
         notice=notice,
         badges=badges,
         source_line=_source_line(results),
         provenance_line=_provenance_line(results),
-        finding=gene_claims.finding(results) if genes else summary.finding(results),
+        finding=(other or summary).finding(results),
         summary=[sentence for sentence in more if sentence],
         sections=[
             _filled(chapter, section, drawings, folder)

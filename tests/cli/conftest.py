@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from toolkit.command_line import call
 from toolkit.own_dna import corpus_arguments, regions_arguments, train_arguments
 
 from genezip.cli import main
@@ -43,12 +44,8 @@ def works(capsys: pytest.CaptureFixture[str]) -> Cli:
 @pytest.fixture(scope="session")
 def simulated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("simulated")
-    with pytest.raises(SystemExit) as stop:
-        main(
-            ["simulate", "--out", str(folder), "--seed", "1"]
-            + [part for _ in range(3) for part in ("--chromosome-bp", "60000")]
-        )
-    assert stop.value.code == 0
+    sizes = [part for _ in range(3) for part in ("--chromosome-bp", 60_000)]
+    assert call("simulate", "--out", folder, "--seed", 1, *sizes) == 0
     return folder
 
 
@@ -62,19 +59,34 @@ def own(simulated: Path, tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.fixture
-def regions(simulated: Path, tmp_path: Path, works: Cli) -> Path:
-    works(*regions_arguments(simulated, tmp_path / "regions"))
-    return tmp_path / "regions"
+# Made once; every test has a copy, which it may change.
+
+
+@pytest.fixture(scope="session")
+def trained(simulated: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of the ``regions`` of the simulated genome, a ``corpus``, and the model ``toy``."""
+    folder = tmp_path_factory.mktemp("trained")
+    repo = Path(__file__).resolve().parents[2]
+    corpus = folder / "corpus" / "manifest.json"
+    for words in (
+        regions_arguments(simulated, folder / "regions"),
+        corpus_arguments(simulated, folder / "regions", corpus.parent),
+        train_arguments(corpus, repo, folder / "models" / "toy"),
+    ):
+        assert call(*words) == 0
+    return folder
 
 
 @pytest.fixture
-def corpus(simulated: Path, regions: Path, tmp_path: Path, works: Cli) -> Path:
-    works(*corpus_arguments(simulated, regions, tmp_path / "corpus"))
-    return tmp_path / "corpus" / "manifest.json"
+def regions(trained: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(trained / "regions", tmp_path / "regions"))
 
 
 @pytest.fixture
-def model(corpus: Path, repo: Path, tmp_path: Path, works: Cli) -> Path:
-    works(*train_arguments(corpus, repo, tmp_path / "models" / "toy"))
-    return tmp_path / "models" / "toy"
+def corpus(regions: Path, trained: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(trained / "corpus", tmp_path / "corpus")) / "manifest.json"
+
+
+@pytest.fixture
+def model(corpus: Path, trained: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(trained / "models" / "toy", tmp_path / "models" / "toy"))

@@ -1,59 +1,51 @@
 """Ctrl-C and a full disk: nothing is half-written, and the same command goes on."""
 
 import os
-import resource
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from toolkit import processes
 from toolkit.command_line import tree
 from toolkit.own_dna import compress_arguments, train_arguments
 
 Cli = Callable[..., str]
 
 
-def child(arguments: list[str], **options: object) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "genezip", *arguments],
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        **options,  # type: ignore[call-overload]
-    )
-
-
 def test_ctrl_c_then_resume(corpus: Path, repo: Path, tmp_path: Path, works: Cli) -> None:
     out, kept = tmp_path / "models" / "toy", tmp_path / "models" / "checkpoints" / "toy"
     arguments = train_arguments(corpus, repo, out, steps=400, validate_every=400)
-    process = child(arguments)
-    deadline = time.monotonic() + 60
-    while not (kept / "state.pt").exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60)
-    assert process.returncode == 130, said
-    assert "run the same command to resume" in said
+
+    def interrupted(begun: Callable[[str], bool]) -> str:
+        """What the command says until it ends by Ctrl-C, which comes as soon as it has begun."""
+        log = tmp_path / "log"
+        with open(log, "wb") as err:
+            process = processes.start(["-m", "genezip", *arguments], tmp_path, os.environ, err, err)
+            deadline = time.monotonic() + 60
+            while not begun(log.read_text()) and time.monotonic() < deadline:
+                time.sleep(0.02)
+            process.send_signal(signal.SIGINT)
+            status = process.wait(60)
+        assert status == 130, log.read_text()
+        return log.read_text()
+
+    said = interrupted(lambda said: (kept / "state.pt").exists())
+    assert "run the same command to resume" in said and "resuming" not in said
     assert tree(out) == {}
-    shorter = train_arguments(corpus, repo, out, steps=400, validate_every=400)
-    process = child(shorter)
-    while process.poll() is None and (kept / "state.pt").exists() and not out.exists():
-        time.sleep(0.05)
-        if "resuming" in (process.stderr.readline() if process.stderr else ""):
-            break
-    else:
-        pytest.fail("the run did not resume")
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=60)
+    assert "resuming" in interrupted(lambda said: "resuming" in said)
+    assert tree(out) == {}
 
 
-def full_disk() -> None:
-    """A limit on file size stands in for a full disk."""
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+# A limit on file size stands in for a full disk.
+FULL = """
+import resource, signal, sys
+from genezip.cli import main
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+main(sys.argv[1:])
+"""
 
 
 @pytest.mark.parametrize("command", ["compress", pytest.param("pretrain", marks=pytest.mark.slow)])
@@ -66,9 +58,8 @@ def test_disk_full(
         if command == "compress"
         else train_arguments(corpus, repo, out)
     )
-    process = child(arguments, preexec_fn=full_disk)
-    _, said = process.communicate(timeout=120)
-    assert process.returncode == 1, said
-    assert "cannot write" in said.splitlines()[-1]
-    assert "free space" in said.splitlines()[-1]
+    done = processes.run(["-c", FULL, *arguments], tmp_path, timeout=120)
+    assert done.returncode == 1, done.stderr
+    assert "cannot write" in done.stderr.splitlines()[-1]
+    assert "free space" in done.stderr.splitlines()[-1]
     assert tree(out) == {}

@@ -301,10 +301,17 @@ def test_windows_avoid_excluded_intervals(files, tmp_path, capsys):
     assert not out.exists()
 
 
-def test_a_source_gives_lengths_genes_and_n(tmp_path):
-    assert call("simulate", "--out", tmp_path / "s") == 0
+@pytest.fixture(scope="module")
+def simulated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """source.json of a simulated genome of the default size."""
+    folder = tmp_path_factory.mktemp("simulated")
+    assert call("simulate", "--out", folder) == 0
+    return folder / "source.json"
+
+
+def test_a_source_gives_lengths_genes_and_n(simulated, tmp_path):
     code = call(
-        "regions", "calibrate", "--source", tmp_path / "s" / "source.json", "--windows", 10,
+        "regions", "calibrate", "--source", simulated, "--windows", 10,
         "--chromosomes", "sim4", "--out", tmp_path / "c.tsv", "--mixture", tmp_path / "m.tsv",
     )  # fmt: skip
     assert code == 0
@@ -312,10 +319,9 @@ def test_a_source_gives_lengths_genes_and_n(tmp_path):
     assert len(rows(tmp_path / "m.tsv")) == 3 * 2 * 7
 
 
-def test_a_source_without_a_training_piece_to_draw_from(tmp_path, capsys):
-    assert call("simulate", "--out", tmp_path / "s") == 0
+def test_a_source_without_a_training_piece_to_draw_from(simulated, tmp_path, capsys):
     code = call(
-        "regions", "calibrate", "--source", tmp_path / "s" / "source.json", "--windows", 10,
+        "regions", "calibrate", "--source", simulated, "--windows", 10,
         "--chromosomes", "sim4", "--training", "sim4", "--out", tmp_path / "c.tsv",
         "--mixture", tmp_path / "m.tsv",
     )  # fmt: skip

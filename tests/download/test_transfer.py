@@ -7,13 +7,12 @@ import os
 import re
 import signal
 import socket
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from toolkit import processes
 
 from genezip.download import SourceUnavailable
 from genezip.download.checksum import broken_gzip
@@ -171,18 +170,19 @@ def test_an_interrupted_command_goes_on_where_it_stopped(server: Any, tmp_path: 
     row = f"cmp/sequences.bed a/sequences.bed silent-half r {SHA} {len(DATA)}"
     table = server.table(tmp_path / "s.tsv", "dataverse - - r - -", row)
     options = ["--out", str(tmp_path / "out"), "--sources", str(table), "--only", "intervals"]
-    command = [sys.executable, "-m", "genezip", "dnalongbench", "fetch", "cmp", *options]
+    command = ["-m", "genezip", "dnalongbench", "fetch", "cmp", *options]
     part = tmp_path / "out" / "a" / "sequences.bed.part"
-    child = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 20
-    while not (part.exists() and part.stat().st_size == 5000) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    child.send_signal(signal.SIGINT)
-    printed = child.communicate(timeout=20)[1]
-    assert (child.returncode, printed) == (130, "")
+    with open(tmp_path / "said", "w+b") as said:
+        child = processes.start(command, tmp_path, os.environ, said, said)
+        deadline = time.monotonic() + 20
+        while not (part.exists() and part.stat().st_size == 5000) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        child.send_signal(signal.SIGINT)
+        assert child.wait(20) == 130
+    assert (tmp_path / "said").read_text() == ""
     assert part.stat().st_size == 5000
     server.hold.set()
-    subprocess.run(command, check=True, capture_output=True, timeout=20)
+    assert processes.run(command, tmp_path, timeout=20).returncode == 0
     assert (tmp_path / "out" / "a" / "sequences.bed").read_bytes() == DATA
     assert server.ranges[-1] == ("silent-half", 5000)
 

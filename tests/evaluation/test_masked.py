@@ -124,6 +124,21 @@ def test_a_network_is_measured_by_a_written_out_loop(run: Path, held_out: Masked
     assert notes.str.contains("flattered").all()
 
 
+def test_a_control_is_compared_with_its_guide(run: Path) -> None:
+    """The learned model minus its control, in the rows of the control; the same file as both."""
+    command = masked_command(run, run / "toy")
+    succeed(*command, "--out", run / "first.tsv", "--windows", run / "toy.parquet")
+    other = save_toy(run / "other", felt_network(seed=5), name="control", compressor="ldarnet")
+    against = ["--against", run / "toy.parquet"]
+    succeed(*masked_command(run, other), *against, "--out", run / "second.tsv")
+    found, guide = values(run / "second.tsv"), values(run / "first.tsv")
+    wanted = guide["toy", "mask_bits"] - found["control", "mask_bits"]
+    assert wanted != 0
+    assert found["toy - control", "mask_bits_difference"] == pytest.approx(wanted, abs=2e-5)
+    succeed(*masked_command(run, other), "--out", run / "third.tsv")
+    assert "toy - control" not in values(run / "third.tsv")
+
+
 def test_batches_do_not_change_the_sums(held_out: MaskedWindows) -> None:
     settings = MaskedBases(**{**SETTINGS, "batch": 1})
     alone = MaskedWindows(

@@ -6,12 +6,16 @@ import itertools
 import os
 import subprocess
 import sys
+import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import pyarrow.parquet as pq
 import pytest
+from toolkit import processes
 from toolkit.dna import fasta, random_dna
 from toolkit.networks import LONG_CHUNKS, save_toy, small_network
 
@@ -39,8 +43,30 @@ def whole(model: Path, tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 
 def command(model: Path, fasta: str, *more: str) -> list[str]:
-    start = [sys.executable, "-m", "genezip", "compress", fasta, "--model", str(model)]
+    start = ["-m", "genezip", "compress", fasta, "--model", str(model)]
     return [*start, "--device", "cpu", "--threads", "1", *more]
+
+
+@contextmanager
+def reading(data: bytes) -> Iterator[IO[bytes]]:
+    """A pipe that another process writes into."""
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as cat:
+        assert cat.stdin is not None and cat.stdout is not None
+        cat.stdin.write(data)  # fewer bytes than a pipe holds
+        cat.stdin.close()
+        yield cat.stdout
+
+
+def run(words: list[str], cwd: Path, given: IO[bytes]) -> tuple[int, str, bytes]:
+    """Exit status, messages and output of a program; its output is a pipe."""
+    with tempfile.TemporaryFile() as err, tempfile.TemporaryFile() as kept:
+        with subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=kept) as cat:
+            assert cat.stdin is not None
+            program = processes.start(words, cwd, os.environ, cat.stdin, err, given)
+            status = program.wait(120)
+        for file in (err, kept):
+            file.seek(0)
+        return status, err.read().decode(), kept.read()
 
 
 def names(folder: Path) -> set[str]:
@@ -52,7 +78,7 @@ def names(folder: Path) -> set[str]:
     [
         ("/dev/stdin", True, "pipe"),
         *(
-            pytest.param(*each, marks=pytest.mark.slow)  # a new process each
+            pytest.param(*each, marks=pytest.mark.slow)  # a process each
             for each in itertools.product(("-", "/dev/stdin"), (False, True), ("pipe", "file"))
             if each != ("/dev/stdin", True, "pipe")
         ),
@@ -64,12 +90,11 @@ def test_standard_input(
     data = gzip.compress(FASTA) if packed else FASTA
     (tmp_path / "in").write_bytes(data)
     more = ("--out", "out/tokens.parquet")
-    with open(tmp_path / "in", "rb") as file:
-        given = {"input": data} if kind == "pipe" else {"stdin": file}
-        done = subprocess.run(
-            command(model, name, *more), capture_output=True, cwd=tmp_path, check=False, **given
-        )  # type: ignore[call-overload]
-    assert done.returncode == 0, done.stderr
+    with open(tmp_path / "in", "rb") as file, reading(data) as pipe:
+        status, said, _ = run(
+            command(model, name, *more), tmp_path, pipe if kind == "pipe" else file
+        )
+    assert status == 0, said
     assert names(tmp_path) == {"in", "out"} and names(tmp_path / "out") == {"tokens.parquet"}
     found = (tmp_path / "out" / "tokens.parquet").read_bytes()
     # the metadata tell the hash of what came, and gzip holds a date
@@ -80,7 +105,8 @@ def test_standard_input(
 @pytest.mark.slow
 def test_process_substitution_with_tracks(model: Path, whole: bytes, tmp_path: Path) -> None:
     (tmp_path / "my.fa.gz").write_bytes(gzip.compress(FASTA))
-    text = " ".join(command(model, "<(gzip -dc my.fa.gz)", "--out", "t.parquet", "--tracks", "t"))
+    call = [sys.executable, *command(model, "<(gzip -dc my.fa.gz)", "--out", "t.parquet")]
+    text = " ".join([*call, "--tracks", "t"])
     done = subprocess.run(["bash", "-c", text], capture_output=True, cwd=tmp_path, check=False)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "t.parquet").read_bytes() == whole
@@ -91,10 +117,11 @@ def test_process_substitution_with_tracks(model: Path, whole: bytes, tmp_path: P
 def test_tokens_into_standard_output(model: Path, whole: bytes, tmp_path: Path) -> None:
     """Only the table goes there: what the command says goes to standard error."""
     call = command(model, "-", "--out", "/dev/stdout")
-    done = subprocess.run(call, input=FASTA, capture_output=True, cwd=tmp_path, check=False)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout == whole
-    assert b"2 records, 663 bp" in done.stderr and names(tmp_path) == set()
+    with reading(FASTA) as pipe:
+        status, said, printed = run(call, tmp_path, pipe)
+    assert status == 0, said
+    assert printed == whole
+    assert "2 records, 663 bp" in said and names(tmp_path) == set()
 
 
 def feed(fifo: Path, data: bytes) -> None:

@@ -83,20 +83,21 @@ def stage_positions(output: Output, row: int = 0) -> list[list[int]]:
 # -- causality ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("t", [1, 2, 37, 128, 199])
 @pytest.mark.parametrize("name", FAMILY)
-def test_a_base_changes_nothing_before_it(name: str, t: int) -> None:
+def test_a_base_changes_nothing_before_it(name: str) -> None:
     network, ids = member(name), random_batch(200)
-    changed = ids.clone()
-    changed[0, t] = (ids[0, t] - 3 + 2) % 4 + 3
-    one, other = run(network, ids), run(network, changed)
+    one = run(network, ids)
     assert not any(routing.bound_active().any() for routing in one.routings) or name == "causal"
-    for mine, theirs in zip(stage_positions(one), stage_positions(other), strict=True):
-        assert [p for p in mine if p < t] == [p for p in theirs if p < t]
-    for routing, after in zip(one.routings[:1], other.routings, strict=False):
-        assert torch.equal(routing.kept_by[:, :t], after.kept_by[:, :t])
-    assert (one.logits[:, :t] - other.logits[:, :t]).abs().max() < 1e-12
-    assert (one.logits[:, t] - other.logits[:, t]).abs().max() > 1e-3
+    for t in (1, 2, 37, 128, 199):
+        changed = ids.clone()
+        changed[0, t] = (ids[0, t] - 3 + 2) % 4 + 3
+        other = run(network, changed)
+        for mine, theirs in zip(stage_positions(one), stage_positions(other), strict=True):
+            assert [p for p in mine if p < t] == [p for p in theirs if p < t]
+        for routing, after in zip(one.routings[:1], other.routings, strict=False):
+            assert torch.equal(routing.kept_by[:, :t], after.kept_by[:, :t])
+        assert (one.logits[:, :t] - other.logits[:, :t]).abs().max() < 1e-12
+        assert (one.logits[:, t] - other.logits[:, t]).abs().max() > 1e-3
 
 
 @pytest.mark.parametrize("name", ["learned", "causal", "unet"])

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from toolkit import processes
+
 
 def snakemake(
     cwd: Path, *arguments: str | Path, timeout: int = 300, **environment: str
@@ -17,13 +19,8 @@ def snakemake(
     left_out = ("GENEZIP_MIRROR", "PYTHONPATH")
     found = {name: value for name, value in os.environ.items() if name not in left_out}
     found["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{found['PATH']}"
-    return subprocess.run(
-        [sys.executable, "-m", "snakemake", *map(str, arguments)],
-        cwd=cwd,
-        env={**found, **environment},
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        timeout=timeout,
-        check=False,
-    )
+    words = ["-m", "snakemake", *arguments]
+    return processes.run(
+        words, cwd, {**found, **environment},
+        together=True, libraries=processes.PLANS, timeout=timeout,
+    )  # fmt: skip

@@ -22,7 +22,7 @@ from genezip.training.fit import fine_tune, fit_task, rows_of_step
 from genezip.training.objectives import TaskObjective
 from genezip.training.setup import pretrain
 
-STEPS = 12
+STEPS = 8
 Event = Callable[[int], None]
 """Called with the step (0-based) whose batch is drawn."""
 
@@ -30,7 +30,7 @@ Event = Callable[[int], None]
 Use = Callable[[Path, Event], None]
 """Trains STEPS steps in a folder, or what is left of them.
 
-Validations are due after steps 4, 8 and 12.
+Validations are due after steps 4 and 8.
 """
 
 
@@ -186,7 +186,7 @@ def another_process() -> None:
     np.random.seed(99)
 
 
-@pytest.mark.parametrize("step", [0, 3, 6, STEPS - 1])
+@pytest.mark.parametrize("step", [0, 3, 5, STEPS - 1])
 def test_a_stopped_run_goes_on_bit_for_bit(
     whole: tuple[Use, dict], tmp_path: Path, step: int, messages: Callable[[], list[str]]
 ) -> None:
@@ -281,4 +281,4 @@ def test_a_crash_after_a_validation_shows_it_once(
     assert [line["step"] for line in kept if "valid" in line] == [4]
     pretraining(tmp_path / "parts", nothing)
     lines = curve_of(tmp_path / "parts" / "model")
-    assert lines == curve_of(finished["pretraining"] / "model") and len(lines) == STEPS + 3
+    assert lines == curve_of(finished["pretraining"] / "model") and len(lines) == STEPS + 2

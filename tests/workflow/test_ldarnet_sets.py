@@ -33,7 +33,7 @@ def settings_of(command: str) -> dict:
 
 def test_all_sets_ten_fits_and_the_grid(repo: Path, tmp_path: Path) -> None:
     names = ("ldarnet-sets", "ldarnet-grid")
-    out = plan(repo, tmp_path, "", *names, target="results/tables/classification.tsv")
+    out = plan(repo, tmp_path, "{}", *names, target="results/tables/classification.tsv")
     predict = re.findall(r"genezip dnalongbench predict classification.*", out)
     tuned = [one for one in predict if "--mode full" in one]
     sets = {re.search(r"--subset (\S+)", one)[1] for one in tuned}  # type: ignore[index]

@@ -36,6 +36,11 @@ rule masked:
         model=lambda wildcards: files_of(wildcards.model, wildcards.seed),
         corpus=CORPUS,
         markov="results/masked/markov.parquet",
+        against=lambda wildcards: (
+            f"results/masked/{guide_of(wildcards)}.parquet"
+            if guide_of(wildcards)
+            else []
+        ),
     output:
         table=report(
             "results/masked/{model}.seed{seed}.tsv",
@@ -43,6 +48,7 @@ rule masked:
             category="3 Compression",
             labels={"table": "masked bases, {model} seed {seed}"},
         ),
+        windows="results/masked/{model}.seed{seed}.parquet",
     log:
         "logs/masked/{model}.seed{seed}.log",
     benchmark:
@@ -57,10 +63,13 @@ rule masked:
     params:
         **settings(CONFIG.masked, without=CONFIG.masked.COUNTED),
         model=lambda wildcards: f"results/pretrain/{wildcards.model}.seed{wildcards.seed}",
+        against=lambda wildcards, input: (
+            f"--against {quote(str(input.against))}" if input.against else ""
+        ),
         scale=SCALE,
     message:
         "Predict masked bases with {wildcards.model}, seed {wildcards.seed}"
     shell:
         "logged {log} genezip evaluate masked --model {params.model} --corpus {input.corpus} "
-        "--markov {input.markov} --settings {params.settings:q} --scale {params.scale} "
-        "--threads {threads} --out {output.table}"
+        "--markov {input.markov} {params.against} --settings {params.settings:q} "
+        "--scale {params.scale} --threads {threads} --out {output.table} --windows {output.windows}"

@@ -56,10 +56,15 @@ def initial_folder(wildcards):
     return f"{folder}.seed{wildcards.seed}"
 
 
-def guide_folder(wildcards):
-    """Model folder of the guide of a guided router, with the same seed; empty without one."""
+def guide_of(wildcards):
+    """Run of the guide of a guided router, with the same seed; empty without one."""
     guide = model_of(wildcards).guide
-    return f"results/pretrain/{guide}.seed{wildcards.seed}" if guide else ""
+    return f"{guide}.seed{wildcards.seed}" if guide else ""
+
+
+def guide_folder(wildcards):
+    """Model folder of the guide of a guided router; empty without one."""
+    return f"results/pretrain/{guide_of(wildcards)}" if guide_of(wildcards) else ""
 
 
 def guided_files(wildcards):

@@ -215,7 +215,9 @@ def _of_kind(kind: SiteKind, places: Sequence[_Stretch], settings: SiteSettings)
     without = dict.fromkeys(controls, 0)
     for number, (place, every) in enumerate(zip(places, tables, strict=True)):
         own = sites[sites["place"] == number]
-        for name, parts in controls.items() if len(own) else ():
+        if own.empty:
+            continue
+        for name, parts in controls.items():
             table, missed = _controls(kind, place, every, own, name, settings, rng)
             parts.append(table.assign(place=number))
             without[name] += missed

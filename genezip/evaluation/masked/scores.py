@@ -11,8 +11,8 @@ that count are
 - ``two_sided_visible``: the best width where no neighbour is masked, a reference and no rival,
 - ``window_gc``: the share of G and C among the visible bases of the window.
 
-Values have intervals over blocks of windows, and the difference of a network and ``two_sided`` is a
-paired one.
+Values have intervals over blocks of windows. The differences of a network and ``two_sided``, and of
+two networks with the same seed (a learned model and its control), are paired ones.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -57,10 +57,10 @@ if TYPE_CHECKING:
 SPLIT = "test"
 FLATTERED = "flattered: a tenth of these bases is kept and can be read off"
 KIND = Kind(
-    noun="table of models that count masked bases, by window",
+    noun="table of predictions of masked bases, by window",
     version=1,
-    first="run `genezip evaluate masked-markov` first",
-    again="run `genezip evaluate masked-markov` again",
+    first="run `genezip evaluate masked` or `masked-markov` first",
+    again="run `genezip evaluate masked` or `masked-markov` again",
     keys=("classes", "masks"),
 )
 _SUMS = tuple(f"{where}_{what}" for where in ("mask", "chosen") for what in ("nll", "n", "right"))
@@ -293,13 +293,17 @@ def markov_rows(
 def network_rows(
     scores: NetworkScores,
     held_out: MaskedWindows,
-    markov: Columns | None,
+    others: Mapping[str, Columns],
     name: str,
     seed: int | None,
     scale: str,
     source: str,
 ) -> list[Row]:
-    """Score rows of a network; with the sums of ``two_sided`` also the difference from it."""
+    """Score rows of a network, and its paired difference from each of the ``others``.
+
+    Others are sums by model name. The difference from ``two_sided`` is that of the network minus
+    it; from another network, whose control this one is, that of the other minus this one.
+    """
     common = {"seed": seed, "scale": scale, "source": source}
     rows = _rows(prediction_metrics(scores.columns, held_out), model=name, **common)
     bootstrap = held_out.bootstrap
@@ -314,16 +318,20 @@ def network_rows(
         for metric in named
     }
     rows += _rows(found, "windows", model=name, **common)
-    if markov is not None:
-        paired = difference(scores.columns, markov, held_out)
-        rows += _rows(paired, model=difference_of(name, TWO_SIDED), **common)
+    for other, columns in others.items():
+        pair = (name, other) if other == TWO_SIDED else (other, name)
+        sums_of = {name: scores.columns, other: columns}
+        paired = difference(sums_of[pair[0]], sums_of[pair[1]], held_out)
+        rows += _rows(paired, model=difference_of(*pair), **common)
     return rows
 
 
-def write_markov_windows(path: str | Path, scores: MarkovScores, held_out: MaskedWindows) -> None:
-    """Write the sums by window of the models that count (atomically)."""
+def write_windows(
+    path: str | Path, by_model: Mapping[str, Columns], held_out: MaskedWindows
+) -> None:
+    """Write sums by window of some models (atomically)."""
     parts = []
-    for name, columns in scores.by_model.items():
+    for name, columns in by_model.items():
         table = held_out.intervals.assign(model=name)
         flat = {
             f"{key}/{region}": columns[key][:, number]
@@ -335,20 +343,21 @@ def write_markov_windows(path: str | Path, scores: MarkovScores, held_out: Maske
     write_parquet(path, table, KIND.head(**held_out.facts))
 
 
-def read_two_sided(path: str | Path, held_out: MaskedWindows) -> Columns:
-    """Read the sums of ``two_sided``; refuse those of other windows, masks or classes."""
+def read_windows(path: str | Path, held_out: MaskedWindows) -> dict[str, Columns]:
+    """Sums by model; those of other windows, masks or classes are refused."""
     table, head = read_parquet(path, KIND)
-    frame = table.to_pandas()
-    frame = frame[frame["model"] == TWO_SIDED].reset_index(drop=True)
-    own = held_out.facts
-    same = len(frame) == len(held_out.windows) and all(head[key] == own[key] for key in own)
-    wanted = held_out.intervals.to_numpy()
-    if not same or not np.array_equal(frame[_INTERVAL].to_numpy(), wanted):
-        raise GenezipError(
-            f"{path} was made for other windows, masks or region classes than these; {KIND.again}"
-        )
-    names = held_out.region_classes.names
-    return {
-        key: frame[[f"{key}/{region}" for region in names]].to_numpy(dtype=np.float64)
-        for key in _SUMS
-    }
+    own, names = held_out.facts, held_out.region_classes.names
+    same = all(head[key] == own[key] for key in own)
+    found: dict[str, Columns] = {}
+    for model, rows in table.to_pandas().groupby("model", sort=False):
+        frame = rows.reset_index(drop=True)
+        if not same or not frame[_INTERVAL].equals(held_out.intervals):
+            raise GenezipError(
+                f"{path} was made for other windows, masks or region classes than these; "
+                f"{KIND.again}"
+            )
+        found[str(model)] = {
+            key: frame[[f"{key}/{region}" for region in names]].to_numpy(dtype=np.float64)
+            for key in _SUMS
+        }
+    return found

@@ -1,27 +1,31 @@
 """The chapter on claims: each with its number, threshold and verdict."""
 
-from genezip.report import claims, gene_claims, summary
+from typing import Any
+
+from genezip.report import claims, gene_claims, masked_claims, summary
 from genezip.report.chapter import Cell, Chapter, Section, Table
 from genezip.report.results import Results
 from genezip.report.words import per_seed, seeds_named
 
+OTHER_SYSTEMS = (gene_claims, masked_claims)
+"""Claims about the other systems, each with its own first sentence."""
 REAL_SOURCES = ("mirror", "download")  # the DNA on which the prototype was measured
+
+
+def other_system(results: Results) -> Any:
+    """The module of the claims about the system of a run; None for GeneZip."""
+    return next((one for one in OTHER_SYSTEMS if one.applies(results)), None)
 
 
 def evaluate(results: Results) -> list[claims.Claim]:
     """The claims that a run can test, with their numbers."""
-    chosen = gene_claims if gene_claims.applies(results) else claims
-    return chosen.evaluate(results)
+    return (other_system(results) or claims).evaluate(results)
 
 
 def origin(results: Results) -> str:
     """Sentence on the origin of the thresholds (and of the recipe of the demo)."""
-    if gene_claims.applies(results):
-        return (
-            "The claims are those of the dnaHNet paper (arXiv 2602.10603) that one run can test, "
-            "each beside the simple model or baseline that it lacks there; scaling with size and "
-            "the variant of 2, then 2 bases are no part of this run."
-        )
+    if other := other_system(results):
+        return str(other.ORIGIN)
     if results.scale == "demo" and results.manifest.get("source") in REAL_SOURCES:
         return (
             "The settings of the demo (model size, alpha, sampling around genes, F taken before "
@@ -71,8 +75,8 @@ def section(results: Results) -> Section:
     if counted := summary.blocks_text(results):
         note += f" The intervals come from {counted}"
         note += ", few enough that they are rough." if summary.rough(results) else "."
-    if gene_claims.applies(results):
-        note = "Differences are paired over the same windows; p-values have no interval."
+    if other := other_system(results):
+        note = other.NOTE
     head = ["claim", "measured (95 % interval)", "window mean", "threshold", "verdict"]
     return Section([held_sentence(results), origin(results)], [Table(head, rows, note=note)])
 

@@ -7,7 +7,6 @@ those of a model.
 from itertools import product
 
 import numpy as np
-from sklearn.ensemble import HistGradientBoostingClassifier
 
 from genezip.alphabet import A_ID, is_base
 from genezip.metrics.gc_content import gc_and_cpg
@@ -40,6 +39,8 @@ def boosted_trees(
     x: np.ndarray, truth: np.ndarray, fold: Fold, classes: int, seed: int
 ) -> np.ndarray:
     """Class probabilities of the test rows, (len(fold.test), classes), of boosted trees."""
+    from sklearn.ensemble import HistGradientBoostingClassifier  # a list of tasks does without
+
     trees = HistGradientBoostingClassifier(random_state=seed).fit(x[fold.seen], truth[fold.seen])
     found = np.zeros((len(fold.test), classes))
     found[:, trees.classes_] = trees.predict_proba(x[fold.test])

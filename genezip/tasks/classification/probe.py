@@ -5,10 +5,6 @@ so that differences of scores are differences of features.
 """
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV, GroupKFold
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from genezip.alphabet import reverse_complement
 from genezip.inference.forward import sequence_vectors
@@ -34,6 +30,8 @@ def why_no_probe(
     truth, groups : arrays, shape (n,), class and unit (locus, family) of every row
     rows, units : words for a row (singular) and for units (plural)
     """
+    from sklearn.model_selection import GroupKFold  # late: a list of tasks does without
+
     for fold in folds:
         if not len(fold.train) or not len(fold.test):
             return f"no {rows} is left to learn from, or none to test"
@@ -69,6 +67,11 @@ def linear_probe(
     -------
     float64 array, shape (len(fold.test), classes)
     """
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import GridSearchCV, GroupKFold
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
     search = GridSearchCV(
         make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000)),
         {"logisticregression__C": STRENGTHS},

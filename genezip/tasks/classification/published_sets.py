@@ -241,7 +241,7 @@ def _capped(table: pd.DataFrame, most: int | None, seed: int) -> pd.DataFrame:
     rows = np.sort(np.concatenate([np.flatnonzero(table["split"] != "train"), kept]))
     found = table.iloc[rows].reset_index(drop=True)
     found["example"] = np.arange(len(found))
-    found.attrs = {**table.attrs, "capped": f"{most:,} of {len(train):,} training rows"}
+    found.attrs = {**table.attrs, "capped": f"a random {most:,} of {len(train):,} training rows"}
     absent = sorted(set(table["label"]) - set(found.loc[found["split"] == "train", "label"]))
     if absent:
         raise GenezipError(

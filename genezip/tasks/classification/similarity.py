@@ -7,13 +7,15 @@ have equal dinucleotide counts, as a sequence and its shuffle.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import sparse
-from scipy.sparse.csgraph import connected_components
 
 from genezip.alphabet import A_ID, is_base, reverse_complement
 from genezip.genome.kmers import canonical_kmers
+
+if TYPE_CHECKING:  # functions import it, because a list of tasks does without
+    from scipy import sparse
 
 STRETCH = 32
 """Number of consecutive shared bases that make two sequences alike."""
@@ -79,6 +81,9 @@ def families(links: Links) -> np.ndarray:
 
     Int64 array, shape (rows,), from 0 in the order of first members.
     """
+    from scipy import sparse
+    from scipy.sparse.csgraph import connected_components
+
     nodes = links.rows + int(links.key.max(initial=-1)) + 1
     edges = (np.ones(len(links.key), bool), (links.row, links.key + links.rows))
     _, found = connected_components(sparse.coo_matrix(edges, (nodes, nodes)), directed=False)
@@ -163,8 +168,10 @@ def nearest(
     return index, similarity
 
 
-def _words(ids: Sequence[np.ndarray], k: int) -> sparse.csr_matrix:
+def _words(ids: Sequence[np.ndarray], k: int) -> "sparse.csr_matrix":
     """Incidence of canonical k-mers; sparse int32 matrix of 0 and 1, (n, 4**k)."""
+    from scipy import sparse
+
     words = [np.unique(canonical_kmers(one, k)).astype(np.int64) for one in ids]
     ends = np.cumsum([0, *map(len, words)])
     column = np.concatenate([np.zeros(0, np.int64), *words])

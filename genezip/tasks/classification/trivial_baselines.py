@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.special import softmax
 
 from genezip.alphabet import A_ID, N_ID
 from genezip.artifacts.scores import SOLVED
@@ -123,6 +122,8 @@ def position_probabilities(
     by their first. Positions without a known base are skipped. Parameters as of
     :func:`nearest_row`; float64 array, shape (len(test), classes).
     """
+    from scipy.special import softmax  # late: a list of tasks does without
+
     reach = max((len(one) for one in [*seen, *test]), default=0)
     counts = np.full((classes, reach + 1, 4), PSEUDOCOUNT)
     for one, label in zip(seen, labels, strict=True):

@@ -10,11 +10,10 @@ over the predictions from both strands' vectors.
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from sklearn.linear_model import PoissonRegressor
 
 from genezip import config
 from genezip.alphabet import A_ID, reverse_complement
@@ -47,6 +46,9 @@ from genezip.tasks.initiation.procap_labels import (
 from genezip.tasks.initiation.scores import FLAT, METRIC, RULE, UNIT, procap_rows
 from genezip.tasks.label_files import measurable
 from genezip.tasks.predictions import PredictionFile
+
+if TYPE_CHECKING:  # a function imports it: a list of tasks does without
+    from sklearn.linear_model import PoissonRegressor
 
 logger = logging.getLogger(__name__)
 
@@ -193,11 +195,13 @@ def cross_fitted(
     return _by_fold(cut, fit)
 
 
-def poisson_head(x: np.ndarray, y: np.ndarray, weight: np.ndarray) -> PoissonRegressor:
+def poisson_head(x: np.ndarray, y: np.ndarray, weight: np.ndarray) -> "PoissonRegressor":
     """Linear map to the log of a rate that minimises the Poisson deviance.
 
     ``x`` is float (n, width), ``y`` and ``weight`` are float (n,), none negative.
     """
+    from sklearn.linear_model import PoissonRegressor
+
     head = PoissonRegressor(alpha=RIDGE, solver="newton-cholesky", max_iter=200, tol=1e-6)
     return head.fit(x, y, sample_weight=weight)
 

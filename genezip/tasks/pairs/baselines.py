@@ -11,9 +11,6 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import pandas as pd
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from genezip.genome.assembly import ReferenceGenome
 from genezip.metrics.gc_content import gc_content
@@ -63,6 +60,10 @@ def distance_gc(train: pd.DataFrame, rows: pd.DataFrame) -> np.ndarray:
     Rows need the columns distance, gc_focus, gc_tss; a window without a base takes the mean of
     the training rows.
     """
+    from sklearn.linear_model import LogisticRegression  # late: a list of tasks does without
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
     features = [_features(part, train) for part in (train, rows)]
     model = make_pipeline(StandardScaler(), LogisticRegression())
     model.fit(features[0], train["label"])

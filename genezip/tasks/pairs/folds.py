@@ -12,8 +12,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from genezip.genome.intervals import components
 from genezip.tasks.base import Note, Predictions
@@ -60,6 +58,9 @@ def groups(table: pd.DataFrame) -> np.ndarray:
         sources.append(rows)
         targets.append(codes + offset)
         offset += int(codes.max(initial=-1)) + 1
+    from scipy.sparse import coo_array  # late: a list of tasks does without
+    from scipy.sparse.csgraph import connected_components
+
     pairs = (np.concatenate(sources), np.concatenate(targets))
     graph = coo_array((np.ones(len(pairs[0]), dtype=np.int8), pairs), shape=(offset, offset))
     _, found = connected_components(graph, directed=False)

@@ -23,8 +23,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
 
 from genezip.config.tasks import Pairs
 from genezip.metrics.ranking import MASKED_METRICS, METRICS, auroc
@@ -143,6 +141,9 @@ def fit_probe(
     or 1. Without both classes among the validation labels C is ``DEFAULT_PENALTY``. ``centred`` as
     of :class:`Design`, ``least`` as of :meth:`Design.least`.
     """
+    from sklearn.exceptions import ConvergenceWarning  # late: a list of tasks does without
+    from sklearn.linear_model import LogisticRegression
+
     moments = Moments(rows.shape[1])
     moments.add(rows)
     standard = moments.standard(centred, least)

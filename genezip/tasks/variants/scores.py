@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from scipy.stats import rankdata
 
 from genezip.artifacts.scores import (
     BASELINE,
@@ -118,6 +117,8 @@ def partial_spearman(
 
 def _correlation(x: np.ndarray, y: np.ndarray) -> float:
     """Pearson's r of the ranks."""
+    from scipy.stats import rankdata  # late: a list of tasks does without
+
     a, b = rankdata(x), rankdata(y)
     a, b = a - a.mean(), b - b.mean()
     size = np.sqrt((a @ a) * (b @ b))

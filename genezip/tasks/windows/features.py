@@ -13,7 +13,6 @@ from collections.abc import Iterable
 from typing import Literal
 
 import numpy as np
-from scipy.sparse import csr_matrix
 
 from genezip.alphabet import reverse_complement
 from genezip.config.tasks import Input
@@ -42,6 +41,8 @@ def pool_tokens(starts: np.ndarray, length: int, vectors: np.ndarray, bins: Bins
     length : bases of the sequence
     vectors : float array, shape (M, D)
     """
+    from scipy.sparse import csr_matrix  # late: a list of tasks does without
+
     _check(bins, length)
     if len(starts) == 0:
         return np.zeros((bins.count, vectors.shape[1]), dtype=np.float32)

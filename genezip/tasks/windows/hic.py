@@ -12,15 +12,10 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import csr_matrix
-from sklearn.linear_model import LinearRegression, Ridge
-from sklearn.model_selection import GridSearchCV, GroupKFold
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from genezip import config
 from genezip.alphabet import encode, reverse_complement
@@ -48,6 +43,9 @@ from genezip.tasks.features import Extraction, FeatureStore, StorePlan
 from genezip.tasks.label_files import measurable, same_genome
 from genezip.tasks.predictions import PredictionFile
 from genezip.tasks.scores import Examples, Sheet, compared
+
+if TYPE_CHECKING:  # functions import scipy and scikit-learn: a list of tasks does without
+    from scipy.sparse import csr_matrix
 
 logger = logging.getLogger(__name__)
 
@@ -266,6 +264,8 @@ def _gc_product(gc: np.ndarray) -> Fit:
     """Least squares on the product of the GC content of both bins, standardised on training."""
 
     def fit(train: np.ndarray, residuals: np.ndarray) -> Callable[[int], np.ndarray]:
+        from sklearn.linear_model import LinearRegression
+
         z = (gc - gc[train].mean()) / (gc[train].std() or 1.0)
         product = pair_products(z)
         line = LinearRegression().fit(product[train].reshape(-1, 1), residuals.ravel())
@@ -359,14 +359,18 @@ def _ridge(vectors: np.ndarray, folds: np.ndarray) -> Fit:
     """
 
     def fit(train: np.ndarray, residuals: np.ndarray) -> Callable[[int], np.ndarray]:
+        from sklearn.linear_model import Ridge
+        from sklearn.model_selection import GridSearchCV, GroupKFold
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+
         known = vectors[train].reshape(-1, vectors.shape[2]).astype(np.float64)
         mean, spread = known.mean(0), np.maximum(known.std(0), 1e-6)
         features = [pair_features((one - mean) / spread) for one in vectors]
         x = np.concatenate([features[number] for number in train])
         groups = np.repeat(folds[train], residuals.shape[1])
-        model: Pipeline = make_pipeline(StandardScaler(), Ridge())
         search = GridSearchCV(
-            model,
+            make_pipeline(StandardScaler(), Ridge()),
             {"ridge__alpha": PENALTIES},
             cv=GroupKFold(len(np.unique(groups))),
             scoring="neg_mean_squared_error",
@@ -393,7 +397,7 @@ class ContactMap:
         return np.asarray(np.log1p(self.counts[rows]))
 
 
-def read_counts(path: Path) -> csr_matrix:
+def read_counts(path: Path) -> "csr_matrix":
     """Read a table without header: start of bin 1, start of bin 2, count.
 
     Returns a symmetric sparse matrix over bins of 5,000 bp from the chromosome's first base on.
@@ -415,6 +419,8 @@ def read_counts(path: Path) -> csr_matrix:
             f"line {line + 1} of {path} has the count {count[line]:g}; counts are numbers from 0 "
             "on, so fetch the labels again"
         )
+    from scipy.sparse import csr_matrix
+
     one, two = (at // BIN_BP).T
     size = int(two.max()) + 1
     upper = csr_matrix((count, (one, two)), shape=(size, size))
@@ -422,7 +428,7 @@ def read_counts(path: Path) -> csr_matrix:
     return csr_matrix(upper + upper.T - diagonal)
 
 
-def tiled(counts: csr_matrix, segments: list[Segment], bins: int) -> list[ContactMap]:
+def tiled(counts: "csr_matrix", segments: list[Segment], bins: int) -> list[ContactMap]:
     """Adjacent maps of ``bins`` whole bins inside the segments of :data:`CHROM`.
 
     A map without a scored contact (DNA to which short reads do not map uniquely) is left out.

@@ -131,7 +131,7 @@ def test_training_rows_are_capped_and_test_rows_are_not(mark: Callable[..., Path
     few, again, other = (prepared(listing, **ALL, train_rows=30, seed=seed) for seed in (0, 0, 1))
     (pool,) = few.folds["pool"]
     assert (len(pool.train), len(pool.test)) == (30, 20)
-    assert few.prepared.facts["capped"] == "30 of 40 training rows"
+    assert few.prepared.facts["capped"] == "a random 30 of 40 training rows"
     assert few.table["sequence"].tolist() == again.table["sequence"].tolist()
     assert few.table["sequence"].tolist() != other.table["sequence"].tolist()
     with pytest.raises(GenezipError, match=r"no training row of the class '[01]' is among 1 drawn"):

@@ -1,0 +1,191 @@
+"""Claims about a masked language model of both directions.
+
+They are those of the LDARNet paper (arXiv 2606.04552) that one run can test: tokens of four bases,
+prediction of masked bases, learned tokens against as many others at equal cost, tokens at sites of
+genes, and vectors that know more than those of an untrained network. Each has the simple model or
+the control that it lacks there, and is checked with the score tables alone.
+"""
+
+from genezip.artifacts.scores import (
+    AGAINST_CONTROL,
+    AGAINST_UNTRAINED,
+    TASK_SCORES,
+    TWO_SIDED,
+    Metric,
+    difference_of,
+)
+from genezip.report.chapters import masked
+from genezip.report.chapters.genes import alignment
+from genezip.report.claims import Claim
+from genezip.report.results import Results, read_scores
+from genezip.report.scores import Number, number_of, records
+from genezip.report.words import fixed, listed, measured
+
+ORIGIN = (
+    "The claims are those of the LDARNet paper (arXiv 2606.04552) that one run can test, each "
+    "beside the simple model or the control that it lacks there. Fine-tuning on the 18 sets of the "
+    "Nucleotide Transformer is no part of this run (config/ldarnet-sets.yaml)."
+)
+NOTE = "Differences are paired over the same windows, sites or test sequences."
+WITHIN = 0.15
+"""Largest deviation of the bases per token from the target, as a share."""
+LEAST_BITS = 0.01
+"""Bits per masked base that the network has to gain on the two-sided Markov model."""
+PROBES = {"elements": ("auroc_macro", "promoters, enhancers and other elements")}
+MARKS = "classification"
+
+
+def applies(results: Results) -> bool:
+    """Whether the reference predicts masked bases."""
+    return results.reference in masked.networks(results)
+
+
+def evaluate(results: Results) -> list[Claim]:
+    """The claims, in order, with one number per seed of the reference."""
+    name = results.reference
+    controls = [other for other in masked.networks(results) if other != name]
+    claims = [_ratio(results), _bits(results)]
+    claims += [_against(results, other) for other in controls]
+    claims += [_aligned(results, kind) for kind in alignment.KINDS if _rows(results, kind)]
+    claims += _probes(results)
+    return claims
+
+
+def finding(results: Results) -> str:
+    """First sentence of the page: bits per masked base beside the Markov model, by seed."""
+    name = results.reference
+    seeds = results.masked.seeds(name)
+    own = [_find(results, Metric.MASK_BITS, name, seed) for seed in seeds]
+    counted = results.masked.find(Metric.MASK_BITS, TWO_SIDED)
+    shown = listed([measured(one, lambda v: fixed(v, 3)) for one in own if one]) if any(own) else ""
+    other = measured(counted, lambda v: fixed(v, 3))
+    return (
+        f"{name} predicts masked bases of held-out DNA with {shown or 'no measured number of'} "
+        f"bits per base, a two-sided Markov model given the same masks with {other}."
+    )
+
+
+def _find(results: Results, metric: str, model: str, seed: int | None) -> Number | None:
+    return results.masked.find(metric, model, seed=seed)
+
+
+def _ratio(results: Results) -> Claim:
+    """Bases per token without masks, against the one target of the card."""
+    name, seeds = results.reference, results.masked.seeds(results.reference)
+    card = next((one.config for one in results.curves if one.model == name), {})
+    targets = set((card.get("target_bpt") or {}).values())
+    target = targets.pop() if len(targets) == 1 else 0.0
+    low, high = target * (1 - WITHIN), target * (1 + WITHIN)
+    return Claim(
+        f"{name} has {target:g} bases per token on held-out DNA, which no mask hides",
+        [_find(results, Metric.BPT, name, seed) for seed in seeds] if target else [],
+        seeds,
+        low,
+        high,
+        f"between {low:.3g} and {high:.3g}",
+    )
+
+
+def _bits(results: Results) -> Claim:
+    name, seeds = results.reference, results.masked.seeds(results.reference)
+    pair = difference_of(name, TWO_SIDED)
+    return Claim(
+        f"{name} needs at least {LEAST_BITS} bits per masked base less than the two-sided Markov "
+        "model given the same masks",
+        [_find(results, Metric.MASK_BITS_DIFFERENCE, pair, seed) for seed in seeds],
+        seeds,
+        None,
+        -LEAST_BITS,
+        f"paired difference below −{LEAST_BITS}",
+        lambda value: fixed(value, 4),
+    )
+
+
+def _against(results: Results, other: str) -> Claim:
+    """Learned tokens against as many others of one control."""
+    name, seeds = results.reference, results.masked.seeds(results.reference)
+    pair = difference_of(name, other)
+    return Claim(
+        f"{name} needs fewer bits per masked base than {other}, which has as many tokens placed "
+        "otherwise and costs as much",
+        [_find(results, Metric.MASK_BITS_DIFFERENCE, pair, seed) for seed in seeds],
+        seeds,
+        None,
+        0.0,
+        "paired difference below 0",
+        lambda value: fixed(value, 4),
+        by_interval=True,
+    )
+
+
+def _rows(results: Results, kind: str) -> list[dict]:
+    """Rows of the reference at sites of a kind, read along their strand, by seed."""
+    rows = [row for row in alignment.rows_of(results) if row["subset"] == kind]
+    return [row for row in rows if row["model"] == results.reference]
+
+
+def _aligned(results: Results, kind: str) -> Claim:
+    """Enrichment at sites minus that at decoys with the same dinucleotide."""
+    rows = _rows(results, kind)
+    numbers = [
+        number_of(
+            {
+                "value": row["decoys_difference"],
+                "ci_low": row["decoys_difference_low"],
+                "ci_high": row["decoys_difference_high"],
+                "n": row["n"],
+            }
+        )
+        for row in rows
+    ]
+    return Claim(
+        f"Tokens of {results.reference} begin at a {alignment.KINDS[kind]} more often than at the "
+        "same dinucleotide elsewhere",
+        list(numbers),
+        [int(row["seed"]) for row in rows],
+        0.0,
+        None,
+        "difference of the enrichments above 0",
+        lambda value: fixed(value, 3),
+        by_interval=True,
+    )
+
+
+def _probes(results: Results) -> list[Claim]:
+    """Frozen probes of the reference against the untrained network and against the control."""
+    claims = []
+    for part, (metric, words) in PROBES.items():
+        if part in results.label_parts:
+            claims.append(_probe(results, part, metric, AGAINST_UNTRAINED, "ensembl", words))
+    if MARKS in results.label_parts:
+        frame = read_scores(results.folder / "labels" / f"{MARKS}.tsv", TASK_SCORES)
+        for subset in dict.fromkeys(frame["subset"].dropna()):
+            if str(subset).startswith("nt_"):
+                mark = f"histone mark {str(subset).removeprefix('nt_')} of yeast"
+                for ending in (AGAINST_UNTRAINED, AGAINST_CONTROL):
+                    claims.append(_probe(results, MARKS, "mcc", ending, str(subset), mark))
+    return claims
+
+
+def _probe(results: Results, part: str, metric: str, ending: str, subset: str, words: str) -> Claim:
+    """A paired difference of probes on one set, split by chromosome."""
+    frame = read_scores(results.folder / "labels" / f"{part}.tsv", TASK_SCORES)
+    own = frame[
+        (frame["model"] == results.reference)
+        & (frame["subset"] == subset)
+        & (frame["rule"] == "chromosome")
+        & (frame["metric"] == f"{metric}{ending}")
+    ]
+    rows = records(own)
+    other = results.control if ending == AGAINST_CONTROL else "the untrained network"
+    return Claim(
+        f"A linear probe on frozen vectors of {results.reference} tells {words} better than one on "
+        f"those of {other}",
+        [number_of(row) for row in rows] or [None],
+        [int(row["seed"]) for row in rows] or results.seeds(results.reference)[:1],
+        0.0,
+        None,
+        "paired difference above 0",
+        lambda value: fixed(value, 3),
+        by_interval=True,
+    )
