@@ -355,10 +355,12 @@ def matched(
     from genezip.models.genezip.compressor import GeneZip
 
     torch.set_num_threads(threads)
-    opened = [load(one) for one in model]
-    for one in opened:
+    opened: list[GeneZip] = []
+    for folder in model:
+        one = load(folder)
         if not isinstance(one, GeneZip):
             raise GenezipError(f"{one.name} is no trained network; name networks alone")
+        opened.append(one)
     windows = [window.ids for window in spaced_windows(CorpusReader(corpus), split, bp)]
     write_tsv(out, matched_rows(opened, windows, split, scale))
 

@@ -223,7 +223,8 @@ def test_operations_are_those_of_the_learned_arm_within_a_percent(kind: str) -> 
             (made,) = run_batch(one, [random_ids(length)])
         counted.append(counter.get_total_flops())
         tokens = made.stage_tokens[None]
-        own, guide = flops(one.shape, [length], tokens), guide_flops(one.shape, [length])
+        lengths = np.array([length])
+        own, guide = flops(one.shape, lengths, tokens), guide_flops(one.shape, lengths)
         assert (own + guide).tolist() == [counted[-1]]
     assert guide[0] > 0.2 * own[0]
     assert counted[1] - guide[0] == pytest.approx(counted[0], rel=0.01)

@@ -18,9 +18,8 @@ from genezip.models.routing.bounds import CausalBound, default_bound
 
 Direction = Literal["forward", "both"]
 RouterKind = Literal[
-    *("learned", "stride", "random", "cpg", "block"),
-    *("guided_even", "guided_random", "guided_shuffled"),
-]
+    "learned", "stride", "random", "cpg", "block", "guided_even", "guided_random", "guided_shuffled"
+]  # fmt: skip
 GUIDED: tuple[RouterKind, ...] = ("guided_even", "guided_random", "guided_shuffled")
 BoundKind = Literal["none", "sequence", "causal"]
 
