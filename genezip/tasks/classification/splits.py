@@ -15,8 +15,6 @@ from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
-from scipy import stats
-from sklearn.model_selection import KFold
 
 from genezip.artifacts.scores import Row, cell
 from genezip.config.tasks import Scheme
@@ -71,6 +69,8 @@ def random_validation(fold: Fold, truth: np.ndarray, parts: int, seed: int) -> l
     ----------
     truth : int array, shape (n,), class of every row; a part must leave each class to learn from
     """
+    from sklearn.model_selection import KFold  # late: a list of tasks does without
+
     seen = np.sort(fold.seen)
     if len(seen) < parts:
         raise GenezipError(
@@ -218,6 +218,8 @@ def mean_of_fits(rows: Iterable[Row]) -> list[Row]:
     The interval is that of Student's t over the fits, as of the protocol of the Nucleotide
     Transformer. All fits share the test rows, so it is about training, not about data.
     """
+    from scipy import stats  # late: a list of tasks does without
+
     grouped: dict[tuple[Any, ...], list[Row]] = {}
     for each in rows:
         if (match := _FIT.fullmatch(str(each["rule"]))) and each["value"] is not None:
