@@ -353,7 +353,7 @@ def matched_rows(
     for arm in arms:
         guide = _guide_of(arm, arms)
         model, bp = arm.model, int(lengths.sum())
-        tokens = int(arm.tokens[:, -1].sum()) if arm.tokens.shape[1] else bp
+        kept = int(arm.tokens[:, -1].sum()) if arm.tokens.shape[1] else bp
         row = {
             "model": model.name,
             "seed": model.card.seed,
@@ -361,8 +361,8 @@ def matched_rows(
             "split": split,
             "windows": len(lengths),
             "bp": bp,
-            "tokens": tokens,
-            "bpt": bp / tokens,
+            "tokens": kept,
+            "bpt": bp / kept,
             "flops_per_bp": arm.flops.sum() / bp,
             "guide_flops_per_bp": model.guide_flops(lengths).sum() / bp,
             "parameters": model.network.count_parameters(),

@@ -86,7 +86,7 @@ class PartRows:
     def seeds(self, model: str) -> list[int | None]:
         """Training seeds of a model, ascending; None for rows without one."""
         found = self.frame.loc[self.frame["model"] == model, "seed"].dropna().unique()
-        return sorted(map(int, found)) or [None]
+        return [*sorted(map(int, found))] or [None]
 
     def row(
         self, model: str, measure: Measure, against: str = "", seed: int | None = None

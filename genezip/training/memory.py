@@ -136,8 +136,8 @@ def _peak(network: GeneZipNetwork, settings: Pretrain, bases: int, classes: int)
             given = regions, targets, settings, informative, 1.0
             if network.shape.direction == "both":
                 chosen = torch.ones_like(ids, dtype=torch.bool)
-                read = network.base_columns, ids, ids, chosen
-                loss, _ = masked_base_loss(network, *read, *given)
+                columns = network.base_columns
+                loss, _ = masked_base_loss(network, columns, ids, ids, chosen, *given)
             else:
                 loss, _ = next_base_loss(network, ids, *given)
             loss.backward()

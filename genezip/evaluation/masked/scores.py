@@ -304,7 +304,7 @@ def network_rows(
     Others are sums by model name. The difference from ``two_sided`` is that of the network minus
     it; from another network, whose control this one is, that of the other minus this one.
     """
-    common = {"seed": seed, "scale": scale, "source": source}
+    common: dict[str, Any] = {"seed": seed, "scale": scale, "source": source}
     rows = _rows(prediction_metrics(scores.columns, held_out), model=name, **common)
     bootstrap = held_out.bootstrap
     named = {Metric.BPT: scores.tokens, Metric.MASKED_BPT: scores.masked_tokens}

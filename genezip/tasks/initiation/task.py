@@ -64,7 +64,8 @@ class TISP(Task[InitiationExamples]):
         from genezip.tasks.networks import tuned_with_ratio
 
         def tested() -> Iterator[np.ndarray]:
-            return map(job.examples.ids, np.flatnonzero(job.examples.table["split"] == "test"))
+            test = np.flatnonzero(job.examples.table["split"] == "test").tolist()
+            return map(job.examples.ids, test)
 
         def tuned() -> Iterator[Found]:
             found = live.tune_initiation(network, job)
