@@ -42,8 +42,20 @@ Untrained = Annotated[
     list[str] | None,
     typer.Option(help="Model folder whose network is also measured before training; repeatable."),
 ]
+Measured = Annotated[
+    list[Path] | None,
+    typer.Option(
+        help="Predictions of a call without --out, to score with those of this one; repeatable."
+    ),
+]
 PredictionsFile = Annotated[
     Path, typer.Option("--predictions", help="Parquet of predictions to write.")
+]
+MeasuredScores = Annotated[
+    Path | None,
+    typer.Option(
+        "--out", help="TSV of scores. Without it the predictions of the models alone are written."
+    ),
 ]
 Out = Annotated[Path, typer.Option(help="File to write.")]
 
@@ -356,11 +368,12 @@ def measure(
         Path, typer.Option("--labels", help="labels.json of `genezip labels fetch`.")
     ],
     source: options.Source,
-    out: options.Scores,
     predictions: PredictionsFile,
     scale: options.Scale,
+    out: MeasuredScores = None,
     model: Models = None,
     untrained: Untrained = None,
+    measured: Measured = None,
     control: options.Control = None,
     settings: LabelSettings = None,
 ) -> None:
@@ -372,18 +385,20 @@ def measure(
         --source source.json --model mine --scale demo \\
         --out elements.tsv --predictions elements.parquet
     """
-    _measure(part, listing, source, model, untrained, control, settings, scale, out, predictions)
+    results = out, predictions
+    _measure(part, listing, source, model, untrained, measured, control, settings, scale, *results)
 
 
 @app.command("measure")
 def measure_any(
     task: AnyTask,
     files: Annotated[Path, typer.Option(help="JSON list of its files, or their folder.")],
-    out: options.Scores,
     predictions: PredictionsFile,
+    out: MeasuredScores = None,
     source: options.SourceOrFiles = None,
     model: Models = None,
     untrained: Untrained = None,
+    measured: Measured = None,
     control: options.Control = None,
     settings: Settings = None,
     scale: options.Scale = "full",
@@ -402,7 +417,8 @@ def measure_any(
     import torch
 
     torch.set_num_threads(threads)
-    _measure(task, files, source, model, untrained, control, settings, scale, out, predictions)
+    results = out, predictions
+    _measure(task, files, source, model, untrained, measured, control, settings, scale, *results)
 
 
 def _measure(
@@ -411,10 +427,11 @@ def _measure(
     source: Path | None,
     models: list[str] | None,
     untrained: list[str] | None,
+    measured: list[Path] | None,
     control: str | None,
     settings: str | None,
     scale: options.Scale,
-    out: Path,
+    out: Path | None,
     predictions: Path,
 ) -> None:
     from genezip import config
@@ -425,8 +442,8 @@ def _measure(
     task = TASKS[name]
     chosen = config.settings(task.settings, settings)
     files = TaskFiles.load(listing, "run `genezip labels fetch` first")
-    results = out, predictions
-    measure(task, files, source, models or (), control, chosen, scale, *results, untrained or ())
+    more = untrained or (), measured or ()
+    measure(task, files, source, models or (), control, chosen, scale, out, predictions, *more)
 
 
 @app.command("run")

@@ -39,6 +39,10 @@ SITE_PROFILE_COLUMNS = (
     *("model", "seed", "subset", "split", "strand", "set"),
     *("offset", "mean", "sem", "n"),
 )
+MATCHED_COLUMNS = (
+    *("model", "seed", "router", "guide", "windows", "bp"),
+    *("bpt", "flops_per_bp", "parameters", "tokens_off", "flops_off"),
+)
 GENE_COLUMNS = ("chrom", "start", "end", "feature", "strand", "gene_name", "transcript_id")
 
 _TEXT = ("split", "region", "strand", "model", "chrom", "gene_name")
@@ -105,6 +109,7 @@ class Results(HeldOut):
     codon_phase: Scores = field(default_factory=lambda: Scores(DNA_SCORES.frame()))
     codon_profile: pd.DataFrame = field(default_factory=pd.DataFrame)
     masked: Scores = field(default_factory=lambda: Scores(DNA_SCORES.frame()))
+    matched: pd.DataFrame = field(default_factory=pd.DataFrame)
     scaling: Scores = field(default_factory=lambda: Scores(DNA_SCORES.frame()))
     alignment: pd.DataFrame = field(default_factory=ALIGNMENT_SCORES.frame)
     alignment_profile: pd.DataFrame = field(default_factory=pd.DataFrame)
@@ -198,6 +203,12 @@ def _masked(folder: Path, runs: set[str]) -> Scores:
     return Scores(_scores_of(folder, [*sorted(runs), "markov"]))
 
 
+def _matched(path: Path, runs: set[str]) -> pd.DataFrame:
+    """Guided arms of the runs and their guides, in file order."""
+    found = read_table(path, MATCHED_COLUMNS)
+    return found[(found["model"] + ".seed" + found["seed"].astype(str)).isin(runs)]
+
+
 def _codon_phase(folder: Path, runs: set[str]) -> Scores:
     """Codon phase of the runs; the published rows, which each file has, are kept once."""
     frame = _scores_of(folder, sorted(runs))
@@ -283,6 +294,7 @@ def load(
         alignment=_alignment(folder / "alignment", known),
         alignment_profile=_profiles(folder / "alignment", known, SITE_PROFILE_COLUMNS),
         masked=_masked(folder / "masked", known),
+        matched=_matched(folder / "matched" / f"{manifest_file.parent.name}.tsv", known),
         scaling=Scores(read_scores(compress / "scaling.tsv", DNA_SCORES)),
         benchmarks=_benchmarks(folder / "benchmarks", known, settings.reference),
         evaluation=evaluation,

@@ -1,7 +1,10 @@
 """All verbs of a task with a small deposit in one call, for one or more frozen models.
 
+A call without a table of scores writes the predictions of its models alone. Models that are
+measured so, side by side, are scored together by a later call that reads their files.
+
 Finished parts lie in a hidden folder beside the predictions, from which an interrupted call
-resumes. The folder is removed once the scores are written.
+resumes. The folder is removed at the end.
 """
 
 import logging
@@ -14,7 +17,7 @@ from typing import Any
 import pandas as pd
 
 from genezip.artifacts.files import sha256_file, sha256_json
-from genezip.artifacts.scores import LABELS, TASK_SCORES
+from genezip.artifacts.scores import BASELINE, LABELS, TASK_SCORES
 from genezip.errors import GenezipError
 from genezip.models import load
 from genezip.models.base import Compressor
@@ -31,7 +34,7 @@ from genezip.tasks.base import (
 from genezip.tasks.deposits import TaskFiles
 from genezip.tasks.examples import MANIFEST
 from genezip.tasks.features import FeatureStore, write_store
-from genezip.tasks.predictions import join_predictions
+from genezip.tasks.predictions import PredictionFile, join_predictions
 from genezip.tasks.run import fit_store, score, write_predictions
 from genezip.tasks.scores import row
 from genezip.training.checkpoint import discard
@@ -63,9 +66,10 @@ def measure(
     control: str | None,
     settings: Any,
     scale: str,
-    out: Path,
+    out: Path | None,
     predictions: Path,
     untrained: Sequence[str | Path] = (),
+    measured: Sequence[Path] = (),
 ) -> None:
     """Prepare, predict and score a task.
 
@@ -79,9 +83,11 @@ def measure(
     control : name of the model that the others are compared with, or None
     settings : the task's section, which has ``bootstrap``, ``seed`` and ``device``
     scale : full, demo or test
-    out : TSV of scores
+    out : TSV of scores; None to write the predictions of the models and nothing else
     predictions : Parquet of predictions, of all subsets
     untrained : model folders whose networks are also measured before their first training step
+    measured : predictions that calls with the same files and settings made without ``out``; they
+        are scored with those of this call
     """
     if not {"bootstrap", "seed"} <= set(type(settings).model_fields):
         raise GenezipError(
@@ -95,7 +101,12 @@ def measure(
             raise GenezipError(
                 f"{path}, listed in {files.listing}, does not exist; correct the list"
             )
-    for folder in {out.parent, predictions.parent}:
+    if out is None and not (models or untrained):
+        raise GenezipError(
+            "without --out the predictions of models are written; name one with --model"
+        )
+    earlier = [_earlier(task, path) for path in measured]
+    for folder in {path.parent for path in (out, predictions) if path is not None}:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -103,29 +114,61 @@ def measure(
                 f"cannot make the folder {folder}: {error.strerror}; name another"
             ) from None
     opened = _opened([*models, *untrained], len(models), task, settings.device)
+    _refuse_twice(earlier, opened)
     try:
         subsets = task.subsets(settings)
         work = predictions.parent / f".{predictions.stem}.work"
         sets, reasons = _prepared(task, files, source or Path(), settings, work)
-        parts = [[_baselines(task, one, source)] for one in sets]
+        parts = [[] if out is None else [_baselines(task, one, source)] for one in sets]
         for compressor in opened:
             for one, found in zip(sets, parts, strict=True):
                 found.append(_model(task, one, compressor))
+        own = [part for found in parts for part in found]
         of = (task.name, ALL if len(subsets) > 1 else next(iter(subsets)))
-        join_predictions([part for found in parts for part in found], predictions, task.layout, of)
-        tables = []
-        if sets:
-            draws = (settings.bootstrap, settings.seed)
-            tables.append(score([predictions], *draws, scale, control, task))
-        for subset, reason in reasons.items():
-            method = Method(task.name, subset if len(subsets) > 1 else "", LABELS, None, "", "")
-            absent = row(method, metric="available", value=0, note=reason, scale=scale)
-            tables.append(TASK_SCORES.frame([absent]))
-        TASK_SCORES.write(out, pd.concat(tables) if len(tables) > 1 else tables[0])
+        join_predictions([*own, *measured], predictions, task.layout, of)
+        if out is not None:
+            tables = []
+            if sets:
+                draws = (settings.bootstrap, settings.seed)
+                tables.append(score([predictions], *draws, scale, control, task))
+            for subset, reason in reasons.items():
+                method = Method(task.name, subset if len(subsets) > 1 else "", LABELS, None, "", "")
+                absent = row(method, metric="available", value=0, note=reason, scale=scale)
+                tables.append(TASK_SCORES.frame([absent]))
+            TASK_SCORES.write(out, pd.concat(tables) if len(tables) > 1 else tables[0])
         rmtree(work, ignore_errors=True)
     except KeyboardInterrupt:
         logger.info("stopped; the same command resumes after the finished parts")
         raise
+
+
+def _earlier(task: Task[Any], path: Path) -> PredictionFile:
+    """Predictions of an earlier call; those of another task, or of baselines, are refused."""
+    file = PredictionFile.open(path)
+    if file.task is None or file.task[0] != task.name:
+        held = "no task" if file.task is None else f"the task {file.task[0]}"
+        raise GenezipError(f"{path} holds predictions of {held}, not of {task.name}; name another")
+    if any(method.mode == BASELINE for method in file.methods):
+        raise GenezipError(
+            f"{path} holds baselines, which this call makes itself; name a file of a call "
+            "without --out"
+        )
+    return file
+
+
+def _refuse_twice(earlier: Sequence[PredictionFile], opened: Sequence[Compressor]) -> None:
+    """Refuse a model with a seed that is named twice, by its file or its folder."""
+    seen: dict[tuple[str, Any], str] = {}
+    named = [(each.name, each.metadata.get("seed"), "--model") for each in opened]
+    for file in earlier:
+        models = dict.fromkeys((method.model, method.seed) for method in file.methods)
+        named += [(*one, str(file.path)) for one in models]
+    for name, seed, where in named:
+        if (name, seed) in seen:
+            raise GenezipError(
+                f"{name} is in {seen[name, seed]} and in {where}; name only one of them"
+            )
+        seen[name, seed] = where
 
 
 def _prepared(

@@ -109,6 +109,33 @@ def test_the_table_has_networks_then_models_that_count(results: Results) -> None
     ]
 
 
+def test_arms_with_equal_tokens_are_shown_with_what_is_equal(results: Results) -> None:
+    """Arms of other runs, whose files a folder keeps, are left out."""
+    learned = {"seed": 0, "split": "test", "windows": 1440, "bp": 589_824, "tokens": 160_000,
+               "guide_flops_per_bp": 0.0, "parameters": 322_268, "scale": "demo"}  # fmt: skip
+    rows = [
+        {**learned, "model": "genezip-tiny", "router": "learned", "bpt": 3.69,
+         "flops_per_bp": 411_500.0},
+        {**learned, "model": "hnet-tiny", "router": "guided_even", "guide": "genezip-tiny",
+         "bpt": 3.69, "flops_per_bp": 411_600.0, "tokens_off": 0.0, "flops_off": 0.000243},
+        {**learned, "model": "hnet-tiny", "seed": 7, "router": "guided_even", "bpt": 3.0,
+         "flops_per_bp": 1.0},
+    ]  # fmt: skip
+    (manifest,) = results.folder.glob("corpus/*/manifest.json")
+    path = results.folder / "matched" / f"{manifest.parent.name}.tsv"
+    path.parent.mkdir()
+    pd.DataFrame(rows).to_csv(path, sep="\t", index=False)
+    section = masked.section(load(results.folder, SETTINGS, "demo"))
+    assert section is not None
+    arms = section.tables[-1]
+    assert arms.rows == [
+        ["genezip-tiny", "0", "learned", "–", "3.69", "411.5", "322,268", "–", "–"],
+        ["hnet-tiny", "0", "guided even", "genezip-tiny", "3.69", "411.6", "322,268", "0.00%",
+         "0.02%"],
+    ]  # fmt: skip
+    assert "1,440 held-out windows (589,824 bp)" in str(arms.note)
+
+
 def test_the_figure_has_both_ratios(results: Results) -> None:
     drawing = masked.masked(results)
     assert drawing is not None

@@ -119,6 +119,51 @@ def test_an_interrupted_call_goes_on_after_what_was_finished(
     assert not list(tmp_path.glob(".*"))
 
 
+def test_models_measured_apart_are_scored_as_in_one_call(tmp_path: Path) -> None:
+    """Each call without a table of scores makes the predictions of its model and no baseline."""
+    (tmp_path / "together").mkdir()
+    whole = run(Toy(), tmp_path / "together")
+    listing = tmp_path / "files.json"
+    listing.write_text('{"files": []}')
+    files, settings = TaskFiles.load(listing), Labels(bootstrap=10)
+    parts = []
+    for model in ("fixed:3", "fixed:6"):
+        task, path = Toy(), tmp_path / f"{model}.parquet"
+        measure(task, files, tmp_path, [model], None, settings, "test", None, path)
+        assert not any(name.startswith("baselines") for name in task.made)
+        parts.append(path)
+    task, out, joined = Toy(), tmp_path / "scores.tsv", tmp_path / "p.parquet"
+    measure(task, files, tmp_path, [], None, settings, "test", out, joined, (), parts)
+    assert task.made == ["baselines one", "baselines two"]
+    keys = ["subset", "model"]
+    found = pd.read_csv(out, sep="\t").sort_values(keys, ignore_index=True)
+    pd.testing.assert_frame_equal(found, whole.sort_values(keys, ignore_index=True))
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_predictions_that_do_not_belong_here_are_refused(tmp_path: Path) -> None:
+    run(Toy(), tmp_path)
+    files, settings = TaskFiles.load(tmp_path / "files.json"), Labels(bootstrap=10)
+    whole, own = tmp_path / "p.parquet", tmp_path / "own.parquet"
+
+    def again(task: Toy, models: list[str], out: Path | None, measured: list[Path]) -> None:
+        joined = tmp_path / "joined.parquet"
+        measure(task, files, tmp_path, models, None, settings, "test", out, joined, (), measured)
+
+    with pytest.raises(GenezipError, match=r"p\.parquet holds baselines, which this call makes"):
+        again(Toy(), [], tmp_path / "s.tsv", [whole])
+    measure(Toy(), files, tmp_path, ["fixed:3"], None, settings, "test", None, own)
+    with pytest.raises(GenezipError, match=r"fixed-3 is in --model and in .*own\.parquet; name"):
+        again(Toy(), ["fixed:3"], tmp_path / "s.tsv", [own])
+    other = Toy()
+    other.name = "other"
+    with pytest.raises(GenezipError, match=r"own\.parquet holds .* the task toy, not of other"):
+        again(other, [], tmp_path / "s.tsv", [own])
+    with pytest.raises(GenezipError, match="without --out the predictions of models are written"):
+        again(Toy(), [], None, [])
+    assert not (tmp_path / "s.tsv").exists() and not (tmp_path / "joined.parquet").exists()
+
+
 def test_two_models_of_one_name_are_refused_before_any_is_read(tmp_path: Path) -> None:
     task = Toy()
     with pytest.raises(GenezipError, match=r"fixed:3 and fixed:3 are both called fixed-3; name"):

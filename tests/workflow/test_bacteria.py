@@ -28,8 +28,10 @@ def test_every_network_is_trained_and_asked_about_genes(repo: Path, tmp_path: Pa
     # a target of 6 bases per token is no region budget, and there is no bound
     assert "compress_trivially" not in jobs and "/causal/" not in plan
     assert "--compressor dnahnet" in plan and "--uniform-bpt 6" in plan
-    (measured,) = re.findall(r"genezip labels measure essentiality.*", plan)
-    assert measured.count("--model ") == 3 and '"window_bp": 347' in measured
+    assert jobs["label_predictions"] == 6
+    *models, scored = re.findall(r"genezip labels measure essentiality.*", plan)
+    assert all('"window_bp": 347' in one and "--out" not in one for one in models)
+    assert scored.count("--measured ") == len(models) == 3
     assert re.search(r"codon-phase --model \S+dnahnet-fixed.*--window-bp 8192", plan)
 
 
@@ -38,6 +40,6 @@ def test_scaling_trains_more_networks_and_asks_two_of_them(repo: Path, tmp_path:
     assert (jobs["pretrain"], jobs["codon_phase"], jobs["labels"]) == (13, 2, 2)
     (scaling,) = re.findall(r"genezip evaluate scaling.*", plan)
     assert scaling.count("--model ") == scaling.count("--compressed ") == 13
-    (measured,) = re.findall(r"genezip labels measure essentiality.*", plan)
-    assert measured.count("--model ") == 2 and '"window_bp": 8192' in measured
+    *models, scored = re.findall(r"genezip labels measure essentiality.*", plan)
+    assert scored.count("--measured ") == len(models) == 2 and '"window_bp": 8192' in scored
     assert "--uniform-bpt 4.0 --stage-bpt 2.0 --stage-bpt 2.0" in plan

@@ -12,7 +12,7 @@ from toolkit.snakemake_runs import snakemake
 from genezip.config import Genome
 from genezip.genome.sources.fetch import fetch
 
-RULES = ("labels_fetch", "labels")
+RULES = ("labels_fetch", "label_predictions", "labels")
 TARGET = "results/labels/enhancer_gene.tsv"
 SIMULATED = Genome.model_validate(
     {"sources": ["simulated"], "simulation": {"chromosome_bp": [20_000], "valid": [], "test": []}}
@@ -22,7 +22,7 @@ SIMULATED = Genome.model_validate(
 def run(
     repo: Path, cwd: Path, *arguments: str | Path, mirror: Path | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run the two rules; what they read of other rules is there already."""
+    """Run the rules; what they read of other rules is there already."""
     environment = {"GENEZIP_FETCHED": str(cwd / "fetched")}  # so that no server is asked
     if mirror is not None:
         environment["GENEZIP_MIRROR"] = str(mirror)

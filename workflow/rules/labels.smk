@@ -32,14 +32,46 @@ rule labels_fetch:
         "--source {input.source} --out {params.out}"
 
 
+rule label_predictions:
+    """Predict one kind of measured target with one frozen model."""
+    input:
+        labels="resources/labels/labels.json",
+        source="resources/source.json",
+        model="results/pretrain/{run}/config.json",
+    output:
+        "results/labels/predictions/{part}/{run}{state}.parquet",
+    log:
+        "logs/labels/{part}/{run}{state}.log",
+    benchmark:
+        "results/benchmarks/labels/{part}/{run}{state}.tsv"
+    wildcard_constraints:
+        part=one_of(LABEL_PARTS),
+        run=r"[^/]+\.seed\d+",
+        state=r"(\.untrained)?",
+    conda:
+        environment("label_predictions")
+    threads: needs("label_predictions", SCALE).threads
+    resources:
+        **needs("label_predictions", SCALE).resources,
+    params:
+        **settings(part_of_labels, without=choosing_labels),
+        option=lambda wildcards: "--untrained" if wildcards.state else "--model",
+        folder=subpath(input.model, parent=True),
+        scale=SCALE,
+    message:
+        "Predict real labels: {wildcards.part}, {wildcards.run}{wildcards.state}"
+    shell:
+        "logged {log} genezip labels measure {wildcards.part} --labels {input.labels} "
+        "--source {input.source} {params.option} {params.folder} "
+        "--settings {params.settings:q} --scale {params.scale} --predictions {output}"
+
+
 rule labels:
     """Score frozen models and trivial baselines on one kind of measured target."""
     input:
         labels="resources/labels/labels.json",
         source="resources/source.json",
-        models=lambda wildcards: [
-            f"results/pretrain/{run}/config.json" for run in runs_on_labels(wildcards)
-        ],
+        measured=measured_on_labels,
     output:
         scores=report(
             "results/labels/{part}.tsv",
@@ -55,22 +87,21 @@ rule labels:
     wildcard_constraints:
         part=one_of(LABEL_PARTS),
     conda:
-        environment("labels")
+        "../../envs/genezip.yaml"
     threads: needs("labels", SCALE).threads
     resources:
         **needs("labels", SCALE).resources,
     params:
         **settings(part_of_labels, without=choosing_labels),
-        models=lambda wildcards, input: [
-            f"--model {os.path.dirname(path)}" for path in input.models
+        measured=lambda wildcards, input: [
+            f"--measured {path}" for path in input.measured
         ],
-        untrained=untrained_on_labels,
         control=CONTROL,
         scale=SCALE,
     message:
-        "Measure on real labels: {wildcards.part}"
+        "Score real labels: {wildcards.part}"
     shell:
         "logged {log} genezip labels measure {wildcards.part} --labels {input.labels} "
-        "--source {input.source} {params.models} {params.untrained} --control {params.control} "
+        "--source {input.source} {params.measured} --control {params.control} "
         "--settings {params.settings:q} --scale {params.scale} --out {output.scores} "
         "--predictions {output.predictions}"

@@ -78,6 +78,12 @@ def matched_tables():
     return [f"results/matched/{name}.tsv" for name in CORPORA if CONFIG.guided(name)]
 
 
+def matched_of_report():
+    """That of the corpus of the report, if it has guided models."""
+    own = CORPUS.replace("/corpus/", "/matched/").replace("/manifest.json", ".tsv")
+    return [path for path in matched_tables() if path == own]
+
+
 def budget_of(wildcards):
     """Region preset of a model's target BPT; empty for a given uniform target."""
     return model_of(wildcards).regions or model_of(wildcards).match_bpt or ""

@@ -20,6 +20,7 @@ rule report:
             run=[first_run(name) for name in CODON_PHASE],
         ),
         masked=masked_tables(),
+        matched=matched_of_report(),
         scaling="results/compress/scaling.tsv" if CONFIG.evaluation.scaling else [],
         alignment=expand(
             "results/alignment/{run}.tsv", run=CONFIG.runs(*ALIGNED) if ALIGNED else []

@@ -101,26 +101,22 @@ def part_of_labels(wildcards):
     return BENCHMARKS.task(wildcards.part) if wildcards.part in TASKS else CONFIG.labels
 
 
-def runs_on_labels(wildcards):
-    """Runs that are measured on a part of the labels."""
-    if wildcards.part in ZERO_SHOT:
-        return runs_of_labels(ZERO_SHOT_MODELS)
-    return runs_of_labels(CONFIG.labels.models or [REFERENCE, CONTROL])
+def measured_on_labels(wildcards):
+    """Predictions of the models that are measured on a part of the labels."""
+    zero_shot = wildcards.part in ZERO_SHOT
+    chosen = ZERO_SHOT_MODELS if zero_shot else CONFIG.labels.models
+    runs = runs_of_labels(chosen or [REFERENCE, CONTROL])
+    if CONFIG.labels.untrained and not zero_shot:
+        runs += [f"{run}.untrained" for run in runs_of_labels([REFERENCE])]
+    return [
+        f"results/labels/predictions/{wildcards.part}/{run}.parquet" for run in runs
+    ]
 
 
 def runs_of_labels(models):
     """Runs of models on labels: the first of each, or all of them."""
     runs = CONFIG.runs(*models) if CONFIG.labels.every_seed else map(first_run, models)
     return list(dict.fromkeys(runs))
-
-
-def untrained_on_labels(wildcards):
-    """Params function: the options of networks before training on a part of the labels."""
-    if wildcards.part in ZERO_SHOT or not CONFIG.labels.untrained:
-        return []
-    return [
-        f"--untrained results/pretrain/{run}" for run in runs_of_labels([REFERENCE])
-    ]
 
 
 def choosing_labels(wildcards):

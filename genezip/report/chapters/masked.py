@@ -51,7 +51,7 @@ def section(results: Results) -> Section | None:
         *(_verdict(results, name) for name in names),
         _ratio(results, names),
     ]
-    tables = [_table(results, names), _region_table(results, names)]
+    tables = [_table(results, names), _region_table(results, names), *_matched_tables(results)]
     return Section([part for part in text if part], tables)
 
 
@@ -157,6 +157,32 @@ def _region_table(results: Results, names: list[str]) -> Table:
             rows.append([labels[region], *cells, f"{known.n:,}"])
     head = ["region", *(COUNTING.get(name, name) for name in models), "masked bases"]
     return Table(head, rows, tuple(range(1, len(head))), "Bits per masked base by region")
+
+
+def _matched_tables(results: Results) -> list[Table]:
+    """Table of guided arms beside the learned models that guide them; none where there is none."""
+    if results.matched.empty:
+        return []
+    rows: list[list[Cell]] = []
+    for one in results.matched.itertuples():
+        guided = isinstance(one.guide, str)
+        off = [f"{share:.2%}" if guided else "–" for share in (one.tokens_off, one.flops_off)]
+        rows.append(
+            [
+                one.model, str(one.seed), one.router.replace("_", " "),
+                one.guide if guided else "–", fixed(one.bpt), f"{one.flops_per_bp / 1000:,.1f}",
+                f"{one.parameters:,}", *off,
+            ]
+        )  # fmt: skip
+    head = ["model", "seed", "router", "guide", "bp per token", "1,000 operations per bp"]
+    head += ["parameters", "most tokens off", "operations off"]
+    first = results.matched.iloc[0]
+    note = (
+        f"On {first.windows:,} held-out windows ({first.bp:,} bp) without masks. An arm takes from "
+        "the learned model of its seed how many tokens each sequence has, and puts them elsewhere; "
+        "an arm that is more than 1 % off in the tokens of any window or in operations is refused."
+    )
+    return [Table(head, rows, (1, *range(4, len(head))), "Arms with equal tokens", note)]
 
 
 def masked(results: Results) -> Drawing | None:
