@@ -196,8 +196,11 @@ def cell(value: SupportsFloat) -> float | None:
 
 MASKED = "masked"
 """Task of the prediction of masked bases."""
-TWO_SIDED, VISIBLE, WINDOW_GC = "two_sided", "two_sided_visible", "window_gc"
-"""Models that count: the best two-sided Markov model, one without masks, the GC content."""
+TWO_SIDED, EQUAL, VISIBLE = "two_sided", "two_sided_equal", "two_sided_visible"
+"""Two-sided Markov models of the best width: of every training base, of masked bases of the
+training windows alone as a network learns, and with no neighbour masked."""
+WINDOW_GC = "window_gc"
+"""The GC content of the visible bases of a window as a model."""
 
 
 def two_sided_name(width: int) -> str:

@@ -429,9 +429,10 @@ def masked(
     import torch
 
     from genezip import config
-    from genezip.artifacts.scores import DNA_SCORES, TWO_SIDED
+    from genezip.artifacts.scores import DNA_SCORES, EQUAL, TWO_SIDED
     from genezip.corpus.corpus import CorpusReader
     from genezip.evaluation.masked import scores
+    from genezip.evaluation.windows import Columns
     from genezip.models import load
 
     torch.set_num_threads(threads)
@@ -440,9 +441,10 @@ def masked(
     network, name = scores.bidirectional(compressor), compressor.name
     reader = CorpusReader(corpus)
     held_out = scores.masked_windows(reader, chosen)
-    others = {}
+    others: dict[str, Columns] = {}
     if markov is not None:
-        others[TWO_SIDED] = scores.read_windows(markov, held_out)[TWO_SIDED]
+        counted = scores.read_windows(markov, held_out)
+        others |= {name: counted[name] for name in (TWO_SIDED, EQUAL)}
     if against is not None:
         others |= scores.read_windows(against, held_out)
     found = scores.score_network(network, name, held_out)

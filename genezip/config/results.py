@@ -93,7 +93,7 @@ class MaskedBases(Section):
         2_000_000, ge=1, description="held-out bases at most, in evenly spaced windows (bp)"
     )
     width: int = Field(
-        6,
+        8,
         ge=0,
         le=12,
         description="most bases on each side of the two-sided Markov models; the best width is "

@@ -17,9 +17,12 @@ from genezip.artifacts.scores import DNA_SCORES
 from genezip.config import Corpus, MaskedBases, Regions
 from genezip.corpus.build import build_corpus
 from genezip.corpus.corpus import CorpusReader
+from genezip.evaluation.masked.markov import fit_two_sided
 from genezip.evaluation.masked.scores import MaskedWindows, masked_windows, score_network, tally
+from genezip.evaluation.windows import spaced_windows
 from genezip.genome.region_rules import build_region_map
-from genezip.models.masking import score_bases
+from genezip.genome.sources.source import Source
+from genezip.models.masking import COUNTED, mask_rows, score_bases
 
 SETTINGS = {"bootstrap": 50, "block_bp": 4096, "width": 3, "device": "cpu", "batch": 8}
 WINDOW_BP = 1024
@@ -70,7 +73,7 @@ def test_the_counting_models_are_in_the_table(run: Path, held_out: MaskedWindows
     """Widths, the best of them, all visible and GC; GC by a loop over windows."""
     found = values(run / "markov.tsv")
     widths = [f"two_sided{k}" for k in range(4)]
-    names = {*widths, "two_sided", "two_sided_visible", "window_gc"}
+    names = {*widths, "two_sided", "two_sided_equal", "two_sided_visible", "window_gc"}
     assert {name for name, metric in found.index if metric == "mask_bits"} == names
     on_validation = [found[name, "validation_bits_per_base"] for name in widths]
     best = int(np.argmin(on_validation))
@@ -84,6 +87,24 @@ def test_the_counting_models_are_in_the_table(run: Path, held_out: MaskedWindows
         for base in window.ids[masked.hidden[0]]:
             nats.append(-np.log((gc if base in (C_ID, G_ID) else 1 - gc) / 2))
     assert found["window_gc", "mask_bits"] == pytest.approx(np.mean(nats) / np.log(2), rel=1e-5)
+
+
+def test_one_markov_model_counts_every_base_and_one_masked_bases_alone(run: Path) -> None:
+    """Both strands count; a model of masked bases knows no more than a network is told."""
+    reader = CorpusReader(run / "corpus" / "manifest.json")
+    assembly = Source.load(run / "resources" / "source.json").assembly()
+    models = fit_two_sided(reader, assembly, 2, 0.15, 10**9, seed=4)
+    told = 0
+    for number, window in enumerate(spaced_windows(reader, "train", 10**9)):
+        chosen = mask_rows(window.ids[None], 0.15, [(COUNTED, 4, number)]).chosen[0]
+        told += int((chosen & is_base(window.ids)).sum())
+    every = sum(
+        int(is_base(assembly.ids(segment, segment.start, segment.end)).sum())
+        for segment in assembly.segments_of("train")
+    )
+    assert models.equal.counts[0].bases.sum() == 2 * told > 0
+    for model in (models.hidden, models.visible):
+        assert model.counts[0].bases.sum() == 2 * every
 
 
 def test_a_network_is_measured_by_a_written_out_loop(run: Path, held_out: MaskedWindows) -> None:
@@ -111,9 +132,10 @@ def test_a_network_is_measured_by_a_written_out_loop(run: Path, held_out: Masked
     bases = sum(len(window.ids) for window in held_out.windows)
     assert found["toy", "bpt"] == pytest.approx(bases / tokens[0], rel=1e-5)
     assert found["toy", "masked_bpt"] == pytest.approx(bases / tokens[1], rel=1e-5)
-    difference = found["toy - two_sided", "mask_bits_difference"]
-    wanted = found["toy", "mask_bits"] - counted["two_sided", "mask_bits"]
-    assert difference == pytest.approx(wanted, abs=2e-5)
+    for other in ("two_sided", "two_sided_equal"):
+        difference = found[f"toy - {other}", "mask_bits_difference"]
+        wanted = found["toy", "mask_bits"] - counted[other, "mask_bits"]
+        assert difference == pytest.approx(wanted, abs=2e-5)
     rows = DNA_SCORES.read(run / "toy.tsv")
     bits = rows[(rows["model"] == "toy") & (rows["metric"] == "mask_bits")]
     (row,) = bits[bits["region"] == "all"].to_dict("records")

@@ -7,6 +7,9 @@ what is told about a masked neighbour's neighbour is used. Every training base i
 neighbours as the masks show them, on both strands; whether it is itself masked says nothing about
 its neighbours.
 
+A network learns from the masked bases of its windows alone. A second model is given no more: it
+counts the chosen bases of one pass over the training windows of the corpus, with their masks.
+
 Widths are interpolated recursively, as orders are in :mod:`genezip.evaluation.markov`: with k bases
 c_k on each side,
 
@@ -22,14 +25,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from genezip.alphabet import A_ID, is_base
+from genezip.alphabet import A_ID, N_ID, is_base
 from genezip.corpus.corpus import CorpusReader
 from genezip.errors import GenezipError
 from genezip.evaluation.baselines import stretches
 from genezip.evaluation.markov import STRENGTHS
 from genezip.evaluation.windows import spaced_windows
 from genezip.genome.assembly import Assembly
-from genezip.models.masking import COUNTED, VALIDATION, mask_rows
+from genezip.models.masking import COUNTED, VALIDATION, MaskedRows, mask_rows
 
 logger = logging.getLogger(__name__)
 
@@ -158,7 +161,7 @@ def train(sequences: Iterable[Masking], width: int) -> tuple[Counts, ...]:
     del every
     if not len(keys):
         raise GenezipError(
-            "the training segments have no A, C, G or T; a two-sided Markov model cannot be made"
+            "the training DNA has no A, C, G or T; a two-sided Markov model cannot be made"
         )
     counts = np.ones(len(keys), dtype=np.int64)
     tables = []
@@ -195,14 +198,27 @@ def choose_strengths(
     return TwoSidedMarkov(counts, tuple(strengths), tuple(bits))
 
 
+@dataclass(frozen=True)
+class TwoSidedModels:
+    """Two-sided Markov models of one corpus.
+
+    ``hidden`` counts every base of the training segments, and ``equal`` only the chosen bases of
+    the training windows; both get the masks of what they predict. ``visible`` sees all neighbours.
+    """
+
+    hidden: TwoSidedMarkov
+    equal: TwoSidedMarkov
+    visible: TwoSidedMarkov
+
+
 def fit_two_sided(
     reader: CorpusReader, assembly: Assembly, width: int, rate: float, most_bp: int, seed: int
-) -> tuple[TwoSidedMarkov, TwoSidedMarkov]:
-    """Models of the training segments: with the masks, and with all neighbours visible.
+) -> TwoSidedModels:
+    """The models of a corpus and its training segments.
 
-    Both choose strengths and width at the same masked bases of the validation windows, without
+    All choose strengths and width at the same masked bases of the validation windows, without
     which they are refused. ``most_bp`` is the number of training bases that are counted, in evenly
-    spaced stretches; ``rate`` and ``seed`` are those of their masks.
+    spaced stretches or windows; ``rate`` and ``seed`` are those of their masks.
     """
     windows = [window.ids for window in spaced_windows(reader, "valid", _VALIDATION_BP)]
     masked = [
@@ -213,22 +229,32 @@ def fit_two_sided(
             f"{reader.path} has no validation windows, on which the width of the two-sided Markov "
             "model is chosen; build the corpus with some (corpus.valid_windows)"
         )
-    stretch = stretches(assembly.segments_of("train"), most_bp)
-    dna = [assembly.ids(*one) for one in stretch]
-    shown = [
-        mask_rows(ids[None], rate, [(COUNTED, seed, number)]).ids[0]
-        for number, ids in enumerate(dna)
+    dna = [assembly.ids(*one) for one in stretches(assembly.segments_of("train"), most_bp)]
+    shown = _masked(dna, rate, seed)
+    everything = [(one.ids[0], ids) for one, ids in zip(shown, dna, strict=True)]
+    read = [window.ids for window in spaced_windows(reader, "train", most_bp)]
+    chosen = [
+        (one.ids[0], np.where(one.chosen[0], ids, N_ID).astype(np.uint8))
+        for one, ids in zip(_masked(read, rate, seed), read, strict=True)
     ]
     models = []
-    for name, training, hidden in (("the same masks", shown, True), ("all visible", dna, False)):
+    for name, training, hidden in (
+        ("every base, the same masks", everything, True),
+        ("masked bases, the same masks", chosen, True),
+        ("every base, all visible", [(ids, ids) for ids in dna], False),
+    ):
         validation = [
             (one.ids[0] if hidden else ids, ids, one.hidden[0])
             for one, ids in zip(masked, windows, strict=True)
         ]
-        model = choose_strengths(train(zip(training, dna, strict=True), width), validation)
+        model = choose_strengths(train(training, width), validation)
         models.append(model)
         logger.info(
             f"two-sided Markov models, {name}: best with {model.best_width} bases on each side, "
             f"{min(model.validation_bits):.4f} bits per base"
         )
-    return models[0], models[1]
+    return TwoSidedModels(*models)
+
+
+def _masked(dna: Sequence[np.ndarray], rate: float, seed: int) -> list[MaskedRows]:
+    return [mask_rows(ids[None], rate, [(COUNTED, seed, n)]) for n, ids in enumerate(dna)]

@@ -8,11 +8,14 @@ that count are
 - ``two_sided<k>``: a Markov model with k bases on each side, given the same masks
   (:mod:`genezip.evaluation.masked.markov`); ``two_sided0`` knows the composition of training DNA
   alone, and ``two_sided`` is the width that is best on validation windows,
+- ``two_sided_equal``: the same model where it learns from no more than a network does, the masked
+  bases of the training windows,
 - ``two_sided_visible``: the best width where no neighbour is masked, a reference and no rival,
 - ``window_gc``: the share of G and C among the visible bases of the window.
 
-Values have intervals over blocks of windows. The differences of a network and ``two_sided``, and of
-two networks with the same seed (a learned model and its control), are paired ones.
+Values have intervals over blocks of windows. The differences of a network and ``two_sided`` or
+``two_sided_equal``, and of two networks with the same seed (a learned model and its control), are
+paired ones.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -27,6 +30,7 @@ import pyarrow as pa
 from genezip.alphabet import C_ID, G_ID, is_base
 from genezip.artifacts.manifest import Kind
 from genezip.artifacts.scores import (
+    EQUAL,
     MASKED,
     TWO_SIDED,
     VISIBLE,
@@ -41,7 +45,7 @@ from genezip.config import MaskedBases
 from genezip.corpus.corpus import CorpusReader, Window
 from genezip.errors import GenezipError
 from genezip.evaluation.compression import ALL, Found, expand
-from genezip.evaluation.masked.markov import TwoSidedMarkov, fit_two_sided
+from genezip.evaluation.masked.markov import TwoSidedModels, fit_two_sided
 from genezip.evaluation.windows import Columns, block_ids, spaced_windows
 from genezip.genome.assembly import Assembly
 from genezip.log import progress
@@ -157,14 +161,13 @@ class MarkovScores:
     """Sums by window of every model that counts, and the Markov models behind them."""
 
     by_model: dict[str, Columns]
-    hidden: TwoSidedMarkov
-    visible: TwoSidedMarkov
+    models: TwoSidedModels
 
 
 def score_markov(reader: CorpusReader, assembly: Assembly, held_out: MaskedWindows) -> MarkovScores:
     """Fit the two-sided Markov models and predict the chosen bases of the held-out windows."""
     settings = held_out.settings
-    hidden, visible = fit_two_sided(
+    models = fit_two_sided(
         reader, assembly, settings.width, settings.rate, settings.training_bp, settings.seed
     )
     names = [two_sided_name(width) for width in range(settings.width + 1)]
@@ -172,12 +175,13 @@ def score_markov(reader: CorpusReader, assembly: Assembly, held_out: MaskedWindo
     def predictions() -> Iterator[list[np.ndarray]]:
         for window, masked in progress(held_out, "two-sided Markov", len(held_out.windows)):
             chosen = masked.chosen[0]
-            same = hidden.log_prob(masked.ids[0], chosen)
-            seen = visible.log_prob(window.ids, chosen)[visible.best_width]
-            yield [*same, same[hidden.best_width], seen, window_gc(masked)]
+            every = models.hidden.log_prob(masked.ids[0], chosen)
+            equal = models.equal.log_prob(masked.ids[0], chosen)[models.equal.best_width]
+            seen = models.visible.log_prob(window.ids, chosen)[models.visible.best_width]
+            yield [*every, every[models.hidden.best_width], equal, seen, window_gc(masked)]
 
-    by_model = tally(held_out, [*names, TWO_SIDED, VISIBLE, WINDOW_GC], predictions())
-    return MarkovScores(by_model, hidden, visible)
+    by_model = tally(held_out, [*names, TWO_SIDED, EQUAL, VISIBLE, WINDOW_GC], predictions())
+    return MarkovScores(by_model, models)
 
 
 @dataclass(frozen=True)
@@ -271,15 +275,17 @@ def markov_rows(
 ) -> list[Row]:
     """Score rows of the models that count.
 
-    Each width has its bits on validation windows (``validation_bits_per_base``); the model
-    ``two_sided`` has the best one (``best_width``), and so has ``two_sided_visible``.
+    Each width has its bits on validation windows (``validation_bits_per_base``); ``two_sided``,
+    ``two_sided_equal`` and ``two_sided_visible`` have their best one (``best_width``).
     """
     common = {"scale": scale, "source": source}
     rows: list[Row] = []
     facts: list[tuple[str, str, float]] = []
-    for width, bits in enumerate(scores.hidden.validation_bits):
+    models = scores.models
+    for width, bits in enumerate(models.hidden.validation_bits):
         facts.append((two_sided_name(width), Metric.VALIDATION_BITS, bits))
-    for name, model in ((TWO_SIDED, scores.hidden), (VISIBLE, scores.visible)):
+    best = {TWO_SIDED: models.hidden, EQUAL: models.equal, VISIBLE: models.visible}
+    for name, model in best.items():
         facts.append((name, Metric.BEST_WIDTH, float(model.best_width)))
     for name, columns in scores.by_model.items():
         rows += _rows(prediction_metrics(columns, held_out), model=name, **common)
@@ -301,7 +307,7 @@ def network_rows(
 ) -> list[Row]:
     """Score rows of a network, and its paired difference from each of the ``others``.
 
-    Others are sums by model name. The difference from ``two_sided`` is that of the network minus
+    Others are sums by model name. The difference from a Markov model is that of the network minus
     it; from another network, whose control this one is, that of the other minus this one.
     """
     common: dict[str, Any] = {"seed": seed, "scale": scale, "source": source}
@@ -319,7 +325,7 @@ def network_rows(
     }
     rows += _rows(found, "windows", model=name, **common)
     for other, columns in others.items():
-        pair = (name, other) if other == TWO_SIDED else (other, name)
+        pair = (name, other) if other in (TWO_SIDED, EQUAL) else (other, name)
         sums_of = {name: scores.columns, other: columns}
         paired = difference(sums_of[pair[0]], sums_of[pair[1]], held_out)
         rows += _rows(paired, model=difference_of(*pair), **common)
