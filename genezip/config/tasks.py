@@ -276,6 +276,8 @@ class Grid(Section):
 class Classification(Task, FineTuning):
     """Labelled sequences (task `classification`): a class for each, as in GUE."""
 
+    FEATURES: ClassVar[tuple[str, ...]] = (*Task.FEATURES, "both_strands")
+
     subsets: dict[Key, str] = Field(
         {name: name for name in ("tf_2", "tf_3", "prom_core_tata", "prom_300_tata")},
         min_length=1,
@@ -299,6 +301,11 @@ class Classification(Task, FineTuning):
         None,
         ge=1,
         description="at most this many training rows of a set, drawn with `seed`; null takes all",
+    )
+    both_strands: bool = Field(
+        True,
+        description="frozen vectors are means over both strands; false reads the strand that is "
+        "given, in half the time",
     )
     validation_folds: Literal[0] | Annotated[int, Field(ge=2)] = Field(
         0,

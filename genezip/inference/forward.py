@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from genezip.genome.assembly import Assembly
 from genezip.inference.table import CompressedWindow, write_compressed
 from genezip.log import progress
 from genezip.models import load
-from genezip.models.base import Compressor, on_request, vector_width
+from genezip.models.base import Compressor, Sequences, on_request, vector_width
 from genezip.models.compressed import Compressed, check_tokens, joined
 from genezip.models.token_counts import TokenCounts
 
@@ -237,3 +238,28 @@ def sequence_vectors(
     for first in range(0, len(sequences), step):
         for found in compressor.embed(list(sequences[first : first + step])):
             yield found.vectors
+
+
+@runtime_checkable
+class ReadsOnce(Protocol):
+    """A system that gives tokens and vectors of sequences in one pass, as GeneZip."""
+
+    def encode_with_vectors(self, sequences: Sequences) -> list[Compressed]:
+        """Tokens of the sequences, with ``base_vectors``."""
+
+
+def tokens_and_vectors(
+    compressor: Compressor, sequences: Sequence[np.ndarray], at_a_time: int
+) -> Iterator[tuple[Compressed, np.ndarray]]:
+    """Tokens of independent sequences, and the vectors of :func:`sequence_vectors`."""
+    step = max(1, at_a_time * vectors_bp(compressor) // VECTORS_BP)
+    for first in range(0, len(sequences), step):
+        part = list(sequences[first : first + step])
+        if isinstance(compressor, ReadsOnce):
+            for one in compressor.encode_with_vectors(part):
+                assert one.base_vectors is not None
+                yield one, one.base_vectors
+        else:
+            embedded = compressor.embed(part)
+            for one, vectors in zip(compressor.encode(part), embedded, strict=True):
+                yield one, vectors.vectors

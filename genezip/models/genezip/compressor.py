@@ -193,16 +193,26 @@ class GeneZip:
 
         A sequence of more than 1,048,576 bp is streamed, or refused under the bound ``sequence``.
         """
+        return self._encode(sequences, vectors=False)
+
+    def encode_with_vectors(self, sequences: Sequences) -> list[Compressed]:
+        """Tokens and vectors of the bases (``base_vectors``) in one forward pass.
+
+        Each sequence has at most 1,048,576 bp.
+        """
+        return self._encode(sequences, vectors=True)
+
+    def _encode(self, sequences: Sequences, vectors: bool) -> list[Compressed]:
         windows = ids_of(sequences)
         for ids in windows:
             self._check_window(ids)
         found: list[Compressed] = []
         for batch in self._batches(windows):
-            if len(batch[0]) > ONE_WINDOW_BP:  # such a sequence is alone in its batch
+            if len(batch[0]) > ONE_WINDOW_BP and not vectors:  # it is alone in its batch
                 found.append(self._streamed(batch[0]))
                 continue
             with self.precision():
-                found += run_batch(self.network, batch)
+                found += run_batch(self.network, batch, vectors)
         return found
 
     @overload

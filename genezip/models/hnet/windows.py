@@ -39,11 +39,14 @@ def base_states(network: GeneZipNetwork, windows: Sequence[np.ndarray]) -> list[
 
 
 @torch.inference_mode()
-def run_batch(network: GeneZipNetwork, windows: Sequence[np.ndarray]) -> list[Compressed]:
+def run_batch(
+    network: GeneZipNetwork, windows: Sequence[np.ndarray], vectors: bool = False
+) -> list[Compressed]:
     """Compress windows of any lengths (uint8 token ids, at least one) in one forward pass, in fp32.
 
     Under a U-Net a window shorter than a block has no token. A network of both directions gives no
     log-probabilities, since it has read the bases that it would predict (:func:`masked_base`).
+    ``vectors`` adds the vector of every base, that of :func:`base_states`.
     """
     batch, valid = padded(windows, network.embedding.device)
     output = network(batch, valid)
@@ -60,6 +63,7 @@ def run_batch(network: GeneZipNetwork, windows: Sequence[np.ndarray]) -> list[Co
         )
         for routing in output.routings
     ]
+    states = output.states.float().cpu().numpy() if vectors else None
     results = []
     for row, window in enumerate(windows):
         here = is_token[row]
@@ -81,6 +85,7 @@ def run_batch(network: GeneZipNetwork, windows: Sequence[np.ndarray]) -> list[Co
                 bound_active=active,
                 log_prob=None if log_prob is None else log_prob[row][: len(window)],
                 likelihood=None if log_prob is None else kind,
+                base_vectors=None if states is None else states[row, : len(window)],
             )
         )
     return results

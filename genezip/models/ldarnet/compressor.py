@@ -1,6 +1,7 @@
 """LDARNet as a compressor: tokens from both directions, and probabilities of masked bases."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self, overload
 
@@ -9,7 +10,7 @@ import numpy as np
 from genezip.alphabet import A_ID, MASK_ID, OneSequence, is_base, reverse_complement
 from genezip.errors import GenezipError
 from genezip.models.base import Level, Sequences, ids_of
-from genezip.models.compressed import Embedding, Likelihood, LikelihoodKind
+from genezip.models.compressed import Compressed, Embedding, Likelihood, LikelihoodKind
 from genezip.models.genezip.compressor import ONE_WINDOW_BP, GeneZip, Precision
 from genezip.models.hnet.architecture import BoundKind
 from genezip.models.hnet.windows import masked_base
@@ -67,6 +68,14 @@ class LDARNet(GeneZip):
     def likelihood(self) -> LikelihoodKind:
         """``pseudo``: each base is masked in turn and read from both sides."""
         return "pseudo"
+
+    def encode_with_vectors(self, sequences: Sequences) -> list[Compressed]:
+        """Tokens and vectors of the bases, these averaged over strands if the model does so."""
+        found = super().encode_with_vectors(sequences)
+        if not self.both_strands:
+            return found
+        pairs = zip(found, self.embed(sequences), strict=True)
+        return [replace(one, base_vectors=embedded.vectors) for one, embedded in pairs]
 
     def masked_log_prob(
         self,

@@ -4,11 +4,14 @@ All compared methods (a model's vectors, composition, k-mers) use this one probe
 so that differences of scores are differences of features.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
 from genezip.alphabet import reverse_complement
-from genezip.inference.forward import sequence_vectors
+from genezip.inference.forward import sequence_vectors, tokens_and_vectors
 from genezip.models.base import Compressor, vector_width
+from genezip.models.compressed import Compressed
 from genezip.tasks.classification.splits import Fold
 
 STRENGTHS = (1e-3, 1e-2, 1e-1, 1.0)
@@ -84,12 +87,32 @@ def linear_probe(
     return found
 
 
-def mean_vectors(compressor: Compressor, ids: list[np.ndarray]) -> np.ndarray:
+def mean_vectors(
+    compressor: Compressor, ids: list[np.ndarray], both_strands: bool = True
+) -> np.ndarray:
     """Mean over bases and strands of the vectors of each sequence, float64, (n, width)."""
+    return vectors_and_tokens(compressor, ids, both_strands)[0]
+
+
+def vectors_and_tokens(
+    compressor: Compressor, ids: list[np.ndarray], both_strands: bool = True
+) -> tuple[np.ndarray, list[Compressed]]:
+    """The means of :func:`mean_vectors`, and the tokens of the sequences as they are given.
+
+    Without ``both_strands`` the mean is that of the strand that is given.
+    """
     found = np.zeros((len(ids), vector_width(compressor)))
     order = np.argsort([len(sequence) for sequence in ids], kind="stable")  # for little padding
-    for oriented in (lambda sequence: sequence, reverse_complement):
-        strand = [oriented(ids[row]) for row in order]
-        for row, vectors in zip(order, sequence_vectors(compressor, strand, BATCH), strict=True):
-            found[row] += vectors.mean(axis=0, dtype=np.float64) / 2
-    return found
+    share = 0.5 if both_strands else 1.0
+    given = [ids[row] for row in order]
+    tokens: list[Compressed | None] = [None] * len(ids)
+    for row, (one, vectors) in zip(
+        order, tokens_and_vectors(compressor, given, BATCH), strict=True
+    ):
+        found[row] = share * vectors.mean(axis=0, dtype=np.float64)
+        tokens[row] = replace(one, base_vectors=None, tokens=None)  # only starts are used
+    if both_strands:
+        turned = [reverse_complement(sequence) for sequence in given]
+        for row, vectors in zip(order, sequence_vectors(compressor, turned, BATCH), strict=True):
+            found[row] += share * vectors.mean(axis=0, dtype=np.float64)
+    return found, [one for one in tokens if one is not None]

@@ -83,6 +83,10 @@ class Classification(LabelledSequences):
         chosen: Subsets = settings.subsets
         return chosen
 
+    def both_strands(self, settings: Any) -> bool:
+        """As the section says."""
+        return bool(settings.both_strands)
+
     def inputs(self, files: TaskFiles, genome: Path, subset: str) -> Sequence[Path]:
         """The listed files of a set, plain or in gzip.
 

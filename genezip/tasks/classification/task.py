@@ -40,7 +40,7 @@ from genezip.tasks.base import (
     Task,
 )
 from genezip.tasks.classification.baselines import PRIOR, class_shares, composition_features
-from genezip.tasks.classification.probe import linear_probe, mean_vectors, why_no_probe
+from genezip.tasks.classification.probe import linear_probe, vectors_and_tokens, why_no_probe
 from genezip.tasks.classification.splits import (
     ONE_FOLD,
     Fold,
@@ -248,7 +248,7 @@ class LabelledSequences(Task[Labelled]):
     def features(
         self, compressor: Compressor, examples: Labelled, input: Input, settings: Any
     ) -> Extraction:
-        """Mean vectors over bases and strands, in double precision.
+        """Mean vectors over bases and, where :meth:`both_strands` says so, strands; float64.
 
         Test rows also have the number of tokens, and whether the floor made any of them (1 or 0; -1
         where the model does not report why a base is a token).
@@ -260,31 +260,42 @@ class LabelledSequences(Task[Labelled]):
         counted = np.zeros(len(examples.ids), dtype=bool)
         for fold in (fold for folds in examples.folds.values() for fold in folds):
             counted[fold.test] = self.counts_tokens
-        blocks = {"mean": vector_width(compressor)}
+        both = self.both_strands(settings)
+        width = vector_width(compressor)
+        blocks = {self._mean_block(both): width}
         if self.counts_tokens:
             blocks |= {"tokens": 1, "forced": 1}
 
         def compute(rows: range) -> tuple[np.ndarray, int]:
             ids = [examples.ids[row] for row in rows]
             found = np.zeros((len(ids), sum(blocks.values())))
-            found[:, : blocks["mean"]] = mean_vectors(compressor, ids)
-            here = np.flatnonzero(counted[rows.start : rows.stop])
-            encoded = compressor.encode([ids[index] for index in here]) if len(here) else []
-            for index, one in zip(here, encoded, strict=True):
+            found[:, :width], encoded = vectors_and_tokens(compressor, ids, both)
+            for index in np.flatnonzero(counted[rows.start : rows.stop]):
+                one = encoded[index]
                 forced = -1 if one.kept_by is None else (one.kept_by != BY_ROUTER).any()
                 found[index, -2:] = len(one.token_starts), forced
-            return found, 2 * sum(map(len, ids))
+            return found, (2 if both else 1) * sum(map(len, ids))
 
         plan = StorePlan.of(
             examples.prepared, examples.table, input, compressor.facts, blocks, dtype="<f8"
         )
         return Extraction(plan, compute, ROWS_PER_PART)
 
+    def both_strands(self, settings: Any) -> bool:
+        """Whether vectors are means over both strands; so they are unless the section says no."""
+        return True
+
+    @staticmethod
+    def _mean_block(both_strands: bool) -> str:
+        """Name of the mean vectors among the features."""
+        return "mean" if both_strands else "mean_forward"
+
     def fit(self, features: FeatureStore, job: Job[Labelled]) -> Iterator[Found]:
         """Logistic regression on mean vectors; facts on bases per token and the floor's share."""
         examples = job.examples
+        block = self._mean_block(self.both_strands(job.settings))
         yield from self._fitted(
-            examples, self._probe(examples, features.block("mean")), job.method.model
+            examples, self._probe(examples, features.block(block)), job.method.model
         )
         if not self.counts_tokens:
             return
