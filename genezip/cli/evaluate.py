@@ -444,7 +444,7 @@ def masked(
     others: dict[str, Columns] = {}
     if markov is not None:
         counted = scores.read_windows(markov, held_out)
-        others |= {name: counted[name] for name in (TWO_SIDED, EQUAL)}
+        others |= {model_name: counted[model_name] for model_name in (TWO_SIDED, EQUAL)}
     if against is not None:
         others |= scores.read_windows(against, held_out)
     found = scores.score_network(network, name, held_out)

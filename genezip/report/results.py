@@ -161,7 +161,7 @@ def _belongs(stage: str, runs: set[str], reference: str) -> bool:
     A stage named after a model and seed must be among the runs. A router has the seed of the
     reference whose token counts it copies, and the untrained model has its own seed.
     """
-    name = stage.rpartition("/")[2]
+    name = stage.rpartition("/")[2].removesuffix(".untrained")
     model, dot, seed = name.rpartition(".seed")
     if not dot or model == "untrained":
         return stage != "report"  # which has not finished yet

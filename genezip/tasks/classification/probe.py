@@ -87,19 +87,12 @@ def linear_probe(
     return found
 
 
-def mean_vectors(
-    compressor: Compressor, ids: list[np.ndarray], both_strands: bool = True
-) -> np.ndarray:
-    """Mean over bases and strands of the vectors of each sequence, float64, (n, width)."""
-    return vectors_and_tokens(compressor, ids, both_strands)[0]
-
-
 def vectors_and_tokens(
     compressor: Compressor, ids: list[np.ndarray], both_strands: bool = True
 ) -> tuple[np.ndarray, list[Compressed]]:
-    """The means of :func:`mean_vectors`, and the tokens of the sequences as they are given.
+    """Mean vector over bases and strands of each sequence, float64 (n, width), and its tokens.
 
-    Without ``both_strands`` the mean is that of the strand that is given.
+    Tokens are those of the strand that is given, and without ``both_strands`` the means, too.
     """
     found = np.zeros((len(ids), vector_width(compressor)))
     order = np.argsort([len(sequence) for sequence in ids], kind="stable")  # for little padding

@@ -16,7 +16,7 @@ from genezip.models.pretrained import save_pretrained
 from genezip.models.token_counts import with_vectors
 from genezip.tasks import TASKS, run
 from genezip.tasks.base import Method
-from genezip.tasks.classification.probe import mean_vectors, vectors_and_tokens
+from genezip.tasks.classification.probe import vectors_and_tokens
 from genezip.tasks.measure import measure
 from genezip.tasks.predictions import PredictionFile
 
@@ -33,7 +33,7 @@ def test_features_are_means_over_the_bases_of_each_sequence(folder: Path, tmp_pa
     """Batches of unequal sequences give what single sequences give, one strand at a time."""
     model = load(folder, streams=True)
     ids = [one[: 20 + 7 * (n % 5)] for n, one in enumerate(opened(tmp_path, sizes=FEW).ids[:9])]
-    found = mean_vectors(model, ids)
+    found = vectors_and_tokens(model, ids)[0]
     for row, one in enumerate(ids):
         strands = (one, reverse_complement(one))
         alone = [model.embed([strand])[0].vectors.mean(axis=0) for strand in strands]
@@ -69,7 +69,7 @@ def test_the_strand_that_is_given_alone_has_other_features(folder: Path, tmp_pat
         array, bases = extraction.compute(range(4))
         width = model.width or 0
         np.testing.assert_allclose(
-            array[:, :width], mean_vectors(model, examples.ids[:4], both), atol=1e-6
+            array[:, :width], vectors_and_tokens(model, examples.ids[:4], both)[0], atol=1e-6
         )
         assert bases == (1 + both) * sum(len(one) for one in examples.ids[:4])
         plans[both] = extraction.plan

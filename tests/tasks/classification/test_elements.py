@@ -17,7 +17,7 @@ from genezip.tasks import TASKS
 from genezip.tasks import run as verbs
 from genezip.tasks.base import Method
 from genezip.tasks.classification import elements
-from genezip.tasks.classification.probe import mean_vectors, why_no_probe
+from genezip.tasks.classification.probe import vectors_and_tokens, why_no_probe
 from genezip.tasks.classification.splits import Fold
 from genezip.tasks.features import FeatureStore
 from genezip.tasks.label_files import LABELS
@@ -107,7 +107,7 @@ def test_the_real_elements_have_the_published_number_of_rows(mirror):
 
 def test_mean_vectors_do_not_depend_on_the_strand_or_the_order():
     ids = [encode("AACGT"), encode("ACGTT"), encode("AC")]
-    found = mean_vectors(base_counts(), ids)
+    found = vectors_and_tokens(base_counts(), ids)[0]
     np.testing.assert_allclose(found[0], found[1])  # one is the reverse complement of the other
     # AC: A counts 1, 1; on the other strand, GT, nothing
     np.testing.assert_allclose(found[2], [(1 + 0) / 2, (0.5 + 0) / 2])
@@ -115,7 +115,7 @@ def test_mean_vectors_do_not_depend_on_the_strand_or_the_order():
 
 def test_mean_vectors_of_a_system_without_them_are_counts_of_its_tokens():
     model, ids = TokenCounts(Runs()), [encode("AACGTTT"), encode("ACCCCCGT")]
-    found = mean_vectors(model, ids)
+    found = vectors_and_tokens(model, ids)[0]
     for row, one in zip(found, ids, strict=True):
         strands = [counted_tokens(model, s, 0, len(s)) for s in (one, reverse_complement(one))]
         np.testing.assert_allclose(row, np.mean(strands, axis=0) / len(one), atol=1e-7)
@@ -255,7 +255,7 @@ def test_features_are_the_mean_vectors_in_double_precision_part_by_part(present,
     verbs.features("elements", model, manifest, present.source, "full", SETTINGS, store)
     array = FeatureStore.load(store, manifest).array
     assert (array.dtype, array.shape) == (np.dtype("<f8"), (119, 2))
-    np.testing.assert_array_equal(array, mean_vectors(model, windows.ids))
+    np.testing.assert_array_equal(array, vectors_and_tokens(model, windows.ids)[0])
     reading = TASKS["elements"].features(model, windows, "full", SETTINGS)
     assert reading.compute(range(3))[1] == 2 * 3 * 40
     with pytest.raises(GenezipError, match="use the input full"):
