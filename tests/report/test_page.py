@@ -87,6 +87,7 @@ def test_times_of_other_runs_and_of_the_report_are_left_out(
     folder = make_results()
     stale = ("pretrain/genezip-tiny.seed7", "pretrain/old.seed0", "report")
     ours = ("compress/routers/gc_cpg.seed0", "compress/untrained.seed0")
+    ours += ("labels/elements/genezip-tiny.seed0.untrained",)
     for stage in (*stale, *ours):
         path = folder / "benchmarks" / f"{stage}.tsv"
         path.parent.mkdir(parents=True, exist_ok=True)
