@@ -48,9 +48,8 @@ ALIGNED = [
 ]
 
 # All models are measured on the held-out windows of the reference's corpus.
-CORPUS = (
-    f"results/corpus/{MODELS[REFERENCE].corpus or next(iter(CORPORA))}/manifest.json"
-)
+CORPUS_NAME = MODELS[REFERENCE].corpus or next(iter(CORPORA))
+CORPUS = f"results/corpus/{CORPUS_NAME}/manifest.json"
 
 
 def one_of(names):
