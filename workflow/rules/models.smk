@@ -80,8 +80,11 @@ def matched_tables():
 
 def matched_of_report():
     """That of the corpus of the report, if it has guided models."""
-    own = CORPUS.replace("/corpus/", "/matched/").replace("/manifest.json", ".tsv")
-    return [path for path in matched_tables() if path == f"results/matched/{CORPUS_NAME}.tsv"]
+    return [
+        path
+        for path in matched_tables()
+        if path == f"results/matched/{CORPUS_NAME}.tsv"
+    ]
 
 
 def budget_of(wildcards):
