@@ -35,7 +35,7 @@ class BidirectionalRouter(Router):
             states = full_precision(states)
             if states.shape[1] == 0:
                 return states.new_zeros(states.shape[:2])
-            query, key = self.q_proj(states), self.k_proj(states)
+            query, key = self.projected(states)
             similarity = (adjacent_cosine(query, key) + adjacent_cosine(key, query)) / 2
             return pad(((1 - similarity) / 2).clamp(0, 1), (1, 0), value=1.0) * valid
 

@@ -107,6 +107,9 @@ def bounded(
         keep = torch.maximum(keep, length.clamp(max=floor))
     if ceiling is not None:
         keep = torch.minimum(keep, length.clamp(max=max(1, ceiling)))
+    # on a CPU no transfer is needed to see that no bound changes anything, which spares the sort
+    if active.device.type == "cpu" and torch.equal(keep, active.sum(1)):
+        return active
     # numbers in [0, 1] have the order of their bits, which are below 2^30 in fp32 and below 2^62
     # in fp64; active positions and the first one rank above all others
     prob = full_precision(boundary_prob.detach()).contiguous()
@@ -187,6 +190,10 @@ class Router(nn.Module):
         """De-chunk (B, M, D) by the moving average, which ``before``, (B, D), continues."""
         return ema_dechunk(tokens, prob, before)
 
+    def projected(self, states: Tensor) -> tuple[Tensor, Tensor]:
+        """Queries and keys of states, (B, L, D) each."""
+        return _TwoProjections.apply(states, self.q_proj.weight, self.k_proj.weight)
+
     def boundary_prob(
         self, states: Tensor, valid: Tensor, previous: Tensor | None = None
     ) -> Tensor:
@@ -201,7 +208,7 @@ class Router(nn.Module):
                 return states.new_zeros(states.shape[:2])
             if previous is not None:
                 states = torch.cat([previous, states], dim=1)
-            cosine = adjacent_cosine(self.q_proj(states), self.k_proj(states))
+            cosine = adjacent_cosine(*self.projected(states))
             prob = ((1 - cosine) / 2).clamp(0, 1)
             if previous is None:
                 prob = pad(prob, (1, 0), value=1.0)
@@ -236,6 +243,28 @@ class Router(nn.Module):
             state.previous = full_precision(states[:, -1:]).clone()
             state.position += states.shape[1]
         return Routing(prob, active, mask, valid, kept_by)
+
+
+class _TwoProjections(torch.autograd.Function):
+    """x W_1^T and x W_2^T; the two gradients of x are summed within a product."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
+        ctx.save_for_backward(x, first, second)
+        return x @ first.t(), x @ second.t()
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        x, first, second = ctx.saved_tensors
+        one, other = (grad.flatten(0, 1) for grad in grads)
+        found: list[Tensor | None] = [None, None, None]
+        if ctx.needs_input_grad[0]:
+            found[0] = torch.mm(one, first).addmm_(other, second).view_as(x)
+        rows = x.flatten(0, 1)
+        for place, grad in ((1, one), (2, other)):
+            if ctx.needs_input_grad[place]:
+                found[place] = grad.t() @ rows
+        return tuple(found)
 
 
 def adjacent_cosine(query: Tensor, key: Tensor) -> Tensor:
