@@ -1,11 +1,11 @@
 # make demo   real DNA in, report out, about ten minutes on two cores
 # make test   all quick tests, five to six minutes
-# Other targets: venv, peers, lint, yeast, ecoli, bacteria, bacteria-full, ldarnet, gue, check-all, generated, clean.
+# Other targets: venv, peers, lint, yeast, ecoli, bacteria, bacteria-full, ldarnet, dnazen, gue, check-all, generated, clean.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help venv peers demo yeast ecoli bacteria bacteria-full ldarnet gue test lint check-all generated clean
+.PHONY: help venv peers demo yeast ecoli bacteria bacteria-full ldarnet dnazen gue test lint check-all generated clean
 
 PYTHON_FOUND := $(firstword $(foreach name,python3.11 python3.12 python3.13 python3,$(shell command -v $(name))))
 PYTHON ?= $(PYTHON_FOUND)
@@ -54,15 +54,16 @@ demo: venv
 
 # Other genomes, complete chromosomes: only the config differs. The two files come from the mirror.
 OTHER := $(GENEZIP_MIRROR)/other_systems
+INPUT = runs/$(if $(filter ecoli,$@),ecoli,yeast)/input
+COPY_INPUT = mkdir -p $(INPUT); \
+  [ ! $(FILES).fna.gz -nt $(INPUT)/genome.fa.gz ] || cp $(FILES).fna.gz $(INPUT)/genome.fa.gz; \
+  [ ! $(FILES).gff.gz -nt $(INPUT)/annotation.gff3.gz ] || \
+    cp $(FILES).gff.gz $(INPUT)/annotation.gff3.gz
 yeast: FILES := $(OTHER)/yeast_S288C.GCA_000146045.2_R64.genomic
 ecoli: FILES := $(OTHER)/ecoli_K12_MG1655.GCF_000005845.2.genomic
 yeast ecoli: venv
 	@set -e; if [ -e $(FILES).fna.gz ]; then \
-	  mkdir -p runs/$@/input; \
-	  [ ! $(FILES).fna.gz -nt runs/$@/input/genome.fa.gz ] || \
-	    cp $(FILES).fna.gz runs/$@/input/genome.fa.gz; \
-	  [ ! $(FILES).gff.gz -nt runs/$@/input/annotation.gff3.gz ] || \
-	    cp $(FILES).gff.gz runs/$@/input/annotation.gff3.gz; \
+	  $(COPY_INPUT); \
 	  snakemake --profile workflow/profiles/demo --directory runs/$@ \
 	    --configfile config/config.yaml config/demo.yaml config/$@.yaml -- all; \
 	  echo "The report is runs/$@/results/report.html"; \
@@ -92,6 +93,24 @@ ldarnet: venv
 	snakemake --profile workflow/profiles/demo --directory runs/$@ \
 	  --configfile config/config.yaml config/demo.yaml config/$@.yaml -- all
 	@echo "The report is runs/$@/results/report.html"
+
+# DNAZEN on the DNA of the demo and on yeast: words and phrases, beside words alone and random
+# phrases.
+dnazen: FILES := $(OTHER)/yeast_S288C.GCA_000146045.2_R64.genomic
+dnazen: venv
+	snakemake --profile workflow/profiles/demo --directory runs/$@ \
+	  --configfile config/config.yaml config/demo.yaml config/$@.yaml -- all
+	@echo "The report is runs/$@/results/report.html"
+	@if [ -e $(FILES).fna.gz ]; then \
+	  $(COPY_INPUT); \
+	  snakemake --profile workflow/profiles/demo --directory runs/$@-yeast \
+	    --configfile config/config.yaml config/demo.yaml config/yeast.yaml config/$@.yaml \
+	    config/$@-yeast.yaml -- all; \
+	  echo "The report of yeast is runs/$@-yeast/results/report.html"; \
+	else \
+	  echo "make $@: yeast skipped, there is no $(FILES).fna.gz (set GENEZIP_MIRROR)"; \
+	  [ "$${GENEZIP_REQUIRE_REAL:-}" != 1 ]; \
+	fi
 
 # The labelled sets of GUE with the models of the demo, some ten minutes.
 RUN := runs/demo/results/pretrain
@@ -124,6 +143,7 @@ check-all: peers lint demo yeast ecoli
 	python benchmarks/features.py
 	python benchmarks/intervals.py
 	python benchmarks/mixing.py
+	python benchmarks/ggrams.py
 	python benchmarks/gpu_check.py --dry-run
 	GENEZIP_REQUIRE_PEERS=1 OMP_NUM_THREADS=1 pytest -n 2 --dist worksteal
 

@@ -52,13 +52,20 @@ def regions(length: int) -> Tensor:
     return runs.repeat_interleave(300, dim=1)[:, :length]
 
 
+def plain_routing(router: Router, x: Tensor, valid: Tensor) -> Routing:
+    """The definition of the router: two projections, the library's cosine, the bound in a loop."""
+    cosine = torch.cosine_similarity(router.q_proj(x)[:, :-1], router.k_proj(x)[:, 1:], dim=-1)
+    prob = torch.nn.functional.pad(((1 - cosine) / 2).clamp(0, 1), (1, 0), value=1.0)
+    active = prob > 0.5
+    mask = bounded_loop(prob.detach(), active, valid, FLOOR, None)
+    return Routing(prob, active, mask, valid)
+
+
 def through(router: Router, x: Tensor, fast: bool = True) -> tuple[Tensor, Routing, Chunks]:
     """States -> tokens -> states, as a level of the network does it."""
     valid = torch.ones(x.shape[:2], dtype=torch.bool)
-    routing = router(x, valid)
+    routing = router(x, valid) if fast else plain_routing(router, x, valid)
     prob = routing.boundary_prob
-    if not fast:
-        routing.boundary_mask = bounded_loop(prob, routing.provisional, valid, FLOOR, None)
     kept = chunk(routing.boundary_mask)
     dechunk = ema_dechunk if fast else ema_dechunk_loop
     smooth = dechunk(kept.select(x), kept.select(prob))

@@ -47,6 +47,17 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "genezip compress my.fa --model bpe --out words.parquet": (RUN, ""),
     "genezip tokenizer bpe --corpus runs/demo/results/corpus/demo/manifest.json --name bpe-4096 "
     "--out bpe": (PARSE, "needs the corpus of a demo; cli/test_models fits one of a toy"),
+    "genezip tokenizer bpe --corpus corpus/manifest.json --name bpe --out bpe --settings "
+    '\'{"vocabulary": 512, "block_bp": 512}\'': (PARSE, "training/test_words fits one of a toy"),
+    "genezip tokenizer ggrams --tokenizer bpe --source resources/source.json --out ggrams.json": (
+        PARSE,
+        "training/test_words mines those of a toy",
+    ),
+    "genezip pretrain-words --corpus corpus/manifest.json --architecture dnazen-tiny "
+    "--tokenizer bpe --ggrams ggrams.json --name mine --out mine": (
+        PARSE,
+        "training/test_words trains a toy",
+    ),
     "genezip tasks list": (RUN, ""),
     "genezip tasks run my_task.yaml --out my_task": (RUN, ""),
     "genezip tasks measure by_file:ByFile --files files.json --model fixed:3 --out scores.tsv "

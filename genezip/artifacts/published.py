@@ -2,7 +2,9 @@
 
 Most are of the GeneZip paper (arXiv 2602.17739v1). Those named ``sister_dnahnet_*`` hold figures of
 the dnaHNet paper (arXiv 2602.10603v3) and of a third-party replication, each with its source, those
-named ``sister_ldarnet_*`` of LDARNet (arXiv 2606.04552) and of its repository.
+named ``sister_ldarnet_*`` of LDARNet (arXiv 2606.04552) and of its repository, and
+``sister_dnazen_gue28`` those of DNABERT-2 that the authors of DNAZEN list (arXiv 2505.02206), whose
+own are unknown.
 """
 
 from pathlib import Path
@@ -14,6 +16,7 @@ from genezip.artifacts.tables import read_tsv
 FOLDER = Path(__file__).parent / "paper"
 ZERO_SHOT, MODEL_FREE = "sister_dnahnet_zero_shot", "sister_dnahnet_modelfree_baselines"
 STABILITY_SETS = "sister_dnahnet_mavedb_sets"
+GUE_SETS = "sister_dnazen_gue28"
 NT_SETS, NT_FITS = "sister_ldarnet_nt18", "sister_ldarnet_nt18_folds"
 PUBLISHED_GENES, PUBLISHED_VARIANTS = "gene_essentiality_DEG", "protein_variant_effect_MaveDB_Ecoli"
 """Tasks in the table of the dnaHNet paper."""
@@ -56,6 +59,28 @@ def nucleotide_transformer() -> pd.DataFrame:
     table = read_tsv(path, (*columns, "metric"), None, todo, todo, separator=",")
     assert set(table["metric"]) == {"MCCx100"}, "another metric than MCC"
     table = table[[*columns]].rename(columns=columns).astype({"test_rows": int})
+    for name in scores.values():
+        table[name] = (table[name].astype(float) / 100).round(6)
+    return table
+
+
+def gue_sets() -> pd.DataFrame:
+    """Published scores of DNABERT-2 on the 28 sets of GUE (arXiv 2306.15006).
+
+    Columns are ``set``, ``metric`` (MCC, or F1 of virus_covid), ``dnabert2``, ``further`` (trained
+    further on GUE), ``rerun`` (by the authors of DNAZEN; NaN where they have none), from -1 to 1,
+    and ``test_rows``.
+    """
+    scores = {
+        "dnabert2_published": "dnabert2",
+        "dnabert2_further_pretrained_on_gue_published": "further",
+        "dnabert2_rerun_by_dnazen_authors": "rerun",
+    }
+    columns = {"dataset": "set", "metric": "metric", "test": "test_rows", **scores}
+    todo = "restore the published table"
+    table = read_tsv(FOLDER / f"{GUE_SETS}.csv", columns, None, todo, todo, separator=",")
+    table = table[[*columns]].rename(columns=columns).astype({"test_rows": int})
+    table["metric"] = table["metric"].str.removesuffix(" x100")
     for name in scores.values():
         table[name] = (table[name].astype(float) / 100).round(6)
     return table

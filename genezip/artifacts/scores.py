@@ -26,8 +26,8 @@ Row = dict[str, Any]
 
 SHARED = (
     "model",  # model, router, comparator or baseline; CORPUS, EXAMPLES and LABELS hold facts
-    # compression, comparison, markov, repeats, codon_phase, alignment, masked, scaling; eqtl, etgp,
-    # cmp, ...; a part of labels
+    # compression, comparison, markov, repeats, codon_phase, alignment, masked, words, scaling;
+    # eqtl, etgp, cmp, ...; a part of labels
     "task",
     "subset",  # all, n_le_5pct, a GC tertile, a repeat class; of a task a tissue or cell type
     "split",  # train, valid or test; valid100: the first 100 validation maps
@@ -55,6 +55,8 @@ SOLVED = "solved by "
 """Prefix of the note in rows of a set that a trivial baseline solves, before its name and why."""
 FLOOR_SHARE = "floor_forced_share"
 """Metric of labelled sequences: share of the test rows in which the floor made any base a token."""
+GGRAMS_PER_SEQUENCE = "ggrams_per_sequence"
+"""Metric of labelled sequences: places of G-grams in a test row, for models with G-grams."""
 BPT_BEFORE, BPT_AFTER = "bpt_before_tuning", "bpt"
 """Metrics of a fine-tuned network: bases per token of test examples, before and after."""
 MEASURED, PAPER = "measured", "paper"  # values of origin
@@ -110,6 +112,13 @@ class Metric:
     MASK_BITS_DIFFERENCE = "mask_bits_difference"  # paired
     BEST_WIDTH = "best_width"  # bases on each side with fewest bits on validation windows
     MASKED_BPT = "masked_bpt"  # bases per token of masked windows
+    WORD_BITS = "word_bits"  # bits per word at [MASK]
+    WORD_ACCURACY = "word_accuracy"  # of the same words
+    WORD_BITS_DIFFERENCE = "word_bits_difference"  # paired
+    VISIBLE_GGRAMS = "visible_ggrams"  # share of the matches that no masked word touches
+    GGRAMS_PER_BLOCK = "ggrams_per_block"  # matches of a block, overlapping ones as well
+    CUT_BLOCKS = "cut_blocks"  # share of the blocks with more G-grams than a network is given
+    WORD_BP = "word_bp"  # bases per word
     BPT = "bpt"
     EXPECTED_BPT = "expected_bpt"  # what the targets imply for the DNA at hand
     TARGET_BPT = "target_bpt"  # target of a region class
@@ -201,6 +210,12 @@ TWO_SIDED, EQUAL, VISIBLE = "two_sided", "two_sided_equal", "two_sided_visible"
 training windows alone as a network learns, and with no neighbour masked."""
 WINDOW_GC = "window_gc"
 """The GC content of the visible bases of a window as a model."""
+
+
+WORDS = "words"
+"""Task of the prediction of masked words."""
+WORD_FLOORS = ("word_unigram", "word_neighbour", "word_neighbours")
+"""Models that count words: their frequency, given one neighbour, given both."""
 
 
 def two_sided_name(width: int) -> str:

@@ -39,6 +39,7 @@ COMMANDS: dict[str, dict[str, Callable[..., None] | typer.Typer]] = {
         "models": models.models,
         "tokenizer": models.tokenizer,
         "pretrain": pretrain.pretrain,
+        "pretrain-words": pretrain.pretrain_words,
     },
     "Use": {"weights": models.weights, "compress": use.compress, "tracks": use.tracks},
     "Evaluate": {

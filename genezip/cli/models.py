@@ -1,4 +1,4 @@
-"""``genezip models``, ``tokenizer fixed | bpe`` and ``weights import``."""
+"""``genezip models``, ``tokenizer fixed | bpe | ggrams`` and ``weights import``."""
 
 import logging
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from genezip.cli import options
 
 logger = logging.getLogger(__name__)
 tokenizer = typer.Typer(
-    help="Tokenisers without a network: fixed length, or BPE fitted to training DNA.",
+    help="Tokenisers without a network: fixed length, BPE, and G-grams of its words.",
     no_args_is_help=True,
 )
 weights = typer.Typer(help="Weights published by others.", no_args_is_help=True)
@@ -26,7 +26,7 @@ def models(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """List every preset: layout, routers, bound and exact size; then the region budgets.
+    """List every preset: layout, routers, bound and exact size; region budgets; words.
 
     Layout: m15 768 is a stack of 15 Mamba-2 layers of width 768; encoders, trunk,
     decoders. A budget may have user classes; - marks a class without target.
@@ -38,13 +38,15 @@ def models(
     import json
     from dataclasses import asdict
 
-    from genezip.models.presets import model_presets, region_presets
+    from genezip.models.presets import model_presets, region_presets, words_presets
     from genezip.region_classes import CLASSES
 
     architectures, budgets = model_presets(folder), region_presets(regions)
+    networks = words_presets()
     if as_json:
         found = {
             "models": [asdict(preset) for preset in architectures],
+            "words": [asdict(preset) for preset in networks],
             "regions": [
                 {"name": name, "base_bpt": preset.base_bpt, "target_bpt": preset.target_bpt()}
                 for name, preset in budgets.items()
@@ -63,6 +65,14 @@ def models(
     for name, preset in budgets.items():
         cells = [f"{targets[name][key]:g}" if key in targets[name] else "-" for key in classes]
         rows.append([name, f"{preset.base_bpt:g}", *cells])
+    typer.echo(_table(rows, numbers=set(range(1, len(rows[0])))))
+    typer.echo("\nNetworks on words, with as many words and G-grams as published (DNAZEN):\n")
+    rows = [["words", "parameters", "layers", "width", "G-gram layers", "words", "G-grams"]]
+    for one in networks:
+        shape = one.architecture
+        numbers = (one.parameters, shape.layers, shape.width, shape.ggram_layers)
+        sizes = (shape.vocabulary, shape.ggrams or 0)
+        rows.append([one.name, *(f"{number:,}" for number in (*numbers, *sizes))])
     typer.echo(_table(rows, numbers=set(range(1, len(rows[0])))))
 
 
@@ -149,6 +159,61 @@ def bpe(
     }
     BPE(fitted, chosen.block_bp, name, seed, facts).save(out)
     logger.info(f"{out}: {chosen.vocabulary:,} tokens fitted on {shown.done:,} bases")
+
+
+@tokenizer.command()
+def ggrams(
+    tokenizer: Annotated[Path, typer.Option(help="Model folder of a vocabulary (bpe).")],
+    source: options.Source,
+    out: Annotated[Path, typer.Option(help="Table of G-grams to write (JSON).")],
+    settings: Annotated[
+        str | None,
+        typer.Option(
+            help="Keys `ggrams` of an entry of `models`: JSON or YAML; all have defaults."
+        ),
+    ] = None,
+    most_bp: Annotated[
+        int, typer.Option(help="Training bases at most, in evenly spaced stretches.")
+    ] = 100_000_000,
+    exclusions: options.Exclusions = None,
+    labels: options.Labels = None,
+    sets: options.LabelledSets = None,
+    seed: Annotated[int, typer.Option(help="Seed of random G-grams.")] = 0,
+) -> None:
+    """Mine G-grams: runs of words that occur together more often than by chance.
+
+    Only training segments are read, without the excluded intervals and without
+    stretches of labelled test sequences. The same input gives the same file.
+
+    \b
+    Example:
+      genezip tokenizer ggrams --tokenizer bpe \\
+        --source resources/source.json --out ggrams.json
+    """
+    from dataclasses import replace
+
+    from genezip import config
+    from genezip.evaluation.words.vocabulary import mine_words, mining_words
+    from genezip.genome.sources.source import Source
+    from genezip.models.bpe.compressor import BPE
+
+    mining = config.settings(config.Mining, settings)
+    words, opened = BPE.from_pretrained(tokenizer), Source.load(source)
+    evaluated = options.evaluated(labels, sets)
+    found = mining_words(opened, words, mining, most_bp, exclusions, evaluated)
+    table = mine_words(found, words, mining, seed)
+    facts = {
+        **table.facts,
+        "tokenizer_sha256": words.sha256,
+        "mining": mining.model_dump(),
+        "source": opened.kind,
+        "most_bp": most_bp,
+        "seed": seed if mining.random else None,
+        "evaluated": {"sequences": len(evaluated), "shared_bp": found.shared_bp},
+    }
+    replace(table, facts=facts).save(out)
+    kind = "random" if mining.random else f"threshold {mining.threshold:g}"
+    logger.info(f"{out}: {len(table):,} G-grams ({kind}) of {facts['mined_tokens']:,} words")
 
 
 @weights.command("import")

@@ -9,6 +9,8 @@ import typer
 from genezip.errors import GenezipError
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from genezip.config import Regions
     from genezip.genome.gene_models import Annotation
 
@@ -97,6 +99,17 @@ PaperTable5 = Annotated[
 Corpus = Annotated[Path, typer.Option("--corpus", help=CORPUS)]
 Manifest = Annotated[Path, typer.Argument(help=CORPUS)]
 CorpusSettings = Annotated[str | None, section("corpus")]
+Labels = Annotated[
+    Path | None,
+    typer.Option(
+        "--labels",
+        help="labels.json: stretches that test rows of its sets share are not mined.",
+    ),
+]
+LabelledSets = Annotated[
+    str | None,
+    typer.Option("--sets", help="Section `benchmarks.classification` with the sets of --labels."),
+]
 Exclusions = Annotated[
     Path | None,
     typer.Option(
@@ -119,6 +132,12 @@ Bound = Annotated[
     typer.Option("--bound", help="sequence, causal or none; default: the model's own."),
 ]
 Threads = Annotated[int, typer.Option("--threads", min=1, help="CPU threads.")]
+SharedThreads = Annotated[
+    int, typer.Option("--threads", help="CPU threads, shared by all processes.")
+]
+Checkpoints = Annotated[
+    Path | None, typer.Option("--checkpoints", help="Folder of resumable checkpoints.")
+]
 Scale = Annotated[
     Literal["full", "demo", "test"],
     typer.Option("--scale", help="Scale recorded in the results."),
@@ -137,6 +156,19 @@ CompressedFiles = Annotated[
 EvaluationSettings = Annotated[str | None, section("evaluation")]
 Bootstrap = Annotated[int, typer.Option("--bootstrap", help="Bootstrap resamples.", min=10)]
 Scores = Annotated[Path, SCORES]
+
+
+def evaluated(labels: Path | None, sets: str | None) -> "list[np.ndarray]":
+    """Test rows of labelled sets, token ids; none without --labels."""
+    from genezip import config
+
+    if labels is None:
+        if sets is not None:
+            raise GenezipError("--sets belongs to --labels; give labels.json, or leave it out")
+        return []
+    from genezip.tasks.classification.published_sets import test_sequences
+
+    return test_sequences(labels, config.settings(config.Classification, sets, "--sets"))
 
 
 def sources_table(named: Path | None) -> Path:

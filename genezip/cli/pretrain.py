@@ -1,4 +1,4 @@
-"""``genezip pretrain``."""
+"""``genezip pretrain`` and ``pretrain-words``."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -22,10 +22,8 @@ def pretrain(
     settings: Annotated[str | None, options.section("pretrain")] = None,
     seed: Annotated[int, typer.Option(help="Seed of weights and sampling.")] = 0,
     scale: options.Scale = "full",
-    threads: Annotated[int, typer.Option(help="CPU threads, shared by all processes.")] = 1,
-    checkpoints: Annotated[
-        Path | None, typer.Option(help="Folder of resumable checkpoints.")
-    ] = None,
+    threads: options.SharedThreads = 1,
+    checkpoints: options.Checkpoints = None,
     init_from: Annotated[
         Path | None, typer.Option(help="Model folder with the initial weights.")
     ] = None,
@@ -81,3 +79,54 @@ def pretrain(
                 stage_bpt=stage_bpt or (),
             )
         prepared.train(out, checkpoints or out.parent / "checkpoints" / out.name, ranks)
+
+
+def pretrain_words(
+    corpus: options.Corpus,
+    architecture: Annotated[
+        str, typer.Option(help="Layout of words: a preset (`genezip models`) or a YAML file.")
+    ],
+    tokenizer: Annotated[Path, typer.Option(help="Model folder of the vocabulary (bpe).")],
+    out: options.ModelFolder,
+    name: options.ModelName,
+    ggrams: Annotated[
+        Path | None,
+        typer.Option(help="G-grams mined with it (`tokenizer ggrams`); none without."),
+    ] = None,
+    settings: Annotated[
+        str | None,
+        typer.Option(help="Section `pretrain` with `masking`: JSON or a YAML file with it."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of weights, sampling and masks.")] = 0,
+    scale: options.Scale = "full",
+    threads: options.SharedThreads = 1,
+    checkpoints: options.Checkpoints = None,
+) -> None:
+    """Train a network on words and phrases of DNA (DNAZEN); Ctrl-C is resumed.
+
+    \b
+    Example:
+      genezip pretrain-words --corpus corpus/manifest.json \\
+        --architecture dnazen-tiny --tokenizer bpe --ggrams ggrams.json \\
+        --name mine --out mine
+    """
+    import torch
+
+    from genezip import config
+    from genezip.training.ranks import launched
+    from genezip.training.words.setup import prepare_words
+
+    with launched() as ranks:
+        torch.set_num_threads(max(1, threads // ranks.local_world))
+        with ranks.together():
+            run = prepare_words(
+                corpus=corpus,
+                architecture=architecture,
+                tokenizer=tokenizer,
+                ggrams=ggrams,
+                settings=config.settings(config.WordsPretrain, settings),
+                seed=seed,
+                name=name,
+                scale=scale,
+            )
+        run.train(out, checkpoints or out.parent / "checkpoints" / out.name, ranks)

@@ -11,11 +11,14 @@ from genezip.config.genome import ExtraClass, Genome, OneGenome, Regions, Simula
 from genezip.config.model import (
     NETWORKS,
     BPEEntry,
+    DnaZenEntry,
     FixedEntry,
+    Mining,
     ModelEntry,
     NetworkKind,
     Pretrain,
     RegionPreset,
+    WordsPretrain,
 )
 from genezip.config.needs import Needs, needs
 from genezip.config.presets import (
@@ -27,7 +30,14 @@ from genezip.config.presets import (
     region_preset,
 )
 from genezip.config.read import load, parse, parse_layers, read_yaml, schema, settings
-from genezip.config.results import Alignment, Compress, Evaluation, MaskedBases, Report
+from genezip.config.results import (
+    Alignment,
+    Compress,
+    Evaluation,
+    MaskedBases,
+    MaskedWords,
+    Report,
+)
 from genezip.config.run import Config, merge
 from genezip.config.section import Fraction, Scale, Section
 from genezip.config.shell import shell_prefix
@@ -68,6 +78,7 @@ __all__ = [
     "Config",
     "ContactMaps",
     "Corpus",
+    "DnaZenEntry",
     "Essentiality",
     "Evaluation",
     "ExtraClass",
@@ -81,6 +92,8 @@ __all__ = [
     "Labels",
     "Leakage",
     "MaskedBases",
+    "MaskedWords",
+    "Mining",
     "ModelEntry",
     "Needs",
     "NetworkKind",
@@ -98,6 +111,7 @@ __all__ = [
     "UserLabels",
     "VariantEffect",
     "VariantSet",
+    "WordsPretrain",
     "check_presets",
     "load",
     "merge",

@@ -1,17 +1,18 @@
 """Sections of the models: training settings, entries to compare, region budgets."""
 
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
 from pydantic import (
     Discriminator,
     Field,
     GetJsonSchemaHandler,
     Tag,
+    ValidationError,
     WithJsonSchema,
     model_validator,
 )
 
-from genezip.config.section import TAG, Fraction, Name, Section, some_of
+from genezip.config.section import TAG, Fraction, Name, Section, reasons, some_of
 from genezip.region_classes import CLASSES
 
 
@@ -228,7 +229,100 @@ class BPEEntry(Section):
         return [self.seed]
 
 
-COMPRESSORS = (*NETWORKS, "fixed", "bpe")
+class Mining(Section):
+    """Mining of G-grams: runs of 2 to 5 tokens that occur together more often than by chance.
+
+    Neighbouring tokens a and b are linked if PMI(a, b) = log(n_ab T / (n_a n_b)) reaches the
+    threshold, with T tokens in all. The paper of DNAZEN has threshold 2, its last public code 5.
+    """
+
+    threshold: float = Field(2.0, description="least PMI of neighbouring tokens")
+    log_base: Annotated[float, Field(gt=1)] = Field(2.0, description="base of the logarithm")
+    min_count: int = Field(
+        5, ge=1, description="fewest occurrences of a token, of a pair and of a G-gram"
+    )
+    max_tokens: int = Field(5, ge=2, le=8, description="most tokens of a G-gram; the fewest are 2")
+    most: int | None = Field(
+        None,
+        ge=1,
+        description="keep so many G-grams, those that occur most (of equal counts, those of the "
+        "highest PMI); null keeps all",
+    )
+    random: bool = Field(
+        False,
+        description="a control: in place of the mined G-grams as many of the same lengths that "
+        "begin at random tokens of the same DNA",
+    )
+    without_repeats: bool = Field(
+        False,
+        description="mine the DNA outside repeats (RepeatMasker) alone: nearly all long G-grams of "
+        "human DNA lie in repeats",
+    )
+
+
+class WordsPretrain(Pretrain):
+    """Training of a network on words: keys of `pretrain` that it uses, and its own."""
+
+    UNUSED: ClassVar[tuple[str, ...]] = (
+        *("alpha", "rar_mask", "region_label", "level_rates", "decay_vectors"),
+        *("packed_trunk", "checkpoint_activations", "protect_masked"),
+    )
+    """Keys of `pretrain` on tokens that are learned or on other layers."""
+
+    masking: Literal["token", "span", "expand"] = Field(
+        "span",
+        description="what is masked together: single tokens, whole G-grams until the share is "
+        "reached (`span`), or single tokens and then every G-gram that has one (`expand`, more "
+        "than the share)",
+    )
+
+
+class DnaZenEntry(Section):
+    """A network on the words of a vocabulary and on phrases of them (DNAZEN)."""
+
+    compressor: Literal["dnazen"] = Field("dnazen", description="kind of model: words and phrases")
+    architecture: str = Field(
+        description="a preset of words (`genezip models`), or a YAML file of yours, relative to "
+        "the repository"
+    )
+    tokenizer: Name = Field(description="name in `models` of its vocabulary, a `bpe`")
+    ggrams: Annotated[dict[str, Any], WithJsonSchema(some_of(Mining))] | None = Field(
+        {},
+        description="keys of its mining of G-grams that differ from the defaults (`threshold`, "
+        "`log_base`, `min_count`, `max_tokens`, `most`, `random`, `without_repeats`); null trains "
+        "it without G-grams",
+    )
+    corpus: Name | None = Field(
+        None, description="name in `corpora`; null takes the first that is not dropped"
+    )
+    seeds: list[Annotated[int, Field(ge=0)]] = Field(
+        [0], min_length=1, description="one training run per seed"
+    )
+    pretrain: Annotated[dict[str, Any], WithJsonSchema(some_of(WordsPretrain))] = Field(
+        {}, description="keys of section `pretrain` that differ for this model, and `masking`"
+    )
+
+    @property
+    def mining(self) -> Mining | None:
+        """Settings of the mining; None without G-grams."""
+        return None if self.ggrams is None else Mining.model_validate(self.ggrams)
+
+    @model_validator(mode="after")
+    def _known_keys(self) -> Self:
+        try:
+            self.mining  # noqa: B018
+        except ValidationError as error:
+            raise ValueError(reasons(error, "ggrams.")) from None
+        return self
+
+    @model_validator(mode="after")
+    def _mined_as_masked(self) -> Self:
+        if self.ggrams is None and self.pretrain.get("masking", "token") != "token":
+            raise ValueError("without G-grams single tokens are masked; leave masking out")
+        return self
+
+
+COMPRESSORS = (*NETWORKS, "fixed", "bpe", "dnazen")
 
 
 def _tag(entry: Any) -> str:
@@ -266,7 +360,8 @@ class _SchemaByCompressor:
 AnyEntry = Annotated[
     Annotated[ModelEntry, Tag(f"{TAG}network")]
     | Annotated[FixedEntry, Tag(f"{TAG}fixed")]
-    | Annotated[BPEEntry, Tag(f"{TAG}bpe")],
+    | Annotated[BPEEntry, Tag(f"{TAG}bpe")]
+    | Annotated[DnaZenEntry, Tag(f"{TAG}dnazen")],
     Discriminator(
         _tag,
         custom_error_type="compressor",

@@ -1,4 +1,5 @@
-"""The presets: architectures (``genezip/config/models``) and region budgets (``.../regions``).
+"""The presets: architectures (``genezip/config/models``), region budgets (``.../regions``) and
+layouts of networks on words (``.../words``).
 
 A preset is named without folder and ending, a file of the user by its path, which has a slash or
 ends in ``.yaml``.
@@ -13,10 +14,14 @@ from genezip.config.read import parse, read_yaml
 from genezip.config.run import Config
 from genezip.errors import GenezipError
 
-Kind = Literal["models", "regions"]
+Kind = Literal["models", "regions", "words"]
 
 FOLDER = Path(__file__).parent
-CALLED = {"models": "an architecture", "regions": "a region budget"}
+CALLED = {
+    "models": "an architecture",
+    "regions": "a region budget",
+    "words": "a layout of words",
+}
 
 
 def preset_files(kind: Kind, folder: Path | None = None) -> list[Path]:
@@ -92,3 +97,6 @@ def check_presets(config: Config, root: Path) -> None:
                     f"models.{name}: the region class {found.name!r} has no target; set "
                     f"target_bpt in regions.classes, or a multiplier in the region preset {budget}"
                 )
+    for words in config.on_words().values():
+        path = words.architecture
+        read_preset("words", root / path if of_user(path) else path)

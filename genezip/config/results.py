@@ -112,6 +112,41 @@ class MaskedBases(Section):
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where to predict")
 
 
+class MaskedWords(Section):
+    """Prediction of masked words, and the G-grams themselves (models of `dnazen`)."""
+
+    FREE = ("device",)
+    COUNTED: ClassVar[tuple[str, ...]] = ("training_bp",)
+    """Keys that only the models that count use."""
+    VOCABULARY: ClassVar[tuple[str, ...]] = ("thresholds", "frequent", "seed")
+    """Keys of the table of G-grams."""
+
+    rate: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.15, description="share of the words to be predicted, of which 80 % are masked"
+    )
+    heldout_bp: int = Field(
+        2_000_000, ge=1, description="held-out bases at most, in evenly spaced windows (bp)"
+    )
+    training_bp: int = Field(
+        20_000_000,
+        ge=1,
+        description="training bases in which the floors count words and their neighbours, in "
+        "evenly spaced stretches of 131 kb (bp)",
+    )
+    thresholds: list[float] = Field(
+        [1.5, 2, 2.5, 3, 5],
+        min_length=1,
+        description="thresholds at which the number of G-grams is told",
+    )
+    frequent: int = Field(
+        20, ge=1, description="most frequent G-grams that are told with what they are"
+    )
+    bootstrap: int = Field(4000, ge=10, description="bootstrap resamples")
+    block_bp: int = Field(131_072, ge=1, description="bootstrap unit (bp)")
+    seed: int = Field(0, ge=0, description="seed of masks, permutations and bootstrap")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="where to predict")
+
+
 class CodonPhase(Section):
     """Boundaries along genes (rule `codon_phase`; sources of several genomes)."""
 

@@ -7,13 +7,22 @@ from pydantic import Field, ValidationError, model_validator
 
 from genezip.config.corpus import Corpus, CorpusEntry, Leakage
 from genezip.config.genome import Genome, Regions
-from genezip.config.model import AnyEntry, FixedEntry, ModelEntry, Pretrain
+from genezip.config.model import (
+    AnyEntry,
+    BPEEntry,
+    DnaZenEntry,
+    FixedEntry,
+    ModelEntry,
+    Pretrain,
+    WordsPretrain,
+)
 from genezip.config.results import (
     Alignment,
     CodonPhase,
     Compress,
     Evaluation,
     MaskedBases,
+    MaskedWords,
     Report,
 )
 from genezip.config.section import Key, Scale, Section, names, reasons, refuse_taken, without_empty
@@ -71,6 +80,9 @@ class Config(Section):
     masked: MaskedBases = Field(
         default_factory=MaskedBases, description="prediction of masked bases"
     )
+    words: MaskedWords = Field(
+        default_factory=MaskedWords, description="prediction of masked words, and G-grams"
+    )
     codon_phase: CodonPhase = Field(
         default_factory=CodonPhase, description="boundaries along genes"
     )
@@ -109,7 +121,7 @@ class Config(Section):
         for where, name in named:
             if name not in self.chosen_models():
                 raise ValueError(f"{where} names {name!r}, which is not in models")
-            if where.startswith("report.") and name not in self.networks():
+            if where.startswith("report.") and name not in self.trained():
                 kind = self.chosen_models()[name].compressor
                 raise ValueError(f"{where} names {name!r}, a {kind}; name a network")
         for name in self.benchmarks.comparators:
@@ -118,7 +130,10 @@ class Config(Section):
         for name in self.networks():
             self._check_initial_weights(name)
             self._check_guide(name)
+        for name in self.trained():
             self.pretrain_of(name)
+        for name in self.on_words():
+            self._check_tokenizer(name)
         return self
 
     def _check_initial_weights(self, name: str) -> list[str]:
@@ -152,6 +167,16 @@ class Config(Section):
         if missing := set(entry.seeds) - set(guide.seeds):
             raise ValueError(f"{where}, which has no seed {min(missing)}; give both the same seeds")
 
+    def _check_tokenizer(self, name: str) -> None:
+        """The tokenizer of a model on words must be a vocabulary of the same corpus."""
+        entry, first = self.on_words()[name], next(iter(self.chosen_corpora()))
+        where = f"models.{name}.tokenizer names {entry.tokenizer!r}"
+        words = self.chosen_models().get(entry.tokenizer)
+        if not isinstance(words, BPEEntry):
+            raise ValueError(f"{where}, which is no bpe in models")
+        if (words.corpus or first) != (entry.corpus or first):
+            raise ValueError(f"{where}, which is fitted on another corpus; name the same")
+
     def guided(self, corpus: str) -> list[str]:
         """Runs of guided models on a corpus, each after the run of its guide, none twice."""
         first = next(iter(self.chosen_corpora()))
@@ -178,9 +203,13 @@ class Config(Section):
 
     def pretrain_of(self, name: str) -> Pretrain:
         """Training settings of a model: section ``pretrain`` with the model's own keys."""
-        own = self.networks()[name].pretrain
+        entry = self.trained()[name]
+        whole: dict[str, Any] = {**self.pretrain.model_dump(), **entry.pretrain}
         try:
-            return Pretrain.model_validate({**self.pretrain.model_dump(), **own})
+            if isinstance(entry, ModelEntry):
+                return Pretrain.model_validate(whole)
+            masking = {} if entry.ggrams is not None else {"masking": "token"}
+            return WordsPretrain.model_validate({**masking, **whole})
         except ValidationError as error:
             raise ValueError(reasons(error, f"models.{name}.pretrain.")) from None
 
@@ -216,6 +245,15 @@ class Config(Section):
         return {name: entry for name, entry in self.models.items() if entry is not None}
 
     def networks(self) -> dict[str, ModelEntry]:
-        """The chosen models that are trained networks."""
+        """The chosen models that are trained networks on bases."""
         chosen = self.chosen_models().items()
         return {name: entry for name, entry in chosen if isinstance(entry, ModelEntry)}
+
+    def on_words(self) -> dict[str, DnaZenEntry]:
+        """The chosen models that are trained networks on words."""
+        chosen = self.chosen_models().items()
+        return {name: entry for name, entry in chosen if isinstance(entry, DnaZenEntry)}
+
+    def trained(self) -> dict[str, ModelEntry | DnaZenEntry]:
+        """The chosen models that are trained networks, on bases or on words."""
+        return {**self.networks(), **self.on_words()}

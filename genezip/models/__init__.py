@@ -26,6 +26,7 @@ REGISTRY = {
     "ldarnet": "genezip.models.ldarnet.compressor:LDARNet",
     "fixed": "genezip.models.fixed.compressor:Fixed",
     "bpe": "genezip.models.bpe.compressor:BPE",
+    "dnazen": "genezip.models.dnazen.compressor:DnaZen",
 }
 """Class of every system, as ``module:Class``, which is imported only when it is used.
 

@@ -6,6 +6,8 @@ from pathlib import Path
 import torch
 
 from genezip.config import RegionPreset, preset_files, region_preset
+from genezip.models.dnazen.architecture import WordsArchitecture, load_words
+from genezip.models.dnazen.network import WordsNetwork
 from genezip.models.hnet.architecture import Architecture, layers_text, load_architecture
 from genezip.models.hnet.network import GeneZipNetwork
 
@@ -87,3 +89,23 @@ def model_presets(folder: Path | None = None) -> list[ModelPreset]:
 def region_presets(folder: Path | None = None) -> dict[str, RegionPreset]:
     """Every region budget of a folder, else of genezip."""
     return {path.stem: region_preset(path) for path in preset_files("regions", folder)}
+
+
+@dataclass(frozen=True)
+class WordsPreset:
+    """A layout of a network on words; ``parameters`` are its learned numbers with its sizes."""
+
+    name: str
+    parameters: int
+    architecture: WordsArchitecture
+
+
+def words_presets() -> list[WordsPreset]:
+    """Every layout of words of genezip, smallest first."""
+    found = []
+    for path in preset_files("words"):
+        shape = load_words(path.stem)
+        with torch.device("meta"):
+            size = WordsNetwork(shape).count_parameters()
+        found.append(WordsPreset(path.stem, size, shape))
+    return sorted(found, key=lambda preset: (preset.parameters, preset.name))

@@ -11,6 +11,7 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
+from torch import nn
 
 from genezip import models
 from genezip.artifacts.files import atomic_path, sha256_file, write_json
@@ -46,7 +47,7 @@ class ModelCard:
     compressor: str = NETWORKS[0]
 
 
-def save_weights(path: str | Path, network: GeneZipNetwork) -> None:
+def save_weights(path: str | Path, network: nn.Module) -> None:
     """Write the weights as safetensors, atomically."""
     tensors = {name: value.cpu().contiguous() for name, value in network.state_dict().items()}
     with atomic_path(path) as temporary:

@@ -43,6 +43,14 @@ MATCHED_COLUMNS = (
     *("model", "seed", "router", "guide", "windows", "bp"),
     *("bpt", "flops_per_bp", "parameters", "tokens_off", "flops_off"),
 )
+VOCABULARY_COLUMNS = (
+    *("model", "threshold", "min_count", "ggrams", "by_chance", "false_share"),
+    *("covered_share", "repeat_share", "repeat_share_3", "repeat_share_all", "words"),
+)
+FREQUENT_COLUMNS = (
+    *("model", "dna", "tokens", "count", "pmi", "repeat", "repeat_share"),
+    *("region", "region_share", "region_enrichment"),
+)
 GENE_COLUMNS = ("chrom", "start", "end", "feature", "strand", "gene_name", "transcript_id")
 
 _TEXT = ("split", "region", "strand", "model", "chrom", "gene_name")
@@ -87,6 +95,11 @@ class Curve:
         """Settings of training; may be empty."""
         return self.training.get("settings") or {}
 
+    @property
+    def on_words(self) -> bool:
+        """Whether the training is that of a network on words, without a ratio loss."""
+        return self.config.get("compressor") == "dnazen"
+
     @cached_property
     def region_classes(self) -> RegionClasses:
         """Region classes of the training."""
@@ -110,6 +123,9 @@ class Results(HeldOut):
     codon_profile: pd.DataFrame = field(default_factory=pd.DataFrame)
     masked: Scores = field(default_factory=lambda: Scores(DNA_SCORES.frame()))
     matched: pd.DataFrame = field(default_factory=pd.DataFrame)
+    words: Scores = field(default_factory=lambda: Scores(DNA_SCORES.frame()))
+    vocabulary: pd.DataFrame = field(default_factory=pd.DataFrame)
+    frequent_ggrams: pd.DataFrame = field(default_factory=pd.DataFrame)
     scaling: Scores = field(default_factory=lambda: Scores(DNA_SCORES.frame()))
     alignment: pd.DataFrame = field(default_factory=ALIGNMENT_SCORES.frame)
     alignment_profile: pd.DataFrame = field(default_factory=pd.DataFrame)
@@ -120,6 +136,7 @@ class Results(HeldOut):
     label_files: list[dict[str, Any]] = field(default_factory=list)
     task_tables: dict[str, pd.DataFrame] = field(default_factory=dict)
     curves: list[Curve] = field(default_factory=list)
+    word_curves: list[Curve] = field(default_factory=list)
 
     def split(self, name: str) -> dict[str, Any]:
         """Facts of a split in the corpus manifest; empty where there is none."""
@@ -143,7 +160,7 @@ def _curve(path: Path) -> Curve:
             continue
         if isinstance(record.get("valid"), dict):
             valid.append({"step": record["step"], **record["valid"]})
-        if "rar_loss" in record:
+        if "valid" not in record:
             steps.append(record)
     config_file = path.parent / "config.json"
     return Curve(
@@ -209,6 +226,20 @@ def _matched(path: Path, runs: set[str]) -> pd.DataFrame:
     return found[(found["model"] + ".seed" + found["seed"].astype(str)).isin(runs)]
 
 
+def _words(folder: Path, runs: set[str]) -> Scores:
+    """Prediction of masked words by the runs, then by models that count."""
+    floors = sorted(path.stem for path in (folder / "floors").glob("*.tsv"))
+    return Scores(_scores_of(folder, [*sorted(runs), *(f"floors/{name}" for name in floors)]))
+
+
+def _of_models(folder: Path, kind: str, runs: set[str], columns: Collection[str]) -> pd.DataFrame:
+    """Tables ``MODEL.kind.tsv`` of the models of the runs, together."""
+    names = dict.fromkeys(run.rpartition(".seed")[0] for run in sorted(runs))
+    files = [path for name in names if (path := folder / f"{name}.{kind}.tsv").is_file()]
+    found = [read_table(path, columns) for path in files]
+    return pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=[*columns])
+
+
 def _codon_phase(folder: Path, runs: set[str]) -> Scores:
     """Codon phase of the runs; the published rows, which each file has, are kept once."""
     frame = _scores_of(folder, sorted(runs))
@@ -266,6 +297,8 @@ def load(
     evaluated = {f"{name}.seed{s}" for name in compression.models for s in compression.seeds(name)}
     known = set(runs) if runs else evaluated
     logs = sorted((folder / "pretrain").glob("*/curve.jsonl"))
+    trainings = [_curve(path) for path in logs if path.parent.name in known]
+    words = folder / "words"
     results = Results(
         folder=folder,
         scale=scale,
@@ -295,10 +328,14 @@ def load(
         alignment_profile=_profiles(folder / "alignment", known, SITE_PROFILE_COLUMNS),
         masked=_masked(folder / "masked", known),
         matched=_matched(folder / "matched" / f"{manifest_file.parent.name}.tsv", known),
+        words=_words(words, known),
+        vocabulary=_of_models(words, "vocabulary", known, VOCABULARY_COLUMNS),
+        frequent_ggrams=_of_models(words, "frequent", known, FREQUENT_COLUMNS),
         scaling=Scores(read_scores(compress / "scaling.tsv", DNA_SCORES)),
         benchmarks=_benchmarks(folder / "benchmarks", known, settings.reference),
         evaluation=evaluation,
-        curves=[_curve(path) for path in logs if path.parent.name in known],
+        curves=[one for one in trainings if not one.on_words],
+        word_curves=[one for one in trainings if one.on_words],
     )
     for name in (results.reference, results.control):
         if name not in results.models:

@@ -8,6 +8,7 @@ the same unit for all methods, so the difference of two scores is a paired one.
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import reduce
 from typing import Any, Literal
 
 import numpy as np
@@ -107,6 +108,11 @@ def ranked_support(bootstrap: BlockBootstrap, targets: np.ndarray) -> np.ndarray
     """Units with a positive (1 or True), or with a negative where these are fewer; bool, (B,)."""
     positive = np.asarray(targets) == 1
     return scarcer(bootstrap.support(positive), bootstrap.support(~positive))
+
+
+def class_support(bootstrap: BlockBootstrap, truth: np.ndarray, classes: int) -> np.ndarray:
+    """Units that have (or lack) the class with the fewest such units; bool, (B,)."""
+    return reduce(scarcer, [ranked_support(bootstrap, truth == one) for one in range(classes)])
 
 
 def fact_rows(files: Sequence[PredictionFile]) -> list[Row]:

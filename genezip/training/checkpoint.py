@@ -21,7 +21,6 @@ from torch import Tensor, nn
 from genezip.artifacts.files import sha256_file
 from genezip.artifacts.states import load_state, refuse_other_run, save_state
 from genezip.errors import GenezipError
-from genezip.models.hnet.network import GeneZipNetwork
 from genezip.models.pretrained import save_weights
 from genezip.training.trainable import trainable_weights
 
@@ -153,7 +152,6 @@ class Checkpoint:
             weights = trainable_weights(module)
             state.best_weights = {k: value.to("cpu", copy=True) for k, value in weights.items()}
         else:
-            assert isinstance(module, GeneZipNetwork)
             save_weights(self.best_file, module)
             state.best_sha256 = sha256_file(self.best_file)
 

@@ -144,7 +144,9 @@ def task_rate(step: int, steps: int, warmup: float) -> float:
 
 
 def build_adamw(
-    module: nn.Module, settings: HeadTraining, betas: tuple[float, float] = (0.9, 0.999)
+    module: nn.Module,
+    settings: HeadTraining | Pretrain,
+    betas: tuple[float, float] = (0.9, 0.999),
 ) -> torch.optim.AdamW:
     """AdamW on every trainable parameter; 1-D ones have no weight decay."""
     trained = [p for p in module.parameters() if p.requires_grad]

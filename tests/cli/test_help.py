@@ -95,7 +95,7 @@ def test_commands_stand_under_their_headings(monkeypatch: pytest.MonkeyPatch) ->
     text = CliRunner().invoke(app, ["--help"]).output
     assert list(COMMANDS) == HEADINGS
     wanted = [part for heading in COMMANDS for part in (heading, *COMMANDS[heading])]
-    found = re.findall(r"^(?:╭─ (.+?) ─+╮|│ (\w+)  )", text, re.MULTILINE)
+    found = re.findall(r"^(?:╭─ (.+?) ─+╮|│ (\w[\w-]*)  )", text, re.MULTILINE)
     assert [heading or name for heading, name in found if heading != "Options"] == wanted
 
 

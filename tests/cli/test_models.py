@@ -61,7 +61,8 @@ def test_a_budget_of_own_classes_is_listed_beside_the_others(
         text = f"base_bpt: 32\nmultipliers: {{{seven}{more}}}\n"
         (tmp_path / f"{name}.yaml").write_text(text)
     assert call("models", "--regions", tmp_path) == 0
-    said = [line.split() for line in capsys.readouterr().out.splitlines()[-3:]]
+    budgets = capsys.readouterr().out.split("\n\n")[2].splitlines()
+    said = [line.split() for line in budgets]
     assert [words[0] for words in said] == ["regions", "mine", "plain"]
     assert [words[-2:] for words in said] == [["dig", "enhancer"], ["512", "16"], ["512", "-"]]
 

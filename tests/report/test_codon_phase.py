@@ -11,11 +11,12 @@ import pytest
 from genezip.artifacts.scores import DNA_SCORES, PAPER, TASK_SCORES
 from genezip.artifacts.tables import write_tsv
 from genezip.config import Report
-from genezip.report import claims, gene_claims
+from genezip.report import claims
 from genezip.report.chapters import claims as claims_chapter
 from genezip.report.chapters.genes import codon_phase
 from genezip.report.page import render
 from genezip.report.results import PROFILE_COLUMNS, Results, load
+from genezip.report.systems import dnahnet
 
 SETTINGS = Report(reference="genezip-tiny", control="hnet-tiny")
 ORGANISMS = (("ecoli", "train"), ("bsubtilis", "test"))
@@ -135,7 +136,7 @@ def test_the_figure_holds_every_organism(results: Results) -> None:
 
 
 def test_claims_have_the_verdicts_of_their_numbers(results: Results) -> None:
-    found = {claim.text: claim for claim in gene_claims.evaluate(results)}
+    found = {claim.text: claim for claim in dnahnet.evaluate(results)}
     verdicts = [claim.verdict for claim in found.values()]
     stage0, stage1, trained, held_out, *differences = found.values()
     assert stage0.measured[0] is not None and stage1.measured[0] is not None
@@ -148,7 +149,7 @@ def test_claims_have_the_verdicts_of_their_numbers(results: Results) -> None:
     # of the control that was compared on organisms never seen alone
     assert [one.verdict for one in differences[2:4]] == ["not computed", "not shown"]
     assert verdicts.count("not computed") == 5  # mixing and essentiality, each twice, too
-    assert gene_claims.stage_targets(results) == pytest.approx([3, 2])
+    assert dnahnet.stage_targets(results) == pytest.approx([3, 2])
     # above 0 by its value, but its interval is not
     assert differences[-1].verdict == "not shown" and not differences[-1].holds
     assert "the interval crosses the threshold" in differences[-1].note
@@ -165,7 +166,7 @@ def test_the_page_begins_with_the_verdicts(results: Results) -> None:
 
 def test_other_runs_keep_their_claims(make_results: Callable[..., Path]) -> None:
     results = load(make_results(), SETTINGS, "demo")
-    assert not gene_claims.applies(results)
+    assert not dnahnet.applies(results)
     assert codon_phase.section(results) is None and codon_phase.codon_phase(results) is None
     assert [one.text for one in claims_chapter.evaluate(results)] == [
         one.text for one in claims.evaluate(results)

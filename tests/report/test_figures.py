@@ -18,8 +18,11 @@ from genezip.report.page import write_figures
 from genezip.report.results import Results, load
 
 SETTINGS = Report(reference="genezip-tiny", control="hnet-tiny")
-# test_codon_phase, test_alignment, test_zero_shot, test_scaling, test_masked
-OF_OTHER_RUNS = ("codon_phase", "alignment", "essentiality", "variants", "scaling", "masked")
+# test_codon_phase, test_alignment, test_zero_shot, test_scaling, test_masked, test_words
+OF_OTHER_RUNS = (
+    *("codon_phase", "alignment", "essentiality", "variants", "scaling", "masked"),
+    *("ggrams", "words"),
+)
 
 
 def test_every_figure_is_drawn_and_written(drawings: dict[str, Drawing], tmp_path: Path) -> None:

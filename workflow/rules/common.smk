@@ -7,6 +7,7 @@ from shlex import quote
 
 SCALE = CONFIG.scale
 MODELS, NETWORKS = CONFIG.chosen_models(), CONFIG.networks()
+WORDS, TRAINED = CONFIG.on_words(), CONFIG.trained()
 CORPORA = CONFIG.chosen_corpora()
 REFERENCE, CONTROL = CONFIG.report.reference, CONFIG.report.control
 BENCHMARKS = CONFIG.benchmarks
@@ -22,10 +23,11 @@ TASKS = BENCHMARKS.tasks_there_are()
 TABLES = {task: TASK_TABLES.get(task, task) for task in TASKS}
 ALL_SUBSETS = sorted({s for task in TASKS for s in BENCHMARKS.task(task).subsets})
 # Control routers keep the region budget of the reference; one target for all bases is no budget.
-ROUTERS = ["fixed_stride", "gc_cpg"] if NETWORKS[REFERENCE].regions else []
+BUDGET = getattr(MODELS[REFERENCE], "regions", None)
+ROUTERS = ["fixed_stride", "gc_cpg"] if BUDGET else []
 FIGURES = (
     "corpus curves steering perplexity bpt enrichment gc_thirds locus repeats labels "
-    "classification codon_phase alignment essentiality variants scaling masked"
+    "classification codon_phase alignment essentiality variants scaling masked ggrams words"
 ).split()
 
 # Networks with a token for some bases only, and whether their boundaries are compared with genes:

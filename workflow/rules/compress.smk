@@ -64,8 +64,8 @@ rule compress_trivially:
         **needs("compress_trivially", SCALE).resources,
     params:
         **settings(CONFIG.evaluation, "composition_windows", "composition_sharpness"),
-        budget=preset("regions", NETWORKS[REFERENCE].regions)[0],
-        preset=preset("regions", NETWORKS[REFERENCE].regions)[1],
+        budget=preset("regions", BUDGET)[0],
+        preset=preset("regions", BUDGET)[1],
     message:
         "Cut held-out DNA with the router {wildcards.router}, seed {wildcards.seed}"
     shell:
@@ -342,4 +342,4 @@ use rule tracks as tracks_of_tokens with:
         regions="results/tracks/{model}.seed{seed}/regions.bed.gz",
         session="results/tracks/{model}.seed{seed}/igv_session.xml",
     wildcard_constraints:
-        model=tokenizers("fixed", "bpe"),
+        model=tokenizers("fixed", "bpe", "dnazen"),

@@ -17,7 +17,11 @@ def corpus_of(wildcards):
 
 
 NETWORK_FILES = ("model.safetensors", "config.json")
-TOKENIZER_FILES = {"fixed": ("config.json",), "bpe": ("config.json", "tokenizer.json")}
+TOKENIZER_FILES = {
+    "fixed": ("config.json",),
+    "bpe": ("config.json", "tokenizer.json"),
+    "dnazen": (*NETWORK_FILES, "tokenizer.json"),
+}
 
 
 def files_of(model, seed):
@@ -34,7 +38,7 @@ def gpus(rule, learner="model"):
 
     def of_model(wildcards):
         name = getattr(wildcards, learner)
-        return 0 if name in MODELS and name not in NETWORKS else most
+        return 0 if name in MODELS and name not in TRAINED else most
 
     return of_model
 
@@ -109,6 +113,65 @@ def launcher(wildcards, resources):
     return "genezip"
 
 
+def tokenizer_of(wildcards):
+    """Run of the vocabulary of a model on words."""
+    return first_run(WORDS[wildcards.model].tokenizer)
+
+
+def ggrams_of(wildcards):
+    """Table of the G-grams of a model on words; none without."""
+    if WORDS[wildcards.model].mining is None:
+        return []
+    return f"results/words/{wildcards.model}.seed{wildcards.seed}.ggrams.json"
+
+
+def without_ggrams(name):
+    """The model without G-grams on the same words, which another is compared with; or none."""
+    own = WORDS[name]
+    plain = [
+        other
+        for other, one in WORDS.items()
+        if one.mining is None and one.tokenizer == own.tokenizer and other != name
+    ]
+    return plain[0] if plain else ""
+
+
+def against_words(wildcards):
+    """Windows of the model of the same seed without G-grams; none where there is no such."""
+    other = without_ggrams(wildcards.model)
+    if not other or int(wildcards.seed) not in WORDS[other].seeds:
+        return []
+    return f"results/words/{other}.seed{wildcards.seed}.parquet"
+
+
+def evaluated_labels():
+    """The list of labelled sets whose test rows are not mined; none where none are measured."""
+    return ["resources/labels/labels.json"] if "classification" in LABELS else []
+
+
+def unseen_labels(wildcards, input):
+    """Params function: the options that leave labelled test rows out of the mining."""
+    if not input.labels:
+        return ""
+    sets = BENCHMARKS.classification.as_json(["subsets"])
+    return f"--labels {input.labels} --sets {quote(sets)}"
+
+
+# Models with mined G-grams, whose vocabulary is described.
+MINED = [name for name, one in WORDS.items() if one.mining and not one.mining.random]
+
+
+def word_tables():
+    """Results on words: floors of each vocabulary, networks, and G-grams."""
+    floors = dict.fromkeys(one.tokenizer for one in WORDS.values())
+    runs = CONFIG.runs(*WORDS) if WORDS else []
+    return [
+        *(f"results/words/floors/{name}.tsv" for name in floors),
+        *(f"results/words/{run}.tsv" for run in runs),
+        *(f"results/words/{name}.vocabulary.tsv" for name in MINED),
+    ]
+
+
 def masked_tables():
     """Results on masked bases, of each run that predicts some and of the models that count."""
     runs = CONFIG.runs(*MASKED) if MASKED else []
@@ -131,12 +194,14 @@ UNTRAINED = "untrained"  # the reference before its first training step
 def compressing(wildcards):
     """Name and seed of the model that a job of `compress` opens."""
     if wildcards.model == UNTRAINED:
-        return REFERENCE, NETWORKS[REFERENCE].seeds[0]
+        return REFERENCE, MODELS[REFERENCE].seeds[0]
     return wildcards.model, wildcards.seed
 
 
 # Those of reference and control that can have the causal bound.
-FORWARD = [name for name in (REFERENCE, CONTROL) if name not in MASKED]
+FORWARD = [
+    name for name in (REFERENCE, CONTROL) if name in NETWORKS and name not in MASKED
+]
 
 # A control router copies the token counts of one run, so there is one per run of the reference.
 # Reference and control are also scored under the causal bound (`compress.causal_bound`).
@@ -146,7 +211,7 @@ COMPRESSED = [
     *expand(
         "results/compress/routers/{router}.seed{seed}.parquet",
         router=ROUTERS,
-        seed=NETWORKS[REFERENCE].seeds,
+        seed=MODELS[REFERENCE].seeds,
     ),
     *(
         compressed("causal/", FORWARD)

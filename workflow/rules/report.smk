@@ -7,7 +7,7 @@ rule report:
         leakage=CORPUS.replace("manifest.json", "leakage.tsv"),
         homology=CORPUS.replace("manifest.json", "homology.tsv"),
         table5="results/tables/table5_corpora.tsv",
-        curves=expand("results/pretrain/{run}/curve.jsonl", run=CONFIG.runs(*NETWORKS)),
+        curves=expand("results/pretrain/{run}/curve.jsonl", run=CONFIG.runs(*TRAINED)),
         metrics="results/compress/compression.tsv",
         comparisons="results/compress/comparisons.tsv",
         windows="results/compress/windows.tsv",
@@ -20,6 +20,7 @@ rule report:
             run=[first_run(name) for name in CODON_PHASE],
         ),
         masked=masked_tables(),
+        words=word_tables(),
         matched=matched_of_report(),
         scaling="results/compress/scaling.tsv" if CONFIG.evaluation.scaling else [],
         alignment=expand(
@@ -136,6 +137,18 @@ rule report:
             caption="../report/masked.rst",
             category="3 Compression",
             labels={"figure": "bases per token with and without masks"},
+        ),
+        ggrams=report(
+            "results/figures/ggrams.svg",
+            caption="../report/words.rst",
+            category="3 Compression",
+            labels={"figure": "G-grams by threshold"},
+        ),
+        words=report(
+            "results/figures/words.svg",
+            caption="../report/words.rst",
+            category="8 Real labels",
+            labels={"figure": "gain by G-grams of a sequence"},
         ),
         numbers=expand("results/figures/{figure}.tsv", figure=FIGURES),
     log:

@@ -39,6 +39,8 @@ class BPE(PlainCompressor):
     ``tokenizer.json``, if it was read from there.
     """
 
+    vocabulary: int  # number of token ids, special tokens included
+
     def __init__(
         self,
         tokenizer: Tokenizer,

@@ -18,6 +18,9 @@ from genezip.models.layers.scan import full_precision
 from genezip.models.routing.bounds import CausalBound, CausalState, admit, token_limits
 from genezip.models.routing.chunking import ema_dechunk
 
+FEW = 256
+"""Largest floor whose positions are found without a sort of all positions."""
+
 
 @dataclass
 class Routing:
@@ -107,12 +110,11 @@ def bounded(
         keep = torch.maximum(keep, length.clamp(max=floor))
     if ceiling is not None:
         keep = torch.minimum(keep, length.clamp(max=max(1, ceiling)))
-    # on a CPU no transfer is needed to see that no bound changes anything, which spares the sort
-    if active.device.type == "cpu" and torch.equal(keep, active.sum(1)):
-        return active
     # numbers in [0, 1] have the order of their bits, which are below 2^30 in fp32 and below 2^62
     # in fp64; active positions and the first one rank above all others
     prob = full_precision(boundary_prob.detach()).contiguous()
+    if ceiling is None and floor is not None and floor <= FEW and prob.dtype == torch.float32:
+        return _raised(prob, active, valid, keep, min(floor, active.shape[1]))
     bits, above = (torch.int64, 62) if prob.dtype == torch.float64 else (torch.int32, 30)
     key = prob.view(bits).long() + (active.long() << above)
     key[:, 0] = torch.iinfo(torch.int64).max
@@ -120,6 +122,19 @@ def bounded(
     order = key.argsort(dim=1, descending=True, stable=True)
     chosen = torch.arange(key.shape[1], device=key.device) < keep.unsqueeze(1)
     return torch.zeros_like(active).scatter(1, order, chosen) & valid
+
+
+def _raised(prob: Tensor, active: Tensor, valid: Tensor, keep: Tensor, most: int) -> Tensor:
+    """:func:`bounded` for a low floor alone, which adds at most ``most`` positions: no sort.
+
+    No two keys are equal: of equal probabilities the earlier position has the larger key.
+    """
+    length = active.shape[1]
+    last_first = torch.arange(length - 1, -1, -1, device=prob.device)
+    key = prob.view(torch.int32).long() * length + last_first
+    found = key.masked_fill(active | ~valid, -1).topk(most, dim=1).indices
+    added = torch.arange(most, device=prob.device) < (keep - active.sum(1)).unsqueeze(1)
+    return active | torch.zeros_like(active).scatter(1, found, added)
 
 
 def bounded_loop(
@@ -258,12 +273,13 @@ class _TwoProjections(torch.autograd.Function):
         x, first, second = ctx.saved_tensors
         one, other = (grad.flatten(0, 1) for grad in grads)
         found: list[Tensor | None] = [None, None, None]
-        if ctx.needs_input_grad[0]:
-            found[0] = torch.mm(one, first).addmm_(other, second).view_as(x)
         rows = x.flatten(0, 1)
-        for place, grad in ((1, one), (2, other)):
-            if ctx.needs_input_grad[place]:
-                found[place] = grad.t() @ rows
+        with torch.autocast(x.device.type, enabled=False):  # the caller may be in autocast
+            if ctx.needs_input_grad[0]:
+                found[0] = torch.mm(one, first).addmm_(other, second).view_as(x)
+            for place, grad in ((1, one), (2, other)):
+                if ctx.needs_input_grad[place]:
+                    found[place] = grad.t() @ rows
         return tuple(found)
 
 

@@ -21,6 +21,7 @@ from genezip.report.chapters import (
     scaling,
     tokens,
     training,
+    words,
 )
 from genezip.report.chapters.genes import alignment, codon_phase
 from genezip.report.chapters.tasks import benchmarks, essentiality, labelled, labels, variants
@@ -35,6 +36,7 @@ CHAPTERS: Final[tuple[Chapter, ...]] = (
     alignment.CHAPTER,
     compression.PERPLEXITY,
     masked.CHAPTER,
+    words.CHAPTER,
     scaling.CHAPTER,
     repeats.CHAPTER,
     benchmarks.CHAPTER,

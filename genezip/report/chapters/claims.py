@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from genezip.report import claims, gene_claims, masked_claims, summary
+from genezip.report import claims, summary
 from genezip.report.chapter import Cell, Chapter, Section, Table
 from genezip.report.results import Results
+from genezip.report.systems import dnahnet, dnazen, ldarnet
 from genezip.report.words import per_seed, seeds_named
 
-OTHER_SYSTEMS = (gene_claims, masked_claims)
+OTHER_SYSTEMS = (dnahnet, ldarnet, dnazen)
 """Claims about the other systems, each with its own first sentence."""
 REAL_SOURCES = ("mirror", "download")  # the DNA on which the prototype was measured
 

@@ -36,10 +36,10 @@ from genezip.tasks.classification.splits import (
     folds_of,
     loci,
 )
-from genezip.tasks.classification.task import Labelled, LabelledSequences, class_support
+from genezip.tasks.classification.task import Labelled, LabelledSequences
 from genezip.tasks.deposits import FETCH, TaskFiles
 from genezip.tasks.label_files import CLASSES, COLUMNS, SPLITS, measurable
-from genezip.tasks.scores import Examples, Sheet
+from genezip.tasks.scores import Examples, Sheet, class_support
 
 logger = logging.getLogger(__name__)
 

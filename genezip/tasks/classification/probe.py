@@ -5,12 +5,13 @@ so that differences of scores are differences of features.
 """
 
 from dataclasses import replace
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from genezip.alphabet import reverse_complement
 from genezip.inference.forward import sequence_vectors, tokens_and_vectors
-from genezip.models.base import Compressor, vector_width
+from genezip.models.base import Compressor, Sequences, vector_width
 from genezip.models.compressed import Compressed
 from genezip.tasks.classification.splits import Fold
 
@@ -18,6 +19,14 @@ STRENGTHS = (1e-3, 1e-2, 1e-1, 1.0)
 """Inverse strengths of the L2 penalty that are tried (scikit-learn's ``C``)."""
 INNER_FOLDS = 3
 BATCH = 64
+
+
+@runtime_checkable
+class FindsGGrams(Protocol):
+    """A system that finds phrases of tokens in DNA, as DNAZEN."""
+
+    def matches(self, sequences: Sequences) -> list[Any]:
+        """The places of phrases in each sequence, overlapping ones as well."""
 
 
 def why_no_probe(

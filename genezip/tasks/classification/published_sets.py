@@ -236,6 +236,23 @@ def place(
     return pd.DataFrame(rows, columns=["chrom", "start", "end", "strand"])
 
 
+def test_sequences(listing: Path, settings: config.Classification) -> list[np.ndarray]:
+    """Test rows of the sets of a configuration section, uint8 token ids: what no model may see.
+
+    ``listing`` is ``labels.json`` of ``genezip labels fetch``. Sets that it lacks are passed over.
+    """
+    task, found = Classification(), []
+    files = TaskFiles.load(listing, "run `genezip labels fetch` first")
+    for name in settings.subsets.values():
+        try:
+            table = task.read(files, Path(), name, settings)
+        except NotMeasured as error:
+            logger.warning(f"{task.name} {name}: {error}")
+            continue
+        found += [encode(text) for text in table.loc[table["split"] == "test", "sequence"]]
+    return found
+
+
 def _capped(table: pd.DataFrame, most: int | None, seed: int) -> pd.DataFrame:
     """The table with at most ``most`` training rows, drawn at random; other rows stay."""
     train = np.flatnonzero(table["split"] == "train")

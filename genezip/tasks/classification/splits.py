@@ -9,9 +9,9 @@ are folds: no chromosome, and no family of alike sequences
 """
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, get_args
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar, get_args
 
 import numpy as np
 import pandas as pd
@@ -29,6 +29,8 @@ UNTESTED = -2
 ONE_FOLD = ("official", "pool")
 """Split schemes on which a network is fine-tuned; a set has one of them."""
 _FIT = re.compile(r"(.+)_fit[0-9]+")
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -236,3 +238,24 @@ def mean_of_fits(rows: Iterable[Row]) -> list[Row]:
         counts = {"unit": "fits", "units": len(fits), "note": note}
         found.append(fits[0] | about | limits | counts)
     return found
+
+
+def by_fold(
+    folds: Mapping[str, Sequence[Fold]], fit: Callable[[Fold], T]
+) -> Iterator[tuple[str, Fold, T, np.ndarray]]:
+    """Results of ``fit`` for every fold, computed once for folds with equal training rows.
+
+    ``folds`` are those of each split scheme. Yields scheme, fold, result for a fold with at least
+    its test rows, and their positions among the rows of the result.
+    """
+    every = [fold for group in folds.values() for fold in group]
+    known: dict[bytes, tuple[np.ndarray, T]] = {}
+    for scheme, group in folds.items():
+        for fold in group:
+            key = fold.seen.tobytes()
+            if key not in known:
+                same = [other.test for other in every if other.seen.tobytes() == key]
+                rows = np.unique(np.concatenate(same))
+                known[key] = rows, fit(replace(fold, test=rows))
+            rows, found = known[key]
+            yield scheme, fold, found, np.searchsorted(rows, fold.test)

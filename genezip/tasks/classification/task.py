@@ -9,21 +9,26 @@ the split schemes of ``splits``. To add a set of sequences as another task, deri
 import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property, reduce
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from genezip import config
 from genezip.alphabet import encode
-from genezip.artifacts.scores import BASELINE, FLOOR_SHARE, TRIVIAL_BASELINES, Row
+from genezip.artifacts.scores import (
+    BASELINE,
+    FLOOR_SHARE,
+    GGRAMS_PER_SEQUENCE,
+    TRIVIAL_BASELINES,
+    Row,
+)
 from genezip.config import Section
 from genezip.config.tasks import Input, Mode
 from genezip.errors import GenezipError
-from genezip.metrics.bootstrap import BlockBootstrap, scarcer
 from genezip.metrics.classification import METRICS, with_and_without
 from genezip.models.base import Compressor, vector_width
 from genezip.models.compressed import KEPT_BY
@@ -40,10 +45,16 @@ from genezip.tasks.base import (
     Task,
 )
 from genezip.tasks.classification.baselines import PRIOR, class_shares, composition_features
-from genezip.tasks.classification.probe import linear_probe, vectors_and_tokens, why_no_probe
+from genezip.tasks.classification.probe import (
+    FindsGGrams,
+    linear_probe,
+    vectors_and_tokens,
+    why_no_probe,
+)
 from genezip.tasks.classification.splits import (
     ONE_FOLD,
     Fold,
+    by_fold,
     fit_of,
     fold_column,
     folds_in,
@@ -65,10 +76,10 @@ from genezip.tasks.scores import (
     Compared,
     Examples,
     Sheet,
+    class_support,
     compared,
     fact_rows,
     joined,
-    ranked_support,
 )
 
 logger = logging.getLogger(__name__)
@@ -78,7 +89,6 @@ LEAST_SPREAD = 0.01
 """Least share of variance of a resample: errors alone give nearly all variance of MCC and F1."""
 BY_ROUTER = KEPT_BY.index("router")  # the floor makes all other tokens
 
-T = TypeVar("T")
 Fit = Callable[[Fold], np.ndarray]
 """Class probabilities of the test rows of a fold, (n, classes)."""
 
@@ -251,7 +261,8 @@ class LabelledSequences(Task[Labelled]):
         """Mean vectors over bases and, where :meth:`both_strands` says so, strands; float64.
 
         Test rows also have the number of tokens, and whether the floor made any of them (1 or 0; -1
-        where the model does not report why a base is a token).
+        where the model does not report why a base is a token); those of a model with G-grams the
+        number of their places.
         """
         if input != "full":
             raise GenezipError(
@@ -265,6 +276,8 @@ class LabelledSequences(Task[Labelled]):
         blocks = {self._mean_block(both): width}
         if self.counts_tokens:
             blocks |= {"tokens": 1, "forced": 1}
+            blocks |= {"ggrams": 1} if isinstance(compressor, FindsGGrams) else {}
+        ends = width + 2  # of the columns that every model has
 
         def compute(rows: range) -> tuple[np.ndarray, int]:
             ids = [examples.ids[row] for row in rows]
@@ -273,7 +286,9 @@ class LabelledSequences(Task[Labelled]):
             for index in np.flatnonzero(counted[rows.start : rows.stop]):
                 one = encoded[index]
                 forced = -1 if one.kept_by is None else (one.kept_by != BY_ROUTER).any()
-                found[index, -2:] = len(one.token_starts), forced
+                found[index, width:ends] = len(one.token_starts), forced
+                if isinstance(compressor, FindsGGrams):
+                    found[index, ends] = len(compressor.matches([ids[index]])[0])
             return found, (2 if both else 1) * sum(map(len, ids))
 
         plan = StorePlan.of(
@@ -308,6 +323,9 @@ class LabelledSequences(Task[Labelled]):
             if (forced[rows] >= 0).all():
                 share = float(forced[rows].mean())
                 yield Fact(FLOOR_SHARE, share, len(rows), scheme, of_method=True)
+            if "ggrams" in features.blocks:
+                mean = float(features.block("ggrams")[rows, 0].mean())
+                yield Fact(GGRAMS_PER_SEQUENCE, mean, len(rows), scheme, of_method=True)
 
     def tune(self, network: Any, job: Job[Labelled]) -> Iterator[Found]:
         """Fine-tune the network, and predict the test rows of the official split (or pool).
@@ -387,7 +405,7 @@ class LabelledSequences(Task[Labelled]):
 
     def _fitted(self, examples: Labelled, fit: Fit, model: str) -> Iterator[Found]:
         """Predictions under every split scheme, and notes on the schemes that were left out."""
-        for scheme, fold, found, rows in _by_fold(examples, fit):
+        for scheme, fold, found, rows in by_fold(examples.folds, fit):
             yield _predictions(examples, scheme, fold, found[rows], model)
         yield from self._left_out(examples, examples.dropped, model)
         logger.info(f"{self.name} {examples.prepared.subset}: {model} predicted")
@@ -399,7 +417,7 @@ class LabelledSequences(Task[Labelled]):
         def fit(fold: Fold) -> list[TrivialBaseline]:
             return trivial_baselines(examples.ids, examples.truth, fold, examples.classes)
 
-        for scheme, fold, found, rows in _by_fold(examples, fit):
+        for scheme, fold, found, rows in by_fold(examples.folds, fit):
             shares = class_shares(examples.truth, fold, examples.classes)
             for one in (each.of(rows) for each in found):
                 known.setdefault((scheme, one.name), []).append(one)
@@ -447,32 +465,6 @@ class LabelledSequences(Task[Labelled]):
             if scheme in examples.dropped:
                 for metric in self.metrics:
                     yield Note(metric, examples.dropped[scheme], scheme, model=model)
-
-
-def class_support(bootstrap: BlockBootstrap, truth: np.ndarray, classes: int) -> np.ndarray:
-    """Units that have (or lack) the class with the fewest such units; bool, (B,)."""
-    return reduce(scarcer, [ranked_support(bootstrap, truth == one) for one in range(classes)])
-
-
-def _by_fold(
-    examples: Labelled, fit: Callable[[Fold], T]
-) -> Iterator[tuple[str, Fold, T, np.ndarray]]:
-    """Results of ``fit`` for every fold, computed once for folds with equal training rows.
-
-    Yields scheme, fold, result for a fold with at least its test rows, and their positions among
-    the rows of the result.
-    """
-    every = [fold for folds in examples.folds.values() for fold in folds]
-    known: dict[bytes, tuple[np.ndarray, T]] = {}
-    for scheme, folds in examples.folds.items():
-        for fold in folds:
-            key = fold.seen.tobytes()
-            if key not in known:
-                same = [other.test for other in every if other.seen.tobytes() == key]
-                rows = np.unique(np.concatenate(same))
-                known[key] = rows, fit(replace(fold, test=rows))
-            rows, found = known[key]
-            yield scheme, fold, found, np.searchsorted(rows, fold.test)
 
 
 def _predictions(

@@ -1,0 +1,1 @@
+"""Claims about the other systems, one module each, with the first sentence of their page."""

@@ -1,0 +1,1 @@
+"""Training of networks on words (DNAZEN): ``objective`` masks words, ``setup`` prepares a run."""
