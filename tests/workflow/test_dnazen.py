@@ -126,6 +126,23 @@ def test_make_dnazen_has_three_arms(repo: Path, tmp_path: Path) -> None:
     assert "classification" in fetched and "mouse" not in done.stdout
 
 
+def test_other_arms_are_a_configuration(repo: Path, tmp_path: Path) -> None:
+    """Token masking, expand, two thresholds, DNA without repeats: one network and table each."""
+    names = ("config", "demo", "dnazen", "dnazen-arms")
+    layers = [repo / "config" / f"{name}.yaml" for name in names]
+    done = snakemake(
+        tmp_path, "--snakefile", repo / "workflow" / "Snakefile", "-n", "-p", "--cores", "2",
+        "--configfile", *layers, "--", "all",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert jobs_of(done.stdout)["pretrain_words"] == 14
+    for name, way in (("token", "token"), ("expand", "expand"), ("5", "span"), ("unique", "span")):
+        (one,) = re.findall(rf"genezip pretrain-words .*--name dnazen-{name} .*", done.stdout)
+        assert f'"masking": "{way}"' in one
+    mined = "\n".join(re.findall(r"genezip tokenizer ggrams .*", done.stdout))
+    assert '"threshold": 5.0' in mined and '"without_repeats": true' in mined
+
+
 @pytest.mark.slow
 def test_words_from_genome_to_report(repo: Path, tmp_path: Path) -> None:
     """Trained, compressed, measured, and on the page; a second call does nothing."""

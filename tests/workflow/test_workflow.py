@@ -215,7 +215,7 @@ def test_every_overlay_is_a_valid_configuration(repo: Path) -> None:
     folder = repo / "config"
     paper = {"config", "comparison", "stage-128k"}  # the others are laid over the demo
     between = {"bacteria-full": "bacteria", "ldarnet-sets": "ldarnet", "ldarnet-grid": "ldarnet"}
-    between["dnazen-yeast"] = "dnazen"
+    between |= {"dnazen-yeast": "dnazen", "dnazen-arms": "dnazen"}
     runs = [
         [overlay]
         if overlay.stem in paper

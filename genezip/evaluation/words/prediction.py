@@ -32,8 +32,7 @@ from genezip.models.bpe.compressor import BPE
 from genezip.models.bpe.vocabulary import SPECIAL
 from genezip.models.dnazen.ggrams import Matches
 from genezip.models.dnazen.masking import MaskedTokens, mask_tokens
-from genezip.models.dnazen.mining import tokens_in_blocks
-from genezip.models.dnazen.rows import matches_of_rows
+from genezip.models.dnazen.rows import blocks_of, matches_of_rows
 from genezip.models.masking import HELD_OUT, VALIDATION
 
 if TYPE_CHECKING:
@@ -96,20 +95,9 @@ class HeldOutWords:
         return {"nll": found[0], "right": found[1], "n": found[2]}
 
 
-def words_of(tokenizer: BPE, windows: list[np.ndarray]) -> tuple[list[np.ndarray], np.ndarray]:
-    """Words of every block of some windows, and the number of the window of each block."""
-    tokens, of_window = [], []
-    for number, one in enumerate(tokenizer.encode(windows)):
-        assert one.token_ids is not None
-        parts = tokens_in_blocks(one.token_starts, one.token_ids, tokenizer.block_bp)
-        tokens += parts
-        of_window += [number] * len(parts)
-    return tokens, np.array(of_window, dtype=np.int64)
-
-
-def masked_words(tokenizer: BPE, tokens: list[np.ndarray], rate: float, key: tuple[int, ...]) -> (
-    list[MaskedTokens]
-):  # fmt: skip
+def masked_words(
+    tokenizer: BPE, tokens: list[np.ndarray], rate: float, key: tuple[int, ...]
+) -> list[MaskedTokens]:
     """Masks of rows of words, each word by itself; ``key`` begins the seeds of all rows."""
     size = tokenizer.vocabulary
     return [
@@ -120,7 +108,7 @@ def masked_words(tokenizer: BPE, tokens: list[np.ndarray], rate: float, key: tup
 def held_out_words(reader: CorpusReader, tokenizer: BPE, settings: MaskedWords) -> HeldOutWords:
     """Evenly spaced held-out windows as masked words; none is refused."""
     windows = tuple(spaced_windows(reader, SPLIT, settings.heldout_bp))
-    tokens, of_window = words_of(tokenizer, [one.ids for one in windows]) if windows else ([], [])
+    tokens, of_window = blocks_of(tokenizer, [one.ids for one in windows])
     masked = masked_words(tokenizer, tokens, settings.rate, (HELD_OUT, settings.seed))
     if not any(one.hidden.any() for one in masked):
         raise GenezipError(
@@ -131,7 +119,7 @@ def held_out_words(reader: CorpusReader, tokenizer: BPE, settings: MaskedWords) 
     start = pd.Series([one.start for one in windows])
     blocks = block_ids(segment, start, settings.block_bp)
     bootstrap = BlockBootstrap(blocks, settings.bootstrap, settings.seed)
-    rows = tuple(tokens), tuple(masked), np.asarray(of_window, dtype=np.int64)
+    rows = tuple(tokens), tuple(masked), of_window
     return HeldOutWords(windows, *rows, bootstrap, settings, tokenizer)
 
 
@@ -140,7 +128,7 @@ def fit_floors(
 ) -> Floors:
     """Count the words of the training segments; strengths are chosen on validation windows."""
     parts = stretches(assembly.segments_of("train"), settings.training_bp)
-    tokens, _ = words_of(tokenizer, [assembly.ids(*one) for one in parts])
+    tokens, _ = blocks_of(tokenizer, [assembly.ids(*one) for one in parts])
     floors = count_words(tokens, tokenizer.vocabulary)
     valid = [one.ids for one in spaced_windows(reader, "valid", VALIDATION_BP)]
     if not valid:
@@ -148,7 +136,7 @@ def fit_floors(
             f"{reader.path} has no validation windows, on which the floors choose how far they "
             "trust their counts; build the corpus with some (corpus.valid_windows)"
         )
-    rows, _ = words_of(tokenizer, valid)
+    rows, _ = blocks_of(tokenizer, valid)
     masked = masked_words(tokenizer, rows, settings.rate, (VALIDATION,))
     given = zip(rows, masked, strict=True)
     return with_strengths(floors, [(ids, one.ids, one.hidden) for ids, one in given])

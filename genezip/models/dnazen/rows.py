@@ -10,9 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from genezip.models.bpe.compressor import BPE
 from genezip.models.bpe.vocabulary import SPECIAL
 from genezip.models.dnazen.ggrams import GGrams, Matches, with_breaks
 from genezip.models.dnazen.masking import MaskedTokens
+from genezip.models.dnazen.mining import tokens_in_blocks
 
 CLS, SEP, PAD = (list(SPECIAL).index(f"{name}_token") for name in ("cls", "sep", "pad"))
 
@@ -38,6 +40,23 @@ class Rows:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+
+def blocks_of(
+    tokenizer: BPE, sequences: Sequence[np.ndarray]
+) -> tuple[list[np.ndarray], np.ndarray]:
+    """Words of every block of some sequences, int64 (n,) each, and the sequence of each block.
+
+    ``sequences`` are uint8 token ids of the alphabet.
+    """
+    tokens: list[np.ndarray] = []
+    sequence: list[int] = []
+    for number, one in enumerate(tokenizer.encode(list(sequences))):
+        assert one.token_ids is not None
+        parts = tokens_in_blocks(one.token_starts, one.token_ids, tokenizer.block_bp)
+        tokens += parts
+        sequence += [number] * len(parts)
+    return tokens, np.array(sequence, dtype=np.int64)
 
 
 def matches_of_rows(table: GGrams | None, tokens: Sequence[np.ndarray]) -> list[Matches]:

@@ -15,10 +15,9 @@ from genezip.models.bpe.compressor import BPE
 from genezip.models.bpe.vocabulary import SPECIAL
 from genezip.models.dnazen.ggrams import GGrams, Matches
 from genezip.models.dnazen.masking import MASK, MaskedTokens, Masking, mask_tokens
-from genezip.models.dnazen.mining import tokens_in_blocks
 from genezip.models.dnazen.network import WordsNetwork, word_log_prob
 from genezip.models.dnazen.prediction import hidden_losses
-from genezip.models.dnazen.rows import Rows, masked_rows, matches_of_rows
+from genezip.models.dnazen.rows import Rows, blocks_of, masked_rows, matches_of_rows
 from genezip.models.masking import TRAINING, VALIDATION
 from genezip.training.objectives import Validation
 from genezip.training.ranks import ALONE, Ranks
@@ -66,7 +65,7 @@ class WordRows:
         """The next batch, with its masks."""
         windows = self.batches.next_batch()["ids"]
         blocks = len(windows[0]) // self.tokenizer.block_bp
-        tokens = words_of(self.tokenizer, list(windows))
+        tokens, _ = blocks_of(self.tokenizer, list(windows))
         first = self.first_row * blocks
         keys = [(TRAINING, self.seed, self.step, first + row) for row in range(len(tokens))]
         self.step += 1
@@ -83,15 +82,6 @@ class WordRows:
         """Continue from the state of other batches."""
         self.step = state["step"]
         self.batches.load_state_dict(state["windows"])
-
-
-def words_of(tokenizer: BPE, windows: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Words of every block of some windows, int64 (n,) each."""
-    found = []
-    for one in tokenizer.encode(list(windows)):
-        assert one.token_ids is not None
-        found += tokens_in_blocks(one.token_starts, one.token_ids, tokenizer.block_bp)
-    return found
 
 
 def masked_batch(
@@ -234,7 +224,7 @@ def validation_batch(
     tokenizer: BPE, ggrams: GGrams | None, windows: np.ndarray, rate: float
 ) -> WordBatch:
     """Validation rows, whose masks are the same for every network on the same words."""
-    tokens = words_of(tokenizer, list(windows)) if len(windows) else []
+    tokens, _ = blocks_of(tokenizer, list(windows))
     keys = [(VALIDATION, row) for row in range(len(tokens))]
     return masked_batch(tokens, ggrams, rate, "token", tokenizer, keys)
 
