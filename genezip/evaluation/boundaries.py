@@ -60,7 +60,8 @@ def boundary_track(found: Compressed, name: str, first_stage: bool = False) -> B
     """Boundaries of every stage of a result of the compressor ``name``, or of the first alone.
 
     The last stage has the tokens; the earlier ones follow from the probabilities, which is refused
-    where a bound overruled them. A system without tokens of more than one base is refused, too.
+    where a bound overruled them. A system without tokens of more than one base is refused, too. The
+    first stage of a system that gives no probabilities has the boundaries of its tokens.
     """
     stages = len(found.stage_tokens)
     if stages == 0:
@@ -70,9 +71,9 @@ def boundary_track(found: Compressed, name: str, first_stage: bool = False) -> B
         )
     if first_stage and found.boundary_prob is not None:
         return BoundaryTrack(found.boundary_prob[None] > _THRESHOLD, found.boundary_prob)
-    hard = np.zeros((stages, found.length), dtype=bool)
+    hard = np.zeros((1 if first_stage else stages, found.length), dtype=bool)
     hard[-1, found.token_starts] = True
-    if stages > 1:
+    if len(hard) > 1:
         if found.boundary_prob is None or len(found.inner_prob) != stages - 1:
             raise GenezipError(
                 f"{name} has {stages} stages but gives no boundary probability of each, so the "

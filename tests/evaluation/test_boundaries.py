@@ -1,6 +1,7 @@
 """Boundaries at sites, and their controls, against slow versions and enumeration."""
 
 from collections import Counter
+from dataclasses import replace
 from itertools import permutations
 
 import numpy as np
@@ -122,6 +123,23 @@ def test_tracks_come_in_the_order_of_the_sequences_whatever_the_batches() -> Non
 
     with pytest.raises(GenezipError, match="reads at most 100 bases at once, but a window has 200"):
         boundary_tracks(Short(), [random_ids(n) for n in lengths], 64)
+
+
+def test_the_first_stage_of_a_system_without_probabilities_is_that_of_its_tokens() -> None:
+    """As of words and G-grams: two numbers of tokens, but the places of the last alone."""
+
+    class TwoStages(PlainCompressor):
+        name = "two-stages"
+
+        def encode(self, sequences):
+            found = [tokens_at(len(ids), np.arange(0, len(ids), 8)) for ids in ids_of(sequences)]
+            two, none = np.array([4, 2]), np.zeros(2, dtype=bool)
+            return [replace(one, stage_tokens=two, bound_active=none) for one in found]
+
+    (track,) = boundary_tracks(TwoStages(), [random_ids(16)], 64, first_stage=True)
+    assert track.prob is None and np.flatnonzero(track.hard[0]).tolist() == [0, 8]
+    with pytest.raises(GenezipError, match="gives no boundary probability of each"):
+        boundary_tracks(TwoStages(), [random_ids(16)], 64)
 
 
 def test_values_around_sites_are_read_along_the_strand() -> None:

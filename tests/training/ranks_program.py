@@ -1,12 +1,14 @@
-"""What every process of ``test_ranks.py`` does; started twice, with an output folder.
+"""What every process of ``test_ranks.py`` does; started twice, with an output folder and a port.
 
 Each scenario ends with a sentence, an interruption or a trained model; the outcomes of a
-process are written to ``rank<n>.json``. At last the command itself is given wrong input.
+process are written to ``rank<n>.json``. At last the command itself is given wrong input. It has a
+port of its own, because a process that is early would still find the first one at the other port.
 """
 
 import io
 import json
 import logging
+import os
 import sys
 from collections.abc import Callable
 from contextlib import redirect_stderr
@@ -101,5 +103,6 @@ if __name__ == "__main__":
     with launched() as ranks:
         outcomes = scenarios(Path(sys.argv[1]), ranks)
         outcomes["said"] = said.stream.getvalue()
+    os.environ["MASTER_PORT"] = sys.argv[2]
     outcomes["command"] = command(Path(sys.argv[1]))
     (Path(sys.argv[1]) / f"rank{ranks.rank}.json").write_text(json.dumps(outcomes))

@@ -54,9 +54,9 @@ def free_port() -> int:
 def two(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two real processes went through the scenarios of ``ranks_program.py``."""
     out, program = tmp_path_factory.mktemp("two"), Path(__file__).with_name("ranks_program.py")
-    port = free_port()
+    port, other = free_port(), str(free_port())
     logs = [out / f"errors{rank}.txt" for rank in (0, 1)]
-    processes = [start(rank, port, logs[rank], program, out) for rank in (0, 1)]
+    processes = [start(rank, port, logs[rank], program, out, other) for rank in (0, 1)]
     try:
         patience = time.monotonic() + PATIENCE
         while any(process.poll() is None for process in processes):
