@@ -8,7 +8,7 @@ both were taken with the same settings. glibc reads them when a process starts.
 import os
 import sys
 
-from genezip.config.shell import MALLOC
+from genezip.config.rules import MALLOC
 
 TUNABLES = "GLIBC_TUNABLES"
 

@@ -82,6 +82,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "snakemake --cores 2 results/regions/gene7.bed.gz": (PLAN, ""),
     "snakemake --cores 4 results/eqtl/artery.tsv": (PLAN, ""),
+    "snakemake --cores 4 results/tables/paper/table6.md results/tables/claims.tsv": (PLAN, ""),
     "snakemake --cores 16 all": (PLAN, ""),
     "snakemake --cores 2 --configfile config/config.yaml my.yaml -- all": (PLAN, ""),
     "snakemake --cores 16 results/corpus/human-128k/manifest.json": (PLAN, ""),

@@ -75,6 +75,7 @@ SHUFFLED = "_shuffled_dna"  # metric suffix: the same on DNA with shuffled dinuc
 P_VALUE = "_p"  # metric suffix: p of the value against random shifts
 CODON_PHASE = "codon_phase"  # task of boundaries along genes
 ALIGNMENT = "alignment"  # task of boundaries at sites of genes
+STABILITY = "stability"  # task of boundaries after a change of the sequence
 SITE_CONTROLS = ("decoys", "kmers", "shuffled")
 """Controls of a site: the same dinucleotide, the same composition, shuffled surroundings."""
 CODON_POSITIONS = ("codon_1", "codon_2", "codon_3")  # regions of these rows
@@ -138,6 +139,12 @@ class Metric:
     PERIOD3_AMPLITUDE = "period3_amplitude"  # of the boundary rate along codons, pooled over genes
     PERIOD3_POWER = "period3_power"  # share of the Fourier power near 1/3 that is at 1/3
     PHASE_LOCK = "phase_lock"  # mean resultant length of the codon phases of genes
+    MOVED_SHARE = "moved_share"  # substitutions that move any boundary
+    EARLIER_SHARE = "moved_earlier_share"  # those that move one before the changed base
+    CHANGED_CHUNKS = "changed_chunk_share"  # chunks within 1 kb of it that are none any more
+    REACH_BP = "reach_bp"  # distance to the farthest moved boundary, where any is moved
+    BOTH_STRANDS = "both_strands_share"  # boundaries of both strands over those of any
+    CLOSE_STRANDS = "close_strands_share"  # boundaries with one of the other strand within 4 bp
     PARAMETERS = "parameters"
     TRAINING_BASES = "training_bases"
     OPERATIONS = "operations_per_base"  # floating-point operations of a forward pass

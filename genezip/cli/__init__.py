@@ -19,6 +19,7 @@ from genezip.cli import (
     evaluate,
     genome,
     models,
+    paper,
     pretrain,
     regions,
     report,
@@ -48,7 +49,7 @@ COMMANDS: dict[str, dict[str, Callable[..., None] | typer.Typer]] = {
         "dnalongbench": tasks.dnalongbench,
         "labels": tasks.labels,
     },
-    "Report": {"report": report.report},
+    "Report": {"report": report.report, "paper": paper.app},
     "Configure": {"config": config.app},
 }
 

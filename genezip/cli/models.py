@@ -25,6 +25,7 @@ def models(
         Path | None, typer.Option(help="Region budgets of yours, one YAML each.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Write JSON here; print nothing.")] = None,
 ) -> None:
     """List every preset: layout, routers, bound and exact size; region budgets; words.
 
@@ -38,12 +39,13 @@ def models(
     import json
     from dataclasses import asdict
 
+    from genezip.artifacts.files import write_text
     from genezip.models.presets import model_presets, region_presets, words_presets
     from genezip.region_classes import CLASSES
 
     architectures, budgets = model_presets(folder), region_presets(regions)
     networks = words_presets()
-    if as_json:
+    if as_json or out:
         found = {
             "models": [asdict(preset) for preset in architectures],
             "words": [asdict(preset) for preset in networks],
@@ -52,7 +54,11 @@ def models(
                 for name, preset in budgets.items()
             ],
         }
-        typer.echo(json.dumps(found, indent=2))
+        text = json.dumps(found, indent=2)
+        if out:
+            write_text(out, f"{text}\n")
+        else:
+            typer.echo(text)
         return
     rows = [["model", "parameters", "layout", "routers", "bound"]]
     rows += [[p.name, f"{p.parameters:,}", p.layout, p.routers, p.bound] for p in architectures]

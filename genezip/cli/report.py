@@ -51,6 +51,9 @@ def report(
         Path | None,
         typer.Option(help="labels.json of `genezip labels fetch`, for the list of files."),
     ] = None,
+    claims: Annotated[
+        Path | None, typer.Option(help="Table of `genezip paper claims`, to show.")
+    ] = None,
     list_figures: Annotated[
         bool,
         typer.Option(
@@ -80,6 +83,7 @@ def report(
         raise GenezipError(f"there is no table {unknown[0]!r}; use {', '.join(VIEWS)}")
     how = config.settings(config.Evaluation, evaluation) if evaluation else None
     chosen = config.settings(config.Report, settings)
-    loaded = load(results, chosen, scale, source, how, run, corpus, table, labels, label_files)
+    shown = (table, labels, label_files, claims)
+    loaded = load(results, chosen, scale, source, how, run, corpus, *shown)
     size = write_report(loaded, out, figures)
     logger.info(f"{out}: {size / 1e6:.1f} MB, figures in {figures}")

@@ -20,7 +20,6 @@ from genezip.config.model import (
     RegionPreset,
     WordsPretrain,
 )
-from genezip.config.needs import Needs, needs
 from genezip.config.presets import (
     check_presets,
     of_user,
@@ -37,10 +36,12 @@ from genezip.config.results import (
     MaskedBases,
     MaskedWords,
     Report,
+    Stability,
 )
+from genezip.config.rules import Needs, needs, shell_prefix
 from genezip.config.run import Config, merge
 from genezip.config.section import Fraction, Scale, Section
-from genezip.config.shell import shell_prefix
+from genezip.config.tables import Measured, Order, PaperTable
 from genezip.config.tasks import (
     EQTL,
     ETGP,
@@ -93,12 +94,15 @@ __all__ = [
     "Leakage",
     "MaskedBases",
     "MaskedWords",
+    "Measured",
     "Mining",
     "ModelEntry",
     "Needs",
     "NetworkKind",
     "OneGenome",
+    "Order",
     "Pairs",
+    "PaperTable",
     "Pretrain",
     "RegionPreset",
     "Regions",
@@ -107,6 +111,7 @@ __all__ = [
     "Scale",
     "Section",
     "Simulation",
+    "Stability",
     "Task",
     "UserLabels",
     "VariantEffect",

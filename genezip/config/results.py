@@ -182,6 +182,23 @@ class Alignment(Section):
     seed: int = Field(0, ge=0, description="seed of samples, shifts and bootstrap")
 
 
+class Stability(Section):
+    """Boundaries after a change of the sequence (rule `stability`)."""
+
+    models: list[str] | None = Field(
+        None, description="models to measure; null takes reference and control of the report"
+    )
+    changes: int = Field(60, ge=1, description="substitutions in each region class")
+    window_bp: int = Field(4096, ge=64, description="bases that are read around each")
+    strand_bp: int = Field(
+        400_000, ge=1, description="held-out bases at most that are read on both strands (bp)"
+    )
+    shifts: int = Field(20, ge=1, description="random shifts of one strand (control)")
+    bootstrap: int = Field(4000, ge=10, description="bootstrap resamples")
+    block_bp: int = Field(131_072, ge=1, description="bootstrap unit (bp)")
+    seed: int = Field(0, ge=0, description="seed of sites, shifts and bootstrap")
+
+
 class Report(Section):
     """The report."""
 

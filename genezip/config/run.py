@@ -24,8 +24,10 @@ from genezip.config.results import (
     MaskedBases,
     MaskedWords,
     Report,
+    Stability,
 )
 from genezip.config.section import Key, Scale, Section, names, reasons, refuse_taken, without_empty
+from genezip.config.tables import Tables
 from genezip.config.tasks import LEARNERS, Benchmarks, Labels
 from genezip.config.zero_shot import Essentiality, VariantEffect
 
@@ -89,10 +91,18 @@ class Config(Section):
     alignment: Alignment = Field(
         default_factory=Alignment, description="boundaries at sites of genes"
     )
+    stability: Stability = Field(
+        default_factory=Stability, description="boundaries after a change of the sequence"
+    )
     benchmarks: Benchmarks = Field(default_factory=Benchmarks, description="tasks")
     labels: Labels = Field(default_factory=Labels, description="measured targets of the demo")
     essentiality: Essentiality = Field(default_factory=Essentiality, description="essential genes")
     variants: VariantEffect = Field(default_factory=VariantEffect, description="variant effect")
+    tables: Tables = Field(
+        {},
+        description="published tables and figures by name, each with our number beside theirs "
+        "(config/tables.yaml); null drops one of a lower layer",
+    )
     report: Report = Field(description="the report")
 
     @model_validator(mode="after")
@@ -118,6 +128,7 @@ class Config(Section):
         named = [(f"report.{key}", getattr(self.report, key)) for key in ("reference", "control")]
         named += [("benchmarks.models", name) for name in self.benchmarks.models or []]
         named += [("labels.models", name) for name in self.labels.models or []]
+        named += [("stability.models", name) for name in self.stability.models or []]
         for where, name in named:
             if name not in self.chosen_models():
                 raise ValueError(f"{where} names {name!r}, which is not in models")

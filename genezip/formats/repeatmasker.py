@@ -61,12 +61,13 @@ def read_rmsk_out(path: Input) -> pd.DataFrame:
     -------
     DataFrame
         chrom, start, end, repeat (``AluY``), repeat_class (``SINE``), family (``Alu``, or the
-        class if none is named), sorted by chromosome and start. Names are categories, because the
+        class if none is named), divergence (percent of substituted bases, float32), sorted by
+        chromosome and start. Names are categories, because the
         human genome has millions of rows and thousands of names. The table is empty if the file
         has only header lines or the line "There were no repetitive sequences detected".
     """
     # Arrays of numbers take 30 bytes per repeat, rows of objects 500.
-    starts, ends = array("q"), array("q")
+    starts, ends, divergence = array("q"), array("q"), array("f")
     chroms, repeats, families = _Names(), _Names(), _Names()
     known = False  # whether a header line was seen
     for number, line in read_rows(path):
@@ -79,6 +80,7 @@ def read_rmsk_out(path: Input) -> pd.DataFrame:
         wrong = _wrong_rmsk(fields)
         if wrong:
             raise malformed(path, number, wrong)
+        divergence.append(float(fields[1]))
         starts.append(int(fields[5]) - 1)
         ends.append(int(fields[6]))
         chroms.append(fields[4])
@@ -96,6 +98,7 @@ def read_rmsk_out(path: Input) -> pd.DataFrame:
                 "repeat": repeats.column(),
                 "repeat_class": families.column([part[0] for part in parts]),
                 "family": families.column([part[2] or part[0] for part in parts]),
+                "divergence": np.frombuffer(divergence, dtype=np.float32),
             }
         )
     )
@@ -110,6 +113,8 @@ def _wrong_rmsk(fields: list[str]) -> str | None:
     """What is wrong with the columns of a row of an ``.out`` file, or None."""
     if not (fields[0].isdecimal() or _SCORE.fullmatch(fields[0])):
         return "it does not begin with a score (column 1)"
+    if len(fields) > 1 and not _SCORE.fullmatch(fields[1]):
+        return f"column 2 is {fields[1]!r} instead of a divergence in percent"
     if len(fields) not in _RMSK_COLUMNS:
         return f"it has {len(fields)} columns instead of {_RMSK_COLUMNS[-1]}"
     if fields[8] not in _STRANDS:

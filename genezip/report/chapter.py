@@ -8,7 +8,8 @@ from genezip.report.drawing import Drawing
 from genezip.report.results import Results
 
 Cell = str | dict[str, Any]
-"""Text, or one of ``{"code": text}``, ``{"bar": rem}``, ``{"verdict", "text", "note"}``."""
+"""Text, or one of ``{"code": text}``, ``{"file": path}``, ``{"bar": rem}``, ``{"verdict", "text",
+"note"}``; a path is relative to the page."""
 
 
 @dataclass(frozen=True)
@@ -26,12 +27,14 @@ class Table:
 class Section:
     """Content of a chapter for one run: paragraphs, figures, tables, terms, in this order.
 
+    ``below`` are paragraphs behind the tables.
     ``illustrated`` False omits the note on missing figures; ``dense`` sets tables side by side.
     """
 
     text: list[str] = field(default_factory=list)
     tables: list[Table] = field(default_factory=list)
     terms: list[tuple[str, str]] = field(default_factory=list)
+    below: list[str] = field(default_factory=list)
     illustrated: bool = True
     dense: bool = False
 

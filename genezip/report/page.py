@@ -7,32 +7,35 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from genezip.artifacts.files import write_text
 from genezip.errors import GenezipError
-from genezip.report import style, summary
+from genezip.report import style
 from genezip.report.chapter import Chapter, Section
-from genezip.report.chapters import CHAPTERS, FIGURES, claims
-from genezip.report.claims import verdicts
+from genezip.report.chapters import CHAPTERS, FIGURES
 from genezip.report.drawing import Drawing, not_computed
+from genezip.report.opening import opening
 from genezip.report.results import Results
 
-MAX_BYTES = 5_000_000
+MAX_BYTES = {"full": 15_000_000}
+SMALL_BYTES = 5_000_000  # at other scales
+PICTURE = "locus"
+"""The figure under the opening."""
 DEMO_NOTICE = "demo: not comparable with the paper"
 
 
 @dataclass(frozen=True)
 class Page:
-    """Texts of the head of the page, and its sections for the template."""
+    """Texts and picture of the first screen, and the sections for the template."""
 
     title: str
     notice: bool
     badges: list[str]
     source_line: str
     provenance_line: str
-    finding: str
-    summary: list[str]
+    opening: list[str]
+    picture: dict[str, Any] | None
     sections: list[dict[str, Any]]
     footer: str
 
@@ -81,30 +84,67 @@ def write_figures(drawings: dict[str, Drawing], folder: Path) -> None:
         drawing.write(folder)
 
 
+def _shown(drawing: Drawing, folder: str) -> dict[str, Any]:
+    """A figure for the template."""
+    return {
+        "name": drawing.name,
+        "title": drawing.title,
+        "caption": drawing.caption,
+        "svg": Markup(drawing.svg),
+        "folder": folder,
+    }
+
+
 def _filled(
     chapter: Chapter, section: Section, drawings: dict[str, Drawing], folder: str
 ) -> dict[str, Any]:
     """A section with its pictures; names of figures without numbers go into ``missing``."""
     names = list(chapter.figures) if section.illustrated else []
-    shown = [
-        {
-            "name": name,
-            "title": drawings[name].title,
-            "caption": drawings[name].caption,
-            "svg": Markup(drawings[name].svg),
-            "folder": folder,
-        }
-        for name in names
-        if name in drawings
-    ]
+    shown = [_shown(drawings[name], folder) for name in names if name in drawings]
     missing = [name for name in names if name not in drawings]
     sentence = f"Nothing was computed for: {', '.join(missing)}." if missing else ""
     heading = {"id": chapter.id, "title": chapter.title}
-    return {**heading, **vars(section), "drawings": shown, "missing": sentence}
+    at_top = [one for one in shown if one["name"] != PICTURE]
+    return {**heading, **vars(section), "drawings": at_top, "missing": sentence}
+
+
+def _linked(sections: list[dict[str, Any]]) -> None:
+    """Link the first use of every term of the glossary in the paragraphs to its definition."""
+    terms: dict[str, tuple[str, str]] = {}
+    for section in sections:
+        for name, meaning in section["terms"]:
+            for word in re.sub(r" \(.*?\)", "", name).split(", "):
+                terms[word] = (anchor(name), meaning)
+    for section in sections:
+        if section["terms"]:
+            continue
+        for part in ("text", "below"):
+            section[part] = [_with_links(text, terms) for text in section[part]]
+
+
+def _with_links(text: str, terms: dict[str, tuple[str, str]]) -> Markup:
+    """A paragraph with links for terms that are not linked yet; these leave ``terms``."""
+    found = []
+    for word in list(terms):
+        if match := re.search(rf"\b{re.escape(word)}s?\b", text):
+            found.append((match.start(), match.end(), *terms.pop(word)))
+    parts, end = [], 0
+    for start, stop, target, meaning in sorted(found):
+        if start < end:
+            continue
+        link = Markup('<a class="term" href="#{}" title="{}">{}</a>')
+        parts += [escape(text[end:start]), link.format(target, meaning, text[start:stop])]
+        end = stop
+    return Markup("").join([*parts, escape(text[end:])])
+
+
+def anchor(term: str) -> str:
+    """Address of a term of the glossary on the page."""
+    return "term-" + re.sub(r"[^a-z0-9]+", "-", term.lower()).strip("-")
 
 
 def render(results: Results, drawings: dict[str, Drawing], folder: str = "figures") -> str:
-    """The page as HTML text; a page of more than 5 MB raises.
+    """The page as HTML text; a page above 5 MB (at full scale 15 MB) raises.
 
     Parameters
     ----------
@@ -112,23 +152,21 @@ def render(results: Results, drawings: dict[str, Drawing], folder: str = "figure
     folder : folder of the figure files, as in the captions
     """
     notice, badges = _badges(results)
-    sentences = (summary.third_sentence, summary.seed_sentence, summary.interval_sentence)
-    more = [sentence(results) for sentence in sentences]
-    if other := claims.other_system(results):
-        more = [claims.held_sentence(results), *verdicts(claims.evaluate(results)), more[-1]]
+    sections = [
+        _filled(chapter, section, drawings, folder)
+        for chapter in CHAPTERS
+        if (section := chapter.section(results)) is not None
+    ]
+    _linked(sections)
     page = Page(
         title=f"{results.reference} on held-out DNA",
         notice=notice,
         badges=badges,
         source_line=_source_line(results),
         provenance_line=_provenance_line(results),
-        finding=(other or summary).finding(results),
-        summary=[sentence for sentence in more if sentence],
-        sections=[
-            _filled(chapter, section, drawings, folder)
-            for chapter in CHAPTERS
-            if (section := chapter.section(results)) is not None
-        ],
+        opening=opening(results),
+        picture=_shown(drawings[PICTURE], folder) if PICTURE in drawings else None,
+        sections=sections,
         footer="Written by genezip report; all measured numbers are from the result files.",
     )
     environment = Environment(
@@ -138,12 +176,13 @@ def render(results: Results, drawings: dict[str, Drawing], folder: str = "figure
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["anchor"] = anchor
     text = environment.get_template("report.html.j2").render(page=page)
     text = re.sub(r"(\d) %", "\\1\N{NO-BREAK SPACE}%", text)
-    size = len(text.encode())
-    if size > MAX_BYTES:
+    size, most = len(text.encode()), MAX_BYTES.get(results.scale, SMALL_BYTES)
+    if size > most:
         raise GenezipError(
-            f"the page would have {size:,} bytes, more than {MAX_BYTES:,}; draw a shorter locus "
+            f"the page would have {size:,} bytes, more than {most:,}; draw a shorter locus "
             "(report.locus)"
         )
     return text

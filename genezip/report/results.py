@@ -25,6 +25,7 @@ from genezip.artifacts.tables import read_tsv
 from genezip.config import Evaluation, Report
 from genezip.errors import GenezipError
 from genezip.region_classes import RegionClasses
+from genezip.report.paper import read_claims
 from genezip.report.scores import HeldOut, Scores
 
 LEAKAGE_COLUMNS = ("check", "split", "against", "windows", "bp", "touched_bp", "verdict")
@@ -137,6 +138,9 @@ class Results(HeldOut):
     task_tables: dict[str, pd.DataFrame] = field(default_factory=dict)
     curves: list[Curve] = field(default_factory=list)
     word_curves: list[Curve] = field(default_factory=list)
+    claims: pd.DataFrame = field(default_factory=pd.DataFrame)
+    repeat_kinds: Scores = field(default_factory=lambda: Scores(DNA_SCORES.frame()))
+    stability: Scores = field(default_factory=lambda: Scores(DNA_SCORES.frame()))
 
     def split(self, name: str) -> dict[str, Any]:
         """Facts of a split in the corpus manifest; empty where there is none."""
@@ -272,6 +276,7 @@ def load(
     tables: list[str] | None = None,
     labels: list[str] | None = None,
     label_files: Path | None = None,
+    claims: Path | None = None,
 ) -> Results:
     """Read the result files under ``folder``.
 
@@ -289,6 +294,7 @@ def load(
     tables : tables of DNALongBench tasks that the page shows, by file name without ending
     labels : parts of ``labels/`` that the page shows
     label_files : ``labels.json`` of the run, for the list of data files
+    claims : published numbers beside those of the run
     """
     manifest_file = corpus or _only_corpus(folder)
     manifest = read_json(manifest_file)
@@ -336,6 +342,9 @@ def load(
         evaluation=evaluation,
         curves=[one for one in trainings if not one.on_words],
         word_curves=[one for one in trainings if one.on_words],
+        repeat_kinds=Scores(read_scores(folder / "repeats" / "kinds.tsv", DNA_SCORES)),
+        stability=Scores(_scores_of(folder / "stability", sorted(known))),
+        claims=read_claims(claims) if claims else pd.DataFrame(),
     )
     for name in (results.reference, results.control):
         if name not in results.models:

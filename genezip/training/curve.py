@@ -50,7 +50,11 @@ class Curve:
         """Log a validation."""
         self.lines.write(json.dumps({"step": step, "valid": metrics}) + "\n")
         for name, value in metrics.items():
-            self._scalar(f"valid/{name}", value, step)
+            if isinstance(value, dict):
+                for part, number in value.items():
+                    self._scalar(f"valid/{name}/{part}", number, step)
+            else:
+                self._scalar(f"valid/{name}", value, step)
 
     def _scalar(self, name: str, value: float | None, step: int) -> None:
         if value is not None:  # an absent class has no value

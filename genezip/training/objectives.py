@@ -280,18 +280,22 @@ def validate(
     """Metrics of a network in eval mode, pooled over windows.
 
     These are ppl, bpt, expected_bpt, {promoter, genic, intergenic}_enrichment (None if undefined),
-    windows, and bound_bit, the share of windows where a bound changed the tokens. ``ids`` and
-    ``regions`` are uint8 arrays, shape (n, L). A network that predicts no next base has no ppl.
+    windows, bound_bit, the share of windows where a bound changed the tokens, and ppl_by_region,
+    the perplexity of the bases of each class that occurs. ``ids`` and ``regions`` are uint8 arrays,
+    shape (n, L). A network that predicts no next base has no ppl.
     """
     tokens, bases = np.zeros(len(region_classes)), np.zeros(len(region_classes))
-    nll, targets, bound = 0.0, 0, 0
+    nll, targets = np.zeros(len(region_classes)), np.zeros(len(region_classes))
+    bound = 0
     for classes, result in zip(regions, run(network, list(ids), batch), strict=True):
         density = token_density(result.token_starts, len(classes))
         tokens += np.bincount(classes, density, minlength=len(region_classes))
         bases += np.bincount(classes, minlength=len(region_classes))
         if result.log_prob is not None:
-            nll -= float(np.nansum(result.log_prob, dtype=np.float64))
-            targets += int(np.isfinite(result.log_prob).sum())
+            known = np.isfinite(result.log_prob)
+            of_class = classes[known]
+            nll -= np.bincount(of_class, result.log_prob[known], minlength=len(region_classes))
+            targets += np.bincount(of_class, minlength=len(region_classes))
         bound += bool(result.bound_active.any())
     asked = sum(bases[number] / target_bpt[name] for name, number in region_classes.ids.items())
     metrics: dict[str, Any] = {
@@ -301,7 +305,13 @@ def validate(
         "windows": len(ids),
     }
     if network.shape.direction == "forward":
-        metrics = {"ppl": float(np.exp(nll / max(targets, 1))), **metrics}
+        by_region = {
+            name: float(np.exp(nll[number] / targets[number]))
+            for name, number in region_classes.ids.items()
+            if targets[number]
+        }
+        whole = float(np.exp(nll.sum() / max(targets.sum(), 1)))
+        metrics = {"ppl": whole, **metrics, "ppl_by_region": by_region}
     for group, names in region_classes.groups.items():
         members = [region_classes.ids[name] for name in names]
         share = bases[members].sum() / bases.sum()

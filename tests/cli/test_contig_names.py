@@ -10,7 +10,7 @@ import pytest
 from toolkit.command_line import call
 
 from genezip.corpus.corpus import CorpusReader
-from genezip.evaluation.repeats import RMSK, RMSK_ONLY, TRF, RepeatAnnotation
+from genezip.evaluation.repeats.sets import RMSK, RMSK_ONLY, TRF, RepeatAnnotation
 from genezip.genome.region_map import RegionMap
 from genezip.genome.sources.source import Source
 

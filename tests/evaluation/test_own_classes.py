@@ -22,8 +22,8 @@ from genezip.evaluation.comparisons import comparison_rows
 from genezip.evaluation.compression import compression_rows, window_table
 from genezip.evaluation.controls import learn_composition_router, learn_rates
 from genezip.evaluation.locus import Locus, region_rows
-from genezip.evaluation.repeat_counts import read_routers, tally_routers
-from genezip.evaluation.repeats import RepeatAnnotation, repeat_rows
+from genezip.evaluation.repeats.counts import read_routers, tally_routers
+from genezip.evaluation.repeats.sets import RepeatAnnotation, repeat_rows
 from genezip.evaluation.windows import collect, read_facts
 from genezip.genome.region_map import RegionMap
 from genezip.metrics import compression as metrics

@@ -5,14 +5,14 @@ import pandas as pd
 import pytest
 
 from genezip.errors import GenezipError
-from genezip.evaluation.repeat_counts import (
+from genezip.evaluation.repeats.counts import (
     CoveredBases,
     cross,
     cross_runs,
     read_routers,
     tally_routers,
 )
-from genezip.evaluation.repeats import (
+from genezip.evaluation.repeats.sets import (
     OUTSIDE,
     RMSK,
     RMSK_ONLY,

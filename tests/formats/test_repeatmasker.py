@@ -15,10 +15,12 @@ TRF = "chr1\t10000\t10468\ttrf\t6\t77.2\t6\t95\t3\t789\t33\t51\t0\t15\t1.43\tTAA
 def test_rmsk_counts_from_zero_and_splits_class_and_family(tmp_path):
     path = tmp_path / "a.out"
     path.write_text(RMSK_HEAD + ALU + UNKNOWN)
-    assert read_rmsk_out(path).to_numpy().tolist() == [
+    table = read_rmsk_out(path)
+    assert table.drop(columns="divergence").to_numpy().tolist() == [
         ["chr1", 10, 42, "MER1", "Unknown", "Unknown"],
         ["chr2", 100, 400, "AluY", "SINE", "Alu"],
     ]
+    assert table["divergence"].tolist() == pytest.approx([9.4, 10.4])
 
 
 @pytest.mark.parametrize(
@@ -79,7 +81,8 @@ FIELDS = "463 1.3 0.6 1.7 chr1 101 200 (800) + AluY SINE/Alu 1 100 (0)"
 def test_rows_of_rmsk_as_tools_write_them(tmp_path, row):
     (tmp_path / "a.out").write_text(RMSK_HEAD + row + "\n")
     table = read_rmsk_out(tmp_path / "a.out")
-    assert table.to_numpy().tolist() == [["chr1", 100, 200, "AluY", "SINE", "Alu"]]
+    assert table.iloc[0].tolist()[:-1] == ["chr1", 100, 200, "AluY", "SINE", "Alu"]
+    assert table["divergence"].tolist() == pytest.approx([1.3])
 
 
 NHMMER_HEAD = RMSK_HEAD.replace("   SW", "  bit")
@@ -104,7 +107,8 @@ def test_heads_of_rmsk_may_stand_anywhere(tmp_path, text, rows):
     (tmp_path / "a.out").write_text(text)
     table = read_rmsk_out(tmp_path / "a.out")
     assert len(table) == rows
-    assert list(table) == ["chrom", "start", "end", "repeat", "repeat_class", "family"]
+    columns = ["chrom", "start", "end", "repeat", "repeat_class", "family", "divergence"]
+    assert list(table) == columns
     assert table["start"].dtype == "int64"
 
 
@@ -124,6 +128,7 @@ def test_rmsk_of_the_cases(repo, name, rows):
         (FIELDS.replace("0.6 ", "") + " 1", r"line 1 .* column 9 is 'AluY' instead of \+ or C"),
         (FIELDS.replace("101", "0"), "line 1 .* start 0 lies before the first base, 1"),
         ("585 " + FIELDS + " 1 2", "line 1 .* has 17 columns instead of 15"),
+        (FIELDS.replace("1.3", "x"), "line 1 .* column 2 is 'x' instead of a divergence"),
     ],
 )
 def test_other_files_are_no_rmsk(tmp_path, row, sentence):
@@ -135,7 +140,9 @@ def test_other_files_are_no_rmsk(tmp_path, row, sentence):
 def test_real_tables(mirror):
     rmsk = read_rmsk_out(mirror / "demo" / "rmsk.chr21_chr22.fa.out.gz")
     assert len(rmsk) == 2680
-    assert rmsk.iloc[0].tolist() == ["chr21", 21999693, 22000000, "THE1A", "LTR", "ERVL-MaLR"]
+    first = ["chr21", 21999693, 22000000, "THE1A", "LTR", "ERVL-MaLR"]
+    assert rmsk.iloc[0].tolist()[:-1] == first
+    assert rmsk["divergence"].iloc[0] == pytest.approx(8.1)
     assert set(rmsk["chrom"]) == {"chr21", "chr22"}
     assert len(read_trf(mirror / "demo" / "trf_simpleRepeat.bed.gz")) == 2739
     windows = read_trf(mirror / "repeats" / "trf_simpleRepeat.hg38.windows.bed.gz")

@@ -11,10 +11,12 @@ import pytest
 from toolkit.region_classes import with_enhancer
 
 from genezip.artifacts.scores import DNA_SCORES, TASK_SCORES
+from genezip.artifacts.tables import write_tsv
 from genezip.config import Report
 from genezip.region_classes import CLASSES, GENE7, RegionClasses
 from genezip.report import page
 from genezip.report.drawing import Drawing
+from genezip.report.paper import COLUMNS
 from genezip.report.results import Results, load
 
 REFERENCE, CONTROL = "genezip-tiny", "hnet-tiny"
@@ -191,6 +193,61 @@ def repeats(region_classes: RegionClasses = GENE7) -> Rows:
     return rows
 
 
+def repeat_kinds() -> Rows:
+    """A family, an age and two periods of both models, and a family with too few bases."""
+    rows: Rows = []
+    groups = {
+        "families:Alu": 0.9, "families:L1": 1.3, "families:CR1": 2.0, "ages:10-15 %": 1.1,
+        "periods:2 bp": 1.4, "copies:3-5": 1.2,
+    }  # fmt: skip
+    for model in (REFERENCE, CONTROL):
+        for subset, value in groups.items():
+            cells = {"model": model, "task": "repeats", "subset": subset, "region": "all",
+                     "split": "test" if subset[0] in "pc" else "train", "strand": "+",
+                     "seed": 0}  # fmt: skip
+            n = 500 if subset.endswith("CR1") else 90_000
+            metric = "bpt_ratio_region_adjusted"
+            rows.append(score(**cells, metric=metric, **number(value, 0.05, n, "bases")))
+            shifted = number(1.0, 0.04, 100, "shifts")
+            rows.append(score(**cells, metric=f"{metric}_shifted", **shifted))
+    return rows
+
+
+def stability(model: str, seed: int, region_classes: RegionClasses = GENE7) -> Rows:
+    """Effects of substitutions by region, and boundaries of both strands."""
+    cells = {"model": model, "task": "stability", "split": "test", "strand": "+", "seed": seed}
+    rows: Rows = []
+    for metric, value in (
+        ("moved_share", 0.4), ("moved_earlier_share", 0.02), ("changed_chunk_share", 0.1),
+        ("reach_bp", 180),
+    ):  # fmt: skip
+        for region in ("all", *region_classes.names):
+            where = {**cells, "subset": "substitution", "region": region, "metric": metric}
+            rows.append(score(**where, **number(value, value / 10, 60, "substitutions")))
+    for metric, value in (("both_strands_share", 0.3), ("close_strands_share", 0.5)):
+        where = {**cells, "subset": "reverse_complement", "region": "all"}
+        rows.append(score(**where, metric=metric, **number(value, 0.02, 90)))
+        rows.append(score(**where, metric=f"{metric}_shifted", **number(0.01, 0.005, 20)))
+    return rows
+
+
+def claims() -> pd.DataFrame:
+    """Two comparisons, and published numbers of each verdict."""
+    number = {"table": "table6", "kind": "number", "file": "x.tsv", "scale": "demo"}
+    order = {**number, "kind": "comparison", "test": "ci_low > 0"}
+    rows = [
+        {**order, "row": "Promoters get more tokens", "paper": 0.92, "measured": 1.85,
+         "ci_low": 1.5, "ci_high": 2.2, "verdict": "reproduced"},
+        {**order, "row": "Compression costs perplexity", "paper": 0.31,
+         "verdict": "not testable at this scale", "reason": "no model of this run: mamba2"},
+        {**number, "row": "GeneZip", "column": "bpt", "paper": 766.5, "measured": 190.0,
+         "verdict": "not testable at this scale", "reason": "scale demo"},
+        {**number, "row": "targets", "column": "promoter", "paper": 1, "measured": 1,
+         "verdict": "reproduced"},
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
 def curve(steps: int = 60, classes: int = 7) -> str:
     rng = random.Random(0)
     lines = []
@@ -317,11 +374,17 @@ def build(
     DNA_SCORES.write(folder / "compress" / "comparisons.tsv", comparisons(seeds, **difference))
     DNA_SCORES.write(folder / "compress" / "markov.tsv", markov(region_classes))
     DNA_SCORES.write(folder / "repeats" / "repeats.tsv", repeats(region_classes))
+    DNA_SCORES.write(folder / "repeats" / "kinds.tsv", repeat_kinds())
+    (folder / "tables").mkdir()
+    write_tsv(folder / "tables" / "claims.tsv", claims())
     for table, name in zip(locus(region_classes), ("locus", "locus_genes"), strict=True):
         table.to_csv(folder / "compress" / f"{name}.tsv", sep="\t", index=False)
     for model in (REFERENCE, CONTROL):
         for seed in seeds:
             run = folder / "pretrain" / f"{model}.seed{seed}"
+            rows = stability(model, seed, region_classes)
+            (folder / "stability").mkdir(exist_ok=True)
+            DNA_SCORES.write(folder / "stability" / f"{run.name}.tsv", rows)
             write(run / "curve.jsonl", curve(classes=len(region_classes)))
             training: dict[str, Any] = {"settings": {"steps": 60, "batch": 2, "alpha": 0.3}}
             target = TARGET | {own.name: 48.0 for own in region_classes.user_classes}
@@ -343,7 +406,8 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
     """One results folder, loaded; not to be changed."""
     folder = build(tmp_path_factory.mktemp("demo") / "results")
     settings = Report(reference=REFERENCE, control=CONTROL)
-    return load(folder, settings, "demo", labels=["initiation", "classification"])
+    labels = ["initiation", "classification"]
+    return load(folder, settings, "demo", labels=labels, claims=folder / "tables" / "claims.tsv")
 
 
 @pytest.fixture(scope="session")

@@ -157,8 +157,10 @@ def test_claims_have_the_verdicts_of_their_numbers(results: Results) -> None:
 
 def test_the_page_begins_with_the_verdicts(results: Results) -> None:
     page = render(results, {})
-    first = page.index("is a language model of whole genomes")
-    assert first < page.index("Does not hold: ") < page.index('id="claims"')
+    assert page.index("reads whole genomes base by base") < page.index('id="claims"')
+    assert "organisms that it has never seen it predicts bases" in page.split("<section", 1)[0]
+    numbers = page.index("is a language model of whole genomes")
+    assert page.index('id="claims"') < numbers < page.index("Does not hold: ")
     assert "fewer than a Markov model of order 5" in page
     assert "more than a Markov model of order 5" in page
     assert "not shown to differ from hnet-tiny" in page

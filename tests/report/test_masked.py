@@ -10,7 +10,8 @@ import pytest
 
 from genezip.artifacts.scores import DNA_SCORES
 from genezip.config import Report
-from genezip.report.chapters import FIGURES, masked
+from genezip.report.chapters import FIGURES
+from genezip.report.chapters.prediction import masked
 from genezip.report.page import render
 from genezip.report.results import Results, load
 

@@ -1,5 +1,6 @@
 """The page: self-contained, starting with the finding, saying what was not computed."""
 
+import dataclasses
 import json
 import re
 from collections.abc import Callable
@@ -10,6 +11,8 @@ import pytest
 
 from genezip.cli import main
 from genezip.config import Report
+from genezip.errors import GenezipError
+from genezip.report import opening, page
 from genezip.report.chapters import CHAPTERS, FIGURES
 from genezip.report.chapters.provenance import clock
 from genezip.report.drawing import Drawing
@@ -32,8 +35,8 @@ class Reader(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         values = dict(attrs)
         self.ids += [value for key, value in attrs if key == "id" and value]
-        self._inside = tag == "p" and values.get("class") != "meta"
-        if self._inside:
+        if tag == "p":
+            self._inside = True
             self.paragraphs.append("")
         for key in ("src", "href", "xlink:href", "srcset"):
             if values.get(key):
@@ -63,15 +66,58 @@ def test_page_is_self_contained_and_small(results: Results, drawings: dict[str, 
     reader = read(text)
     assert len(text.encode()) < 5_000_000
     assert text.count("<svg ") == len(drawings)
-    assert all(address.startswith("#") for address in reader.loaded)
-    assert not re.search(r"<(script|link|img|iframe)\b|@import|url\((?!#)", text)
-    assert {a[1:] for a in reader.loaded} <= set(reader.ids)
+    links = [address for address in reader.loaded if not address.startswith("#")]
+    results_files = re.compile(r"data:,$|figures/\w+\.(svg|tsv)$|tables/paper/\w+\.md$")
+    assert all(map(results_files.match, links)), links
+    loading = r"<(img|iframe)\b|<script[^>]|<link(?! rel=.icon. href=.data:,.>)|@import|url\((?!#)"
+    assert not re.search(loading, text)
+    assert {a[1:] for a in set(reader.loaded) - set(links)} <= set(reader.ids)
     assert len(reader.ids) == len(set(reader.ids))
 
 
-def test_first_sentence_is_the_paired_difference(results: Results) -> None:
-    first = read(render(results, {})).paragraphs[0]
-    assert first.startswith("On held-out DNA") and "GC and CpG" in first and "+0.80" in first
+def test_the_page_opens_in_plain_words_and_the_numbers_follow(results: Results) -> None:
+    what, run, finding, *rest = read(render(results, {})).paragraphs
+    assert "cuts DNA into pieces" in what and "2.0 million bases" in run
+    assert finding == (
+        "It learned to cut promoters more finely than the rest of the DNA, and better than a rule "
+        "that only counts G, C and CpG, so it knows more of a promoter than its composition."
+    )
+    assert not re.search(r"\d|%|interval", what + finding)
+    assert [text for text in rest if text.startswith("On held-out DNA") and "+0.80" in text]
+
+
+@pytest.mark.parametrize(
+    ("difference", "words"),
+    [(-0.8, "but a rule that only counts G, C and CpG does so better"), (0.1, "but not better")],
+)
+def test_the_finding_follows_the_interval(
+    make_results: Callable[..., Path], difference: float, words: str
+) -> None:
+    loaded = load(make_results(gc_difference=difference, inside=difference), SETTINGS, "demo")
+    assert words in opening.plain(loaded)
+
+
+def test_terms_are_linked_once_to_the_glossary(results: Results) -> None:
+    text = render(results, {})
+    links = re.findall(r'<a class="term" href="#([^"]+)"', text)
+    assert links and set(links) <= set(read(text).ids)
+    words = re.findall(r'<a class="term"[^>]*>([^<]+)</a>', text)
+    assert len(words) == len({word.rstrip("s") for word in words})
+
+
+def test_the_paper_stands_beside_the_run(results: Results) -> None:
+    text = render(results, {})
+    assert "Of its 2 comparisons that this workflow can make, 1 is reproduced" in text
+    assert "Of 2 published numbers, 1 is reproduced and 0 are not" in text
+    assert "no model of this run: mamba2" in text
+    assert '<a href="tables/paper/table6.md">' in text
+
+
+def test_a_page_that_is_too_large(results: Results, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(page, "SMALL_BYTES", 1000)
+    with pytest.raises(GenezipError, match="more than 1,000; draw a shorter locus"):
+        render(results, {})
+    assert render(dataclasses.replace(results, scale="full"), {})
 
 
 def test_demo_says_that_it_is_not_comparable(make_results: Callable[..., Path]) -> None:
@@ -105,7 +151,7 @@ def test_what_is_missing_is_said(make_results: Callable[..., Path]) -> None:
     for path in (folder / "benchmarks").rglob("*.tsv"):
         path.unlink()
     text = words(folder)
-    assert "Nothing was computed for: repeats." in text
+    assert "Nothing was computed for: repeats, repeat_kinds." in text
     assert "not timed" in text
 
 

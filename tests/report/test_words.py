@@ -11,7 +11,8 @@ import pytest
 from genezip.artifacts.scores import DNA_SCORES, TASK_SCORES
 from genezip.artifacts.tables import write_tsv
 from genezip.config import Report
-from genezip.report.chapters import FIGURES, claims, words
+from genezip.report.chapters import FIGURES, claims
+from genezip.report.chapters.prediction import words
 from genezip.report.page import render
 from genezip.report.results import Results, load
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import yaml
 
 from genezip.config import needs
-from genezip.config.needs import FULL, OTHER
+from genezip.config.rules import FULL, OTHER
 
 
 def rules(repo: Path) -> set[str]:

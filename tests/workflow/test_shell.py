@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from genezip.config import shell_prefix
-from genezip.config.shell import PACKAGE
+from genezip.config.rules import PACKAGE
 
 
 def bash(prefix: str, command: str, cwd: Path, **more: str) -> subprocess.Popen[str]:

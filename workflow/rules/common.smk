@@ -26,8 +26,9 @@ ALL_SUBSETS = sorted({s for task in TASKS for s in BENCHMARKS.task(task).subsets
 BUDGET = getattr(MODELS[REFERENCE], "regions", None)
 ROUTERS = ["fixed_stride", "gc_cpg"] if BUDGET else []
 FIGURES = (
-    "corpus curves steering perplexity bpt enrichment gc_thirds locus repeats labels "
-    "classification codon_phase alignment essentiality variants scaling masked ggrams words"
+    "corpus curves steering perplexity bpt enrichment gc_thirds locus repeats repeat_kinds "
+    "labels classification codon_phase alignment stability essentiality variants scaling masked "
+    "ggrams words"
 ).split()
 
 # Networks with a token for some bases only, and whether their boundaries are compared with genes:
@@ -47,6 +48,13 @@ ALIGNED = [
     name
     for name in MODELS
     if CONFIG.alignment.kinds and (name in CUTTING or name not in NETWORKS)
+]
+
+# Models whose boundaries are compared after a change of the sequence, the first run of each.
+STABLE = [
+    name
+    for name in CONFIG.stability.models or (REFERENCE, CONTROL)
+    if name not in NETWORKS or name in CUTTING
 ]
 
 # All models are measured on the held-out windows of the reference's corpus.

@@ -299,6 +299,38 @@ rule alignment:
         "--profile {output.profile}"
 
 
+rule stability:
+    """Boundaries of one model after one changed base, and on the other strand."""
+    input:
+        model=lambda wildcards: files_of(wildcards.model, wildcards.seed),
+        corpus=CORPUS,
+    output:
+        report(
+            "results/stability/{model}.seed{seed}.tsv",
+            caption="../report/stability.rst",
+            category="4 Enrichment",
+            labels={"table": "stability, {model}"},
+        ),
+    log:
+        "logs/stability/{model}.seed{seed}.log",
+    benchmark:
+        "results/benchmarks/stability/{model}.seed{seed}.tsv"
+    conda:
+        environment("stability")
+    threads: needs("stability", SCALE).threads
+    resources:
+        **(needs("stability", SCALE).resources | {"gpu": gpus("stability")}),
+    params:
+        **settings(CONFIG.stability, without=["models"]),
+        model=lambda wildcards: f"results/pretrain/{wildcards.model}.seed{wildcards.seed}",
+        scale=SCALE,
+    message:
+        "Stability of the boundaries of {wildcards.model}, seed {wildcards.seed}"
+    shell:
+        "logged {log} genezip evaluate stability --model {params.model} --corpus {input.corpus} "
+        "--settings {params.settings:q} --scale {params.scale} --threads {threads} --out {output}"
+
+
 rule tracks:
     """Genome-browser tracks of one model, and a session that opens them.
 

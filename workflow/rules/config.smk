@@ -42,8 +42,8 @@ except ImportError as error:
 ROOT = Path(workflow.basedir).absolute()
 ROOT = ROOT.parent if ROOT.name == "workflow" else ROOT
 
-# Layers, later ones winning: the file named in the Snakefile, --configfile, --config. A module has
-# only the config it is given.
+# Layers, later ones winning: config/tables.yaml, the file named in the Snakefile, --configfile,
+# --config. A module has only the config it is given, below the tables beside its Snakefile.
 given = workflow.config_settings
 files = [path for path in workflow.configfiles if path not in given.configfiles]
 if getattr(given, "replace_workflow_config", False):
@@ -53,8 +53,10 @@ layers.append(given.config)
 merged = {}
 for layer in layers:
     update_config(merged, layer)
+published = ROOT / "config" / "tables.yaml"
+tables = [load_configfile(str(published)) or {}] if published.is_file() else []
 try:
-    CONFIG = parse_layers(layers if merged == config else [config])
+    CONFIG = parse_layers([*tables, *(layers if merged == config else [config])])
     check_presets(CONFIG, ROOT)
 except GenezipError as error:
     raise WorkflowError(str(error))

@@ -6,11 +6,17 @@ rule repeats:
         regions="results/regions/gene7.bed.gz",
         corpus=CORPUS,
     output:
-        report(
+        classes=report(
             "results/repeats/repeats.tsv",
             caption="../report/repeats.rst",
             category="6 Repeats",
             labels={"table": "bases per token by repeat class"},
+        ),
+        kinds=report(
+            "results/repeats/kinds.tsv",
+            caption="../report/repeats.rst",
+            category="6 Repeats",
+            labels={"table": "by family, age, period and copy number"},
         ),
     log:
         "logs/repeats/repeats.log",
@@ -23,10 +29,13 @@ rule repeats:
     params:
         **settings(CONFIG.evaluation, "shifts", *INTERVALS),
         compressed=each("--compressed", "compressed"),
+        reference=REFERENCE,
+        control=CONTROL,
         scale=SCALE,
     message:
         "Measure bases per token in repeats"
     shell:
         "logged {log} genezip evaluate repeats {params.compressed} --source {input.source} "
         "--regions {input.regions} --corpus {input.corpus} --settings {params.settings:q} "
-        "--scale {params.scale} --out {output}"
+        "--reference {params.reference} --control {params.control} "
+        "--scale {params.scale} --out {output.classes} --kinds {output.kinds}"

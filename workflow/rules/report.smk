@@ -15,6 +15,7 @@ rule report:
         locus="results/compress/locus.tsv",
         genes="results/compress/locus_genes.tsv",
         repeats="results/repeats/repeats.tsv",
+        repeat_kinds="results/repeats/kinds.tsv",
         codon_phase=expand(
             "results/codon_phase/{run}.tsv",
             run=[first_run(name) for name in CODON_PHASE],
@@ -26,9 +27,11 @@ rule report:
         alignment=expand(
             "results/alignment/{run}.tsv", run=CONFIG.runs(*ALIGNED) if ALIGNED else []
         ),
+        stability=expand("results/stability/{run}.tsv", run=map(first_run, STABLE)),
         tasks=task_tables(),
         labels=expand("results/labels/{part}.tsv", part=LABELS),
         label_files="resources/labels/labels.json" if LABELS else [],
+        claims="results/tables/claims.tsv" if PAPER_TABLES else [],
     output:
         page=report(
             "results/report.html",
@@ -90,6 +93,12 @@ rule report:
             category="6 Repeats",
             labels={"figure": "repeats"},
         ),
+        repeat_kinds=report(
+            "results/figures/repeat_kinds.svg",
+            caption="../report/repeats.rst",
+            category="6 Repeats",
+            labels={"figure": "kinds of repeats"},
+        ),
         labels=report(
             "results/figures/labels.svg",
             caption="../report/labels.rst",
@@ -113,6 +122,12 @@ rule report:
             caption="../report/alignment.rst",
             category="4 Enrichment",
             labels={"figure": "boundary alignment"},
+        ),
+        stability=report(
+            "results/figures/stability.svg",
+            caption="../report/stability.rst",
+            category="4 Enrichment",
+            labels={"figure": "stability"},
         ),
         essentiality=report(
             "results/figures/essentiality.svg",
@@ -168,6 +183,9 @@ rule report:
         label_files=lambda wildcards, input: (
             f"--label-files {input.label_files}" if input.label_files else ""
         ),
+        claims=lambda wildcards, input: (
+            f"--claims {input.claims}" if input.claims else ""
+        ),
         tables=[f"--table {Path(path).stem}" for path in task_tables()],
         results=subpath(output.page, parent=True),
         figures=subpath(output.corpus, parent=True),
@@ -177,4 +195,4 @@ rule report:
         "logged {log} genezip report --results {params.results} --settings {params.settings:q} "
         "--evaluation {params.evaluation:q} --source {input.source} --corpus {input.corpus} "
         "--scale {params.scale} --out {output.page} --figures {params.figures} {params.runs} "
-        "{params.tables} {params.labels} {params.label_files}"
+        "{params.tables} {params.labels} {params.label_files} {params.claims}"

@@ -136,3 +136,35 @@ def fetched_labels():
 def task_tables():
     """Tables of the tasks that a full run evaluates."""
     return [f"results/tables/{TABLES[task]}.tsv" for task in BENCHMARKS.tasks]
+
+
+# Published tables with a number of the system of this run.
+PAPER_TABLES = {
+    name: one
+    for name, one in CONFIG.tables.items()
+    if one and MODELS[REFERENCE].compressor in one.systems
+}
+# Files of the run that numbers beside published ones are read from.
+COMPARED = [
+    "results/compress/compression.tsv",
+    "results/compress/comparisons.tsv",
+    "results/repeats/repeats.tsv",
+    "results/tables/table5_corpora.tsv",
+    "results/models.json",
+    *(["results/compress/scaling.tsv"] if CONFIG.evaluation.scaling else []),
+    *expand("results/pretrain/{run}/config.json", run=CONFIG.runs(*TRAINED)),
+    *expand("results/codon_phase/{name}.tsv", name=map(first_run, CODON_PHASE)),
+    *expand("results/labels/{part}.tsv", part=LABELS),
+    *task_tables(),
+]
+
+
+def files_of_table(wildcards):
+    """Files of the run that a published table is compared with."""
+    wanted = PAPER_TABLES[wildcards.paper_table].files
+    patterns = [re.escape(path).replace(r"\{run\}", "[^/]+") for path in wanted]
+    return [
+        path
+        for path in COMPARED
+        if any(re.fullmatch(pattern, path) for pattern in patterns)
+    ]

@@ -257,6 +257,14 @@ def repeats(
     scale: options.Scale,
     out: options.Scores,
     settings: options.EvaluationSettings = None,
+    kinds: Annotated[
+        Path | None,
+        typer.Option(help="The same by family, age, period and copy number to write (TSV)."),
+    ] = None,
+    reference: Annotated[str | None, typer.Option(help="Model of the report.")] = None,
+    control: Annotated[
+        str | None, typer.Option(help="Its uniform control, which ratios are divided by, too.")
+    ] = None,
 ) -> None:
     """Local BPT in interspersed and tandem repeats against a background.
 
@@ -269,8 +277,9 @@ def repeats(
     from genezip import config
     from genezip.artifacts.scores import DNA_SCORES
     from genezip.corpus.corpus import CorpusReader
-    from genezip.evaluation.repeat_counts import read_routers, tally_routers
-    from genezip.evaluation.repeats import RepeatAnnotation, repeat_rows
+    from genezip.evaluation.repeats.counts import read_routers, tally_routers
+    from genezip.evaluation.repeats.kinds import RepeatKinds
+    from genezip.evaluation.repeats.sets import RepeatAnnotation, repeat_rows
     from genezip.genome.region_map import RegionMap
     from genezip.genome.sources.source import Source
     from genezip.inference.table import read_compressed
@@ -283,8 +292,11 @@ def repeats(
         logger.warning(f"repeats: {sentence}")
     loaded = read_routers(read_compressed(path) for path in compressed)
     region_map = RegionMap.read_bed(regions)
-    tallies = tally_routers(loaded, assembly, region_map, annotation, chosen)
-    DNA_SCORES.write(out, repeat_rows(tallies, chosen, scale, kind))
+    pair = (reference, control) if reference and control else None
+    for path, sets in ((out, annotation), (kinds, RepeatKinds(annotation) if kinds else None)):
+        if path and sets:
+            tallies = tally_routers(loaded, assembly, region_map, sets, chosen)
+            DNA_SCORES.write(path, repeat_rows(tallies, chosen, scale, kind, pair))
 
 
 @app.command()
@@ -368,6 +380,6 @@ def matched(
 
 for _command in (
     masked.masked_markov, masked.masked, words.word_floors, words.masked_words,
-    words.word_vocabulary, boundaries.codon_phase, boundaries.alignment,
+    words.word_vocabulary, boundaries.codon_phase, boundaries.alignment, boundaries.stability,
 ):  # fmt: skip
     app.command()(_command)

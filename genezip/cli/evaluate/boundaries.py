@@ -1,4 +1,4 @@
-"""``genezip evaluate codon-phase`` and ``alignment``: token boundaries at sites of genes."""
+"""``genezip evaluate codon-phase``, ``alignment`` and ``stability``: token boundaries."""
 
 from pathlib import Path
 from typing import Annotated
@@ -130,3 +130,33 @@ def alignment(
     found = measured(compressor, windows, draws, split, scale, opened.kind)
     ALIGNMENT_SCORES.write(out, found.rows)
     write_tsv(profile, found.profile)
+
+
+def stability(
+    model: options.Model,
+    corpus: options.Corpus,
+    out: options.Scores,
+    scale: options.Scale,
+    settings: Annotated[str | None, options.section("stability")] = None,
+    bound: options.Bound = None,
+    threads: options.Threads = 1,
+) -> None:
+    """How far one changed base moves token boundaries, and what the other strand changes.
+
+    \b
+    Example:
+      genezip evaluate stability --model mine --corpus corpus/manifest.json \\
+        --scale demo --out stability.tsv
+    """
+    import torch
+
+    from genezip import config
+    from genezip.artifacts.scores import DNA_SCORES
+    from genezip.corpus.corpus import CorpusReader
+    from genezip.evaluation.stability import stability_rows
+    from genezip.models import load
+
+    torch.set_num_threads(threads)
+    chosen = config.settings(config.Stability, settings)
+    compressor = load(model, bound=bound)
+    DNA_SCORES.write(out, stability_rows(compressor, CorpusReader(corpus), chosen, scale))

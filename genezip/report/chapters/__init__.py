@@ -15,42 +15,45 @@ from genezip.report.chapters import (
     corpus,
     glossary,
     locus,
-    masked,
+    paper,
     provenance,
     repeats,
     scaling,
+    stability,
     tokens,
     training,
-    words,
 )
 from genezip.report.chapters.genes import alignment, codon_phase
+from genezip.report.chapters.prediction import masked, words
 from genezip.report.chapters.tasks import benchmarks, essentiality, labelled, labels, variants
 
 CHAPTERS: Final[tuple[Chapter, ...]] = (
     claims.CHAPTER,
-    corpus.CHAPTER,
-    training.CHAPTER,
-    tokens.CHAPTER,
-    locus.CHAPTER,
-    codon_phase.CHAPTER,
-    alignment.CHAPTER,
+    paper.CHAPTER,
     compression.PERPLEXITY,
     masked.CHAPTER,
     words.CHAPTER,
-    scaling.CHAPTER,
-    repeats.CHAPTER,
+    training.CHAPTER,
     benchmarks.CHAPTER,
     labels.CHAPTER,
     labelled.CHAPTER,
     essentiality.CHAPTER,
     variants.CHAPTER,
+    scaling.CHAPTER,
+    locus.CHAPTER,
+    tokens.CHAPTER,
+    codon_phase.CHAPTER,
+    alignment.CHAPTER,
+    stability.CHAPTER,
+    repeats.CHAPTER,
+    corpus.CHAPTER,
     compression.NUMBERS,
     glossary.CHAPTER,
     provenance.TIME,
     provenance.SETTINGS,
     provenance.DATA,
 )
-"""Chapters from the top of the page."""
+"""Chapters from the top of the page: verdicts, then in the order of the paper."""
 
 FIGURES: Final = {name: draw for chapter in CHAPTERS for name, draw in chapter.figures.items()}
 """Name of a figure -> its drawing, from the top of the page."""

@@ -66,7 +66,7 @@ def _claim_row(claim: claims.Claim) -> list[Cell]:
 
 
 def section(results: Results) -> Section:
-    """Table of the claims with number, threshold and verdict, and the origin of thresholds."""
+    """Table of the claims with number, threshold and verdict; below it the numbers in sentences."""
     rows = [_claim_row(claim) for claim in evaluate(results)]
     note = (
         "Measured numbers are pooled over all windows; verdicts use them. The window mean, as in "
@@ -79,7 +79,21 @@ def section(results: Results) -> Section:
     if other := other_system(results):
         note = other.NOTE
     head = ["claim", "measured (95 % interval)", "window mean", "threshold", "verdict"]
-    return Section([held_sentence(results), origin(results)], [Table(head, rows, note=note)])
+    below = [*details(results), origin(results)]
+    return Section([held_sentence(results)], [Table(head, rows, note=note)], below=below)
+
+
+def details(results: Results) -> list[str]:
+    """Sentences with the numbers and intervals behind the opening of the page."""
+    if other := other_system(results):
+        sentences = [other.finding(results), *claims.verdicts(evaluate(results))]
+    else:
+        sentences = [
+            summary.finding(results),
+            summary.third_sentence(results),
+            summary.seed_sentence(results),
+        ]
+    return [text for text in (*sentences, summary.interval_sentence(results)) if text]
 
 
 CHAPTER = Chapter("claims", "Claims and verdicts", section)

@@ -19,13 +19,9 @@ from genezip.report.scores import records
 LETTER_SHARE = 0.0105  # width of a letter of a gene name, as a share of the locus
 
 
-def section(results: Results) -> Section:
-    """Text on the choice of the locus."""
-    text = [
-        "Unless the settings name a locus, this is the held-out stretch with most promoter "
-        "bases, chosen by annotation alone and not by the output of the models."
-    ]
-    return Section(text)
+def section(results: Results) -> Section | None:
+    """Nothing but that the figure is missing, which otherwise stands at the top of the page."""
+    return Section() if results.locus.empty else None
 
 
 def lanes(spans: list[tuple[float, float]]) -> list[int]:
@@ -175,7 +171,9 @@ def locus(results: Results) -> Drawing | None:
         f"{int((bins['end'] - bins['start']).max())} bp with a tick below for every bin where "
         "a token starts, and the local bases per token (bases over tokens). Tinted stripes are "
         "promoters: a model that has learned promoters has more ticks and fewer bases per token "
-        "there. The models were not trained on this stretch, and annotation is never an input.",
+        "there. Unless the settings name a locus, it is the held-out stretch with most promoter "
+        "bases, chosen by annotation alone. The models were not trained on it, and annotation is "
+        "never an input.",
         figure,
         pd.concat([table, genes.assign(kind="gene")], ignore_index=True),
     )

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, NullLocator
 
-from genezip.artifacts.scores import CORPUS, SHIFTED, WITHOUT_TRF, Metric
+from genezip.artifacts.scores import CORPUS, SHIFTED, WITHOUT_TRF, Metric, ratio_of
 from genezip.report import style
 from genezip.report.chapter import Cell, Chapter, Section, Table
 from genezip.report.drawing import Drawing, interval_words, name_rows, new_figure, record, rule_rows
@@ -134,6 +134,7 @@ def section(results: Results) -> Section:
         "Repeats are copies, often old and decayed. The training targets do not include them, so a "
         "preference of the model in repeats is not due to a target.",
         *verdict(results),
+        *steered(results),
         *remarks(results),
     ]
     return Section(text, [table] if (table := _repeat_table(results)) else [])
@@ -321,4 +322,110 @@ def repeats(results: Results) -> Drawing | None:
     )
 
 
-CHAPTER = Chapter("repeats", "Repeats", section, {"repeats": repeats})
+KINDS = {
+    "families": "family",
+    "ages": "divergence from the consensus",
+    "periods": "tandem repeats, length of the unit",
+    "copies": "tandem repeats, copies of the unit",
+}
+"""Grouping of repeats -> its title."""
+
+
+def _groups(results: Results, grouping: str) -> tuple[str, list[str]]:
+    """Split in which a grouping was measured, held-out DNA first, and its groups with a ratio."""
+    frame = results.repeat_kinds.frame
+    own = frame[frame["subset"].astype(str).str.startswith(f"{grouping}:")]
+    own = own[(own["metric"] == Metric.ADJUSTED_RATIO) & (own["model"] == results.reference)]
+    own = own[own["n"] >= MIN_BASES]
+    for split in SPLITS:
+        if names := [*dict.fromkeys(own.loc[own["split"] == split, "subset"])]:
+            return split, names
+    return "", []
+
+
+def repeat_kinds(results: Results) -> Drawing | None:
+    """Adjusted ratio of families, ages, periods and copy numbers, a panel for each grouping."""
+    found = {name: _groups(results, name) for name in KINDS}
+    found = {name: groups for name, groups in found.items() if groups[1]}
+    if not found:
+        return None
+    looks = style.pair(results)
+    rows = [max(len(groups) for _, groups in part) for part in _halves(list(found.values()))]
+    heights = [0.27 * max(count, 2) for count in rows]
+    total = sum(heights) + 0.85 + 0.95 * len(heights)
+    figure = new_figure(total)
+    panels = figure.subplots(len(heights), 2, height_ratios=heights, squeeze=False)
+    figure.subplots_adjust(
+        left=0.115, right=0.985, bottom=0.5 / total, top=1 - 0.75 / total, wspace=0.3,
+        hspace=2 * 0.95 / sum(heights) if len(heights) > 1 else 0,
+    )  # fmt: skip
+    data: list[dict[str, Any]] = []
+    for axes, (grouping, (split, names)) in zip(panels.flat, found.items(), strict=False):
+        for row, name in enumerate(names):
+            y = len(names) - 1 - row
+            for offset, (model, look) in zip((0.17, -0.17), looks.items(), strict=False):
+                where: dict[str, Any] = {"subset": name, "split": split}
+                find = results.repeat_kinds.find
+                if shifted := find(Metric.ADJUSTED_RATIO + SHIFTED, model, **where):
+                    low, high = band(shifted)
+                    axes.add_patch(
+                        Rectangle((low, y + offset - 0.13), high - low, 0.26, color=look.colour,
+                                  alpha=0.17, linewidth=0)
+                    )  # fmt: skip
+                if number := find(Metric.ADJUSTED_RATIO, model, **where):
+                    style.dot(axes, number.value, y + offset, look, number.low, number.high, 5)
+                    data.append(record(number, model=model, subset=name, split=split))
+        axes.axvline(1, color=style.SOFT, linewidth=0.8)
+        rule_rows(axes, len(names))
+        name_rows(axes, [name.partition(":")[2] for name in names], weight="normal")
+        axes.set_title(f"{KINDS[grouping]} ({SPLITS[split]})")
+        axes.set_xlabel("bases per token: repeat / background")
+        _log_ratio(axes)
+    for axes in list(panels.flat)[len(found) :]:
+        axes.set_visible(False)
+    style.key(panels[0, 0], list(looks.values()), y=1 + 0.34 / heights[0])
+    return Drawing(
+        "repeat_kinds",
+        "Which repeats get fewer tokens",
+        "Bases per token in a kind of repeat divided by those of DNA in no repeat in the same "
+        "regions: right of 1, the model spends fewer tokens on it. Old copies of interspersed "
+        "repeats differ more from their consensus. Pale bands are 95 % of the ratios after random "
+        "shifts of the repeats along the segment; for a dot inside its band none is shown. "
+        f"Groups with fewer than {MIN_BASES:,} bases are not drawn. {interval_words(data)}"
+        f"{results.seed_note}",
+        figure,
+        pd.DataFrame(data),
+    )
+
+
+def _halves(values: list[Any]) -> list[list[Any]]:
+    """Pairs of neighbours, which stand in one row of panels."""
+    return [values[low : low + 2] for low in range(0, len(values), 2)]
+
+
+def steered(results: Results) -> list[str]:
+    """Sentence on the region targets: ratios of the reference over those of its control."""
+    pair = ratio_of(results.reference, results.control)
+    found = []
+    for repeat in HELD_OUT:
+        number = results.repeats.find(
+            Metric.ADJUSTED_RATIO, pair, subset=repeat.subset, split=repeat.split
+        )
+        if number:
+            words = {
+                "above": "larger with region targets",
+                "below": "smaller with region targets",
+                "around": "not shown to differ",
+                "unknown": "of unknown difference",
+            }[number.side(1)]
+            found.append(f"{repeat.label} {measured(number)}, {words}")
+    if not found:
+        return []
+    return [
+        "The paper credits the region targets. The adjusted ratio of "
+        f"{results.reference} divided by that of {results.control}, which has none, on the same "
+        f"bases: {'; '.join(found)}."
+    ]
+
+
+CHAPTER = Chapter("repeats", "Repeats", section, {"repeats": repeats, "repeat_kinds": repeat_kinds})

@@ -21,7 +21,7 @@ from genezip.report.chapters.genes import codon_phase
 from genezip.report.claims import Claim
 from genezip.report.results import Results, read_scores
 from genezip.report.scores import Number, number_of, records
-from genezip.report.words import fixed
+from genezip.report.words import fixed, listed
 
 ORIGIN = (
     "The claims are those of the dnaHNet paper (arXiv 2602.10603) that one run can test, each "
@@ -39,6 +39,18 @@ _SIDES = {
     "above": "more than",
     "around": "not shown to differ from",
     "unknown": "without an interval, so nothing is shown, against",
+}
+
+
+WHAT = (
+    "dnaHNet is a language model of bacteria that reads whole genomes base by base and learns "
+    "itself where one token ends and the next begins, without a dictionary of words."
+)
+_PLAIN = {
+    "below": "better than",
+    "above": "worse than",
+    "around": "about as well as",
+    "unknown": "in an unknown relation to",
 }
 
 
@@ -119,8 +131,24 @@ def stage_targets(results: Results) -> list[float]:
     return [next(iter(targets)) ** (log / sum(logs)) for log in logs]
 
 
+def plain(results: Results) -> str:
+    """Which simple models it predicts genes of unseen organisms better than, in words."""
+    compared = (
+        (markov_name(ORDER), f"a table of which base follows {ORDER} others"),
+        (MIXING, "a compression program that learns as it reads"),
+    )
+    found = [
+        f"{_PLAIN[number.side()]} {called}"
+        for other, called in compared
+        if (number := _compared(results, other, UNSEEN))
+    ]
+    if not found:
+        return "Its predictions were not compared with those of simpler models."
+    return f"In genes of organisms that it has never seen it predicts bases {listed(found)}."
+
+
 def finding(results: Results) -> str:
-    """First sentence of the page: bits per coding base against models without a network."""
+    """Bits per coding base against models without a network."""
     name = results.reference
     parts = []
     for group, words in GROUPS.items():

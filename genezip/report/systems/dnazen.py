@@ -7,7 +7,7 @@ that it lacks there, and is checked with the score tables alone.
 """
 
 from genezip.artifacts.scores import AGAINST_CONTROL, WORD_FLOORS, Metric, difference_of
-from genezip.report.chapters import words
+from genezip.report.chapters.prediction import words
 from genezip.report.chapters.tasks import labelled
 from genezip.report.claims import Claim
 from genezip.report.results import Results
@@ -22,6 +22,12 @@ ORIGIN = (
 NOTE = "Differences are paired over the same windows or test sequences."
 MOST_FALSE = 0.1
 """Largest share of G-grams that may be found by chance."""
+
+
+WHAT = (
+    "DNAZEN reads DNA as words and as G-grams, phrases of words that occur together more often "
+    "than by chance, and guesses words that were hidden from it."
+)
 
 
 def applies(results: Results) -> bool:
@@ -63,8 +69,23 @@ def evaluate(results: Results) -> list[Claim]:
     return claims
 
 
+def plain(results: Results) -> str:
+    """Whether G-grams and the network itself help, in words."""
+    name, seeds = results.reference, results.words.seeds(results.reference)
+
+    def holds(other: str) -> bool:
+        return _difference(results, "", difference_of(name, other), seeds).holds
+
+    first = "Phrases help it" if holds(results.control) else "Phrases are not shown to help it"
+    second = "better than" if holds(WORD_FLOORS[-1]) else "not shown to be better than"
+    return (
+        f"{first} predict hidden words; its predictions are {second} those from the two neighbours "
+        "of a word alone."
+    )
+
+
 def finding(results: Results) -> str:
-    """First sentence of the page: bits per masked word beside the floors, by seed."""
+    """Bits per masked word beside the floors, by seed."""
     name, scores = results.reference, results.words
 
     def bits(model: str) -> str:

@@ -15,8 +15,8 @@ from genezip.artifacts.scores import (
     Metric,
     difference_of,
 )
-from genezip.report.chapters import masked
 from genezip.report.chapters.genes import alignment
+from genezip.report.chapters.prediction import masked
 from genezip.report.claims import Claim
 from genezip.report.results import Results, read_scores
 from genezip.report.scores import Number, number_of, records
@@ -40,6 +40,12 @@ PROBES = {"elements": ("auroc_macro", "promoters, enhancers and other elements")
 MARKS = "classification"
 
 
+WHAT = (
+    "LDARNet reads DNA from both sides, guesses bases that were hidden from it, and learns itself "
+    "where one token ends and the next begins."
+)
+
+
 def applies(results: Results) -> bool:
     """Whether the reference predicts masked bases."""
     return results.reference in masked.networks(results)
@@ -56,8 +62,34 @@ def evaluate(results: Results) -> list[Claim]:
     return claims
 
 
+def plain(results: Results) -> str:
+    """Whether learned tokens and the network itself help, in words."""
+    others = [name for name in masked.networks(results) if name != results.reference]
+    held = [_against(results, other).holds for other in others]
+    shown = (
+        "predict hidden bases better"
+        if held and all(held)
+        else ("are not shown to predict hidden bases better")
+    )
+    first = f"Tokens where it puts them {shown} than as many tokens put elsewhere"
+    found = [
+        _find(results, Metric.MASK_BITS_DIFFERENCE, difference_of(results.reference, TWO_SIDED), s)
+        for s in results.masked.seeds(results.reference)
+    ]
+    sides = {number.side() for number in found if number}
+    second = {
+        frozenset({"below"}): "; the network predicts them better than counts of their neighbours "
+        "do",
+        frozenset({"above"}): ", and counts of their neighbours alone predict them better than the "
+        "network",
+    }.get(
+        frozenset(sides), "; it is not shown to predict them better than counts of their neighbours"
+    )
+    return f"{first}{second}."
+
+
 def finding(results: Results) -> str:
-    """First sentence of the page: bits per masked base beside the Markov model, by seed."""
+    """Bits per masked base beside the Markov model, by seed."""
     name = results.reference
     seeds = results.masked.seeds(name)
     own = [_find(results, Metric.MASK_BITS, name, seed) for seed in seeds]

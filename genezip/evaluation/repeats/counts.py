@@ -15,7 +15,8 @@ import numpy as np
 from genezip.alphabet import is_base
 from genezip.config import Evaluation
 from genezip.errors import GenezipError
-from genezip.evaluation.repeats import OUTSIDE, RepeatAnnotation, Router, Scheme, Tally
+from genezip.evaluation.repeats.kinds import RepeatKinds
+from genezip.evaluation.repeats.sets import OUTSIDE, RepeatAnnotation, Router, Scheme, Tally
 from genezip.genome.assembly import Assembly, Segment
 from genezip.genome.intervals import ValueRuns, shifted_runs, value_runs
 from genezip.genome.region_map import RegionMap
@@ -195,7 +196,7 @@ def tally_routers(
     routers: list[Router],
     assembly: Assembly,
     region_map: RegionMap,
-    annotation: RepeatAnnotation,
+    annotation: RepeatAnnotation | RepeatKinds,
     settings: Evaluation,
     stretch_bp: int = STRETCH_BP,
 ) -> dict[tuple[str, str], Tally]:
@@ -225,7 +226,7 @@ def tally_routers(
             counted = 0
             for bases in stretches(assembly, region_map, segment, windows, settings, stretch_bp):
                 for scheme in annotation.schemes(segment):
-                    empty = _empty(here, settings.shifts, scheme.n_codes, region_map.region_classes)
+                    empty = _empty(here, settings.shifts, scheme, region_map.region_classes)
                     tally = tallies.setdefault((split, scheme.name), empty)
                     if not counted:
                         tally.add_segment(n_blocks)
@@ -252,7 +253,8 @@ def _segments_by_split(routers: list[Router]) -> dict[str, list[str]]:
 
 
 def _empty(
-    routers: list[Router], shifts: int, n_codes: int, region_classes: RegionClasses
+    routers: list[Router], shifts: int, scheme: Scheme, region_classes: RegionClasses
 ) -> Tally:
-    shape = (shifts, n_codes, len(region_classes))
-    return Tally(region_classes, routers, [], [], np.zeros(shape), np.zeros((len(routers), *shape)))
+    shape = (shifts, scheme.n_codes, len(region_classes))
+    tokens = np.zeros((len(routers), *shape))
+    return Tally(scheme, region_classes, routers, [], [], np.zeros(shape), tokens)

@@ -27,13 +27,22 @@ A scheme divides the bases of a segment into sets of repeats and their common ba
 TRF calls without RepeatMasker give the first two, RepeatMasker without TRF the last.
 """
 
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from genezip.artifacts.scores import CORPUS, DNA_SCORES, SHIFTED, WITHOUT_TRF, Metric, Row
+from genezip.artifacts.scores import (
+    CORPUS,
+    DNA_SCORES,
+    SHIFTED,
+    WITHOUT_TRF,
+    Metric,
+    Row,
+    ratio_of,
+)
 from genezip.config import Evaluation
 from genezip.evaluation.compression import Found, expand
 from genezip.genome.assembly import Assembly, Segment
@@ -44,7 +53,7 @@ from genezip.metrics.compression import with_all
 from genezip.region_classes import RegionClasses
 
 RMSK_CLASSES = ("LINE", "SINE", "LTR", "DNA", "Retroposon", "Satellite")
-_INTERSPERSED = ("LINE", "SINE", "LTR", "DNA", "Retroposon")
+INTERSPERSED = ("LINE", "SINE", "LTR", "DNA", "Retroposon")
 _BLOCK_BP = 1 << 22  # bases read at a time
 OUTSIDE = 255  # code of a base that belongs neither to a set nor to the background
 
@@ -66,7 +75,7 @@ RMSK = Scheme(
     "rmsk_rest",
     {
         **{name: (number + 2,) for number, name in enumerate(RMSK_CLASSES)},
-        "rmsk_interspersed": tuple(RMSK_CLASSES.index(name) + 2 for name in _INTERSPERSED),
+        "rmsk_interspersed": tuple(RMSK_CLASSES.index(name) + 2 for name in INTERSPERSED),
         "rmsk_tandem": (1,),
     },
     len(RMSK_CLASSES) + 2,
@@ -82,8 +91,6 @@ RMSK_ONLY = Scheme(
     RMSK.n_codes,
 )
 
-SCHEMES = {scheme.name: scheme for scheme in (SOFTMASK, TRF, RMSK, RMSK_ONLY)}
-
 
 class RepeatAnnotation:
     """Codes of the bases of a segment under each scheme.
@@ -95,12 +102,12 @@ class RepeatAnnotation:
         self, assembly: Assembly, rmsk: pd.DataFrame | None, trf: pd.DataFrame | None
     ) -> None:
         self._assembly = assembly
-        self._rmsk, self._trf = rmsk, trf
+        self.rmsk, self.trf = rmsk, trf
 
     def schemes(self, segment: Segment) -> list[Scheme]:
         """Schemes that the annotation of a segment allows."""
-        classes = segment.rmsk and self._rmsk is not None
-        if not segment.trf or self._trf is None:
+        classes = segment.rmsk and self.rmsk is not None
+        if not segment.trf or self.trf is None:
             return [RMSK_ONLY] if classes and not self._any_trf() else []
         found = [TRF]
         if segment.soft_masked:
@@ -111,22 +118,31 @@ class RepeatAnnotation:
 
     def _any_trf(self) -> bool:
         """Whether any segment has TRF calls, outside which the sets of a name are then taken."""
-        return self._trf is not None and any(segment.trf for segment in self._assembly.segments)
+        return self.trf is not None and any(segment.trf for segment in self._assembly.segments)
 
     def lacking(self) -> list[str]:
         """One sentence for each missing table about what cannot be measured without it."""
         found = []
-        if self._rmsk is None:
+        if self.rmsk is None:
             found.append("the source has no RepeatMasker table, so no class of repeats is measured")
         if not self._any_trf():
             found.append(
                 "the source has no TRF table, so tandem repeats are measured as RepeatMasker's "
                 "simple repeats only, and soft-masked bases are not measured"
-                if self._rmsk is not None
+                if self.rmsk is not None
                 else "the source has no TRF table, so tandem repeats and soft-masked bases are not "
                 "measured"
             )
         return found
+
+    def bp_by(self, table: pd.DataFrame, names: pd.Series) -> pd.Series:
+        """Bases of the segments in the rows of each name; overlaps count twice."""
+        bp = np.zeros(len(table), dtype=np.int64)
+        starts, ends = (table[name].to_numpy(dtype=np.int64) for name in ("start", "end"))
+        for segment in self._assembly.segments:
+            inside = np.minimum(ends, segment.end) - np.maximum(starts, segment.start)
+            bp += np.where((table["chrom"] == segment.chrom).to_numpy(), np.maximum(inside, 0), 0)
+        return pd.Series(bp).groupby(names.to_numpy()).sum()
 
     def codes(self, segment: Segment, scheme: Scheme) -> np.ndarray:
         """Code of every base of a segment, uint8 (length,); tandem overrides interspersed."""
@@ -137,7 +153,7 @@ class RepeatAnnotation:
                 lower = self._assembly.sequence(segment, low, high) >= ord("a")
                 codes[low - segment.start : high - segment.start][lower] = 1
         elif scheme in (RMSK, RMSK_ONLY):
-            here = self._rows(self._rmsk, segment)
+            here = self._rows(self.rmsk, segment)
             names = here["repeat_class"]
             codes[self._covered(here, segment)] = OUTSIDE
             for number, name in enumerate(RMSK_CLASSES):
@@ -145,7 +161,7 @@ class RepeatAnnotation:
             if scheme is RMSK_ONLY:
                 codes[self._covered(here[names == "Simple_repeat"], segment)] = 1
                 return codes
-        tandem = self._covered(self._rows(self._trf, segment), segment)
+        tandem = self._covered(self._rows(self.trf, segment), segment)
         codes[tandem] = 2 if scheme is SOFTMASK else 1
         return codes
 
@@ -174,11 +190,12 @@ class Router:
 class Tally:
     """Bases and tokens by (block, code, region) and, per shift, by (code, region).
 
-    bp, tokens: lists over segments of (blocks, codes, R), tokens with a leading router axis;
-    shifted_bp: (shifts, codes, R); shifted_tokens: (routers, shifts, codes, R), where R is
-    the number of classes of ``region_classes``.
+    scheme: that of the codes. bp, tokens: lists over segments of (blocks, codes, R), tokens with a
+    leading router axis; shifted_bp: (shifts, codes, R); shifted_tokens: (routers, shifts, codes,
+    R), where R is the number of classes of ``region_classes``.
     """
 
+    scheme: Scheme
     region_classes: RegionClasses
     routers: list[Router]
     bp: list[np.ndarray]
@@ -223,16 +240,21 @@ def _control(values: np.ndarray) -> Estimate:
 
 
 def repeat_rows(
-    tallies: dict[tuple[str, str], Tally], settings: Evaluation, scale: str, source: str
+    tallies: dict[tuple[str, str], Tally],
+    settings: Evaluation,
+    scale: str,
+    source: str,
+    pair: tuple[str, str] | None = None,
 ) -> list[Row]:
     """Score rows; n counts bases of the set (shifts for the control).
 
     Every set, an empty one too, has a row ``bp`` of the model ``corpus`` with its number of bases,
-    so that a set without any other row is seen to be empty.
+    so that a set without any other row is seen to be empty. The ratios of the first model of a
+    ``pair`` are also divided by those of the second, on the same bases (``a / b``).
     """
     rows: list[Row] = []
-    for (split, scheme_name), tally in tallies.items():
-        scheme = SCHEMES[scheme_name]
+    for (split, _), tally in tallies.items():
+        scheme = tally.scheme
         bp = np.concatenate(tally.bp)
         used = bp.any(axis=(1, 2))  # a block between dropped windows holds no base
         bootstrap = BlockBootstrap(np.arange(used.sum()), settings.bootstrap, settings.seed)
@@ -252,6 +274,7 @@ def repeat_rows(
                     scale=scale, source=source,
                 )
             )  # fmt: skip
+        found_ratios: dict[tuple[str, int | None], dict[str, dict[str, np.ndarray]]] = {}
         for number, router in enumerate(tally.routers):
             tokens = np.concatenate([segment[number] for segment in tally.tokens])
             sums = bootstrap.sums({"bp": bp[used], "tokens": tokens[used]})
@@ -276,13 +299,46 @@ def repeat_rows(
                     (Metric.BPT_RATIO, to_rest, moved),
                     (Metric.ADJUSTED_RATIO, adjusted, moved_adjusted),
                 ):
+                    of_router = found_ratios.setdefault((router.name, router.seed), {})
+                    of_router.setdefault(name, {})[metric] = values
                     k = values.shape[1]  # all regions together, then each where there are any
                     estimate = bootstrap.summarise(values, both[:, :k], "ratio")
                     found: Found = {metric: (regions[:k], estimate, bases[:k])}
                     rows += _counted(found, unit="bases", **common)
                     found = {f"{metric}{SHIFTED}": (regions[:k], _control(control), shifts[:k])}
                     rows += _counted(found, unit="shifts", **common)
+        for quotient in _quotients(found_ratios, pair):
+            first, second, seed = quotient
+            cells = {
+                "model": ratio_of(first[0], second[0]), "task": "repeats", "split": split,
+                "strand": "+", "seed": seed, "scale": scale, "source": source, "unit": "bases",
+            }  # fmt: skip
+            for name, by_metric in found_ratios[first].items():
+                n = bp[:, list(sets[name])].sum()
+                both = scarcer(blocks[name], blocks[scheme.background])[:, :1]
+                for metric, ours in by_metric.items():
+                    theirs = found_ratios[second][name][metric]
+                    with np.errstate(divide="ignore", invalid="ignore"):
+                        values = ours[:, :1] / theirs[:, :1]
+                    estimate = bootstrap.summarise(values, both, "ratio")
+                    found = {metric: (regions[:1], estimate, np.array([n]))}
+                    rows += _counted(found, subset=name, **cells)
     return rows
+
+
+_Named = tuple[str, int | None]
+
+
+def _quotients(
+    found: Collection[_Named], pair: tuple[str, str] | None
+) -> Iterator[tuple[_Named, _Named, int | None]]:
+    """Runs of the first model of a pair, each with that of the second of its seed, or the first."""
+    for name, seed in found if pair else ():
+        if pair and name == pair[0]:
+            others = [one for one in found if one[0] == pair[1]]
+            same = [one for one in others if one[1] == seed]
+            if others:
+                yield (name, seed), (same or others)[0], seed
 
 
 def _counted(found: Found, **cells: Any) -> list[Row]:

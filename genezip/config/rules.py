@@ -1,13 +1,19 @@
-"""Needs of every rule of the workflow: threads, GPUs, memory, time and environment.
+"""What a rule of the workflow needs, and what comes before its command.
 
-Each rule has one default, a function of the scale, which a profile, ``--set-resources`` and
-``--set-threads`` override. The numbers are for a full-size run on one GPU; most are generous
-estimates.
+Each rule has one default of threads, GPUs, memory, time and environment, a function of the scale,
+which a profile, ``--set-resources`` and ``--set-threads`` override. The numbers are for a full-size
+run on one GPU; most are generous estimates. The prefix of every shell command chooses the Python
+and writes the log.
 """
 
+import sys
 from dataclasses import dataclass, replace
+from pathlib import Path
+from shlex import quote
 
 from genezip.config.section import Scale
+
+PACKAGE = Path(__file__).resolve().parents[1]
 
 
 @dataclass(frozen=True)
@@ -56,6 +62,7 @@ FULL = {
     "word_floors": Needs(mem_mb=16_000),
     "word_vocabulary": Needs(mem_mb=32_000, runtime=480),
     "alignment": Needs(threads=8, gpu=1, mem_mb=32_000, runtime=240),
+    "stability": Needs(threads=8, gpu=1, mem_mb=32_000, runtime=240),
     "compress_trivially": Needs(mem_mb=16_000, runtime=480),
     "markov": Needs(mem_mb=16_000),
     "compression": Needs(mem_mb=16_000),
@@ -78,3 +85,58 @@ def needs(rule: str, scale: Scale) -> Needs:
     if scale == "full":
         return found
     return replace(found, threads=1, gpu=0, mem_mb=min(found.mem_mb, OTHER.mem_mb), runtime=SMALL)
+
+
+# Large buffers stay mapped between steps instead of being returned to the system after each
+# operation: on CPU the same training runs about a third faster (glibc 2.35 or newer; other systems
+# ignore it).
+MALLOC = (
+    "glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=8589934592:"
+    "glibc.malloc.trim_threshold=17179869184:glibc.malloc.top_pad=268435456"
+)
+
+# A rule fails if its command does, although `tee` copies the output to log and terminal. After
+# SIGTERM (which all processes of a job receive) shell and `tee` wait until the program has written
+# its checkpoint.
+FUNCTIONS = """
+set -euo pipefail
+genezip() { exec PYTHON -m genezip "$@"; }
+torchrun() { exec PYTHON -m torch.distributed.run "$@"; }
+logged() {
+local log="$1"; shift; trap : TERM
+"$@" 2>&1 | (trap '' TERM; exec tee -i "$log") >&2
+}
+"""
+
+
+def shell_prefix(deployed: bool, workdir: Path) -> str:
+    """Prefix that Snakemake puts before every command.
+
+    Rules call ``logged LOG genezip COMMAND ...``, which runs the Python of Snakemake or, in a
+    software environment, the environment's ``python``. That has the libraries but not this package,
+    which it imports from a folder with nothing else.
+
+    Parameters
+    ----------
+    deployed : whether rules run in conda environments or containers
+    workdir : folder of the run
+
+    Returns
+    -------
+    str, with braces doubled, as Snakemake formats it
+    """
+    folder = PACKAGE.parent
+    if deployed:
+        folder = workdir / ".snakemake" / "package"
+        folder.mkdir(parents=True, exist_ok=True)
+        link = folder / PACKAGE.name
+        if link.resolve() != PACKAGE:
+            link.unlink(missing_ok=True)
+            link.symlink_to(PACKAGE, target_is_directory=True)
+    python = "python" if deployed else quote(sys.executable)
+    lines = FUNCTIONS.replace("PYTHON", python).strip().splitlines()
+    found = [
+        f"export PYTHONPATH={quote(str(folder.absolute()))} GLIBC_TUNABLES={MALLOC}",
+        *lines,
+    ]
+    return "\n".join(found).replace("{", "{{").replace("}", "}}") + "\n"

@@ -1,0 +1,1 @@
+"""Local bases per token in repeats: sets of repeats, their counts."""

@@ -1,0 +1,1 @@
+"""Chapters on the prediction of what is hidden: masked bases, masked words."""

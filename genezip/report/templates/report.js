@@ -1,0 +1,42 @@
+"use strict";
+// Tables are sorted by a click on a head; without this script the page shows all of its content.
+function value(row, column) {
+  const text = row.cells[column].innerText.trim();
+  const number = text.replace(/−/g, "-").replace(/,(?=\d{3})/g, "").match(/^[+-]?\d+(\.\d+)?/);
+  return number ? Number(number[0]) : text.toLowerCase();
+}
+function compare(a, b) {
+  if (typeof a === typeof b) return a < b ? -1 : a > b ? 1 : 0;
+  return typeof a === "number" ? -1 : 1;
+}
+for (const table of document.querySelectorAll("table")) {
+  const heads = [...table.tHead.rows[0].cells];
+  if (table.tBodies[0].rows.length < 3) continue;
+  heads.forEach((head, column) => {
+    if (!head.textContent.trim()) return;
+    const button = document.createElement("button");
+    button.type = "button";
+    button.append(...head.childNodes);
+    head.append(button);
+    button.addEventListener("click", () => {
+      const up = head.getAttribute("aria-sort") !== "ascending";
+      for (const other of heads) other.removeAttribute("aria-sort");
+      head.setAttribute("aria-sort", up ? "ascending" : "descending");
+      const body = table.tBodies[0];
+      const rows = [...body.rows].sort((a, b) => compare(value(a, column), value(b, column)));
+      body.append(...(up ? rows : rows.reverse()));
+    });
+  });
+}
+// On a narrow screen a figure is small; a button shows it in its own size.
+const dialog = document.getElementById("enlarged");
+for (const button of document.querySelectorAll(".enlarge")) {
+  button.hidden = false;
+  button.addEventListener("click", () => {
+    const picture = button.parentElement.querySelector(".picture svg");
+    const place = picture.parentElement;
+    dialog.querySelector(".picture").append(picture);
+    dialog.addEventListener("close", () => place.append(picture), { once: true });
+    dialog.showModal();
+  });
+}

@@ -1,0 +1,147 @@
+"""The page in a real browser, headless: widths, sorting, enlarged figures, errors, the keyboard."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from genezip.report.drawing import Drawing
+from genezip.report.page import render
+from genezip.report.results import Results
+
+BROWSERS = ("chromium", "google-chrome", "chromium-browser")
+BROWSER = next((path for name in BROWSERS if (path := shutil.which(name))), None)
+WIDTHS = (390, 900, 1440)
+SECONDS = 100
+
+pytestmark = pytest.mark.skipif(
+    BROWSER is None and not os.environ.get("GENEZIP_REQUIRE_BROWSER"),
+    reason=f"none of {', '.join(BROWSERS)} is installed",
+)
+
+# What the page looks like once it is drawn; it runs behind the script of the page.
+MEASURE = """
+<script>
+const errors = [];
+window.addEventListener("error", (event) => errors.push(event.message));
+window.addEventListener("load", () => {
+  const width = document.documentElement.clientWidth;
+  const box = (one) => one.getBoundingClientRect();
+  const pictures = [...document.querySelectorAll("figure .picture svg")].map(box);
+  const button = document.querySelector(".enlarge");
+  const found = {
+    width,
+    scrolls: document.documentElement.scrollWidth,
+    cut: pictures.filter((one) => one.right > width + 1 || one.left < -1).length,
+    pictures: pictures.length,
+    lead: box(document.querySelector("figure")).top,
+    narrow: [...document.querySelectorAll("table.stacks")]
+      .filter((one) => box(one).right > width + 1).length,
+    letters: [...document.querySelectorAll("th, td")].filter((one) => {
+      const text = one.innerText.trim();
+      return text.length > 3 && box(one).width > 0 && box(one).width < 24;
+    }).length,
+    button: getComputedStyle(button).display,
+    text: getComputedStyle(document.body).color,
+    paper: getComputedStyle(document.body).backgroundColor,
+  };
+  const head = document.querySelector("#TABLE th:nth-child(NTH) button");
+  const cells = () => [...document.querySelectorAll("#TABLE td:nth-child(NTH)")]
+    .map((one) => one.innerText.trim());
+  found.before = cells();
+  head.click();
+  found.up = cells();
+  head.click();
+  found.down = cells();
+  found.sorted = head.parentElement.getAttribute("aria-sort");
+  button.click();
+  const dialog = document.getElementById("enlarged");
+  found.enlarged = [dialog.open, box(dialog.querySelector("svg")).width];
+  dialog.close();
+  setTimeout(() => {
+    found.back = document.querySelectorAll("figure .picture svg").length;
+    found.focus = [...document.querySelectorAll("a[href], button, summary")]
+      .filter((one) => one.tabIndex < 0).length;
+    found.errors = errors;
+    const place = document.createElement("pre");
+    place.id = "measured";
+    place.textContent = JSON.stringify(found);
+    document.body.append(place);
+  }, 50);
+});
+</script>
+"""
+
+
+def browse(page: Path, width: int, *options: str) -> tuple[dict[str, Any], str]:
+    """What the page measured of itself, and what the browser wrote to its console."""
+    assert BROWSER is not None, "GENEZIP_REQUIRE_BROWSER is set, and no browser is installed"
+    command = [
+        BROWSER, "--headless", "--no-sandbox", "--disable-gpu", f"--window-size={width},900",
+        "--enable-logging=stderr", "--virtual-time-budget=4000", "--dump-dom", *options,
+        page.as_uri(),
+    ]  # fmt: skip
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        env={**os.environ, "HOME": str(page.parent)},
+    )
+    match = re.search(r'<pre id="measured">(.*?)</pre>', done.stdout, re.DOTALL)
+    assert match, done.stderr[-2000:]
+    text = match[1].replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+    console = "\n".join(line for line in done.stderr.splitlines() if "CONSOLE" in line)
+    return json.loads(text), console
+
+
+@pytest.fixture(scope="module")
+def page(
+    results: Results, drawings: dict[str, Drawing], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The made-up page with the script that measures it."""
+    path = tmp_path_factory.mktemp("page") / "report.html"
+    text = render(results, drawings)
+    script = MEASURE.replace("#TABLE", "#repeats table").replace("NTH", "3")
+    path.write_text(text.replace("</body>", f"{script}</body>"), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_nothing_is_cut_at_any_width(page: Path, width: int) -> None:
+    found, console = browse(page, width)
+    assert found["errors"] == [] and console == ""
+    assert found["scrolls"] <= found["width"]
+    assert found["pictures"] > 5 and found["cut"] == 0
+    assert found["narrow"] == 0 and found["letters"] == 0
+    assert found["focus"] == 0
+    assert (found["button"] == "none") == (width == 1440)
+    opened, drawn = found["enlarged"]
+    assert opened and drawn >= 800 and found["back"] == found["pictures"]
+    if width == 1440:
+        assert found["lead"] < 500  # the picture begins on the first screen
+
+
+def test_tables_are_sorted_by_number(page: Path) -> None:
+    found, _ = browse(page, 1440)
+    numbers = [int(cell.replace(",", "")) for cell in found["before"]]
+    assert len(set(numbers)) >= 1 and len(numbers) >= 3
+    assert [int(cell.replace(",", "")) for cell in found["up"]] == sorted(numbers)
+    assert [int(c.replace(",", "")) for c in found["down"]] == sorted(numbers, reverse=True)
+    assert found["sorted"] == "descending"
+
+
+def test_the_dark_page_has_light_text(page: Path) -> None:
+    found, console = browse(page, 900, "--blink-settings=preferredColorScheme=0")
+
+    def light(colour: str) -> bool:
+        return sum(map(int, re.findall(r"\d+", colour)[:3])) > 384
+
+    assert light(found["text"]) and not light(found["paper"]) and console == ""
+    found, _ = browse(page, 900, "--blink-settings=preferredColorScheme=1")
+    assert not light(found["text"]) and light(found["paper"])
