@@ -159,7 +159,10 @@ class CodonPhase(Section):
     seed: int = Field(0, ge=0, description="seed of sample, shifts and bootstrap")
 
 
-SiteName = Literal["tata", "ccaat", "inr", "inr_short", "kozak", "kozak_short", "donor", "acceptor"]
+SiteName = Literal[
+    "tata", "ccaat", "inr", "inr_short", "kozak", "kozak_short", "tss", "start", "stop",
+    "polya_signal", "polya", "cpg_island", "donor", "acceptor",
+]  # fmt: skip
 
 
 class Alignment(Section):
@@ -168,8 +171,9 @@ class Alignment(Section):
     kinds: list[SiteName] = Field(
         [],
         description="kinds of sites: TATA and CCAAT box, initiator (YYCANWYY, or YYCNTYY), Kozak "
-        "(around the start codon, or GCCGCC before it), splice donor and acceptor; without any "
-        "the rule does not run",
+        "(around the start codon, or GCCGCC before it), transcription start, start and stop codon, "
+        "poly(A) signal and site, edge of a CpG island, splice donor and acceptor; without any the "
+        "rule does not run",
     )
     sites: int = Field(500, ge=1, description="sites of a kind that are read at most")
     controls: int = Field(1, ge=1, description="decoys and matched k-mers for each site")
@@ -206,6 +210,14 @@ class Report(Section):
         None,
         description="held-out locus drawn in the report, chrom:start-end (0-based, "
         "half-open); null takes the 65,536 bp with most promoter bases",
+    )
+    loci: list[str] = Field(
+        [],
+        description="further held-out loci to draw: chrom:start-end, or the name of a gene, which "
+        "is drawn with 5 kb on either side",
+    )
+    locus_models: list[str] | None = Field(
+        None, description="models drawn at the loci; null takes reference and control"
     )
     reference: str = Field(description="model of the report")
     control: str = Field(description="its uniform control")

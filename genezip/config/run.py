@@ -128,6 +128,7 @@ class Config(Section):
         named = [(f"report.{key}", getattr(self.report, key)) for key in ("reference", "control")]
         named += [("benchmarks.models", name) for name in self.benchmarks.models or []]
         named += [("labels.models", name) for name in self.labels.models or []]
+        named += [("report.locus_models", name) for name in self.report.locus_models or []]
         named += [("stability.models", name) for name in self.stability.models or []]
         for where, name in named:
             if name not in self.chosen_models():

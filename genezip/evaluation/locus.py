@@ -1,20 +1,24 @@
-"""One held-out locus: boundary probability and local BPT beside the gene models.
+"""Held-out loci: boundary probability and local BPT beside gene models and repeats.
 
-These are the data of a panel like the paper's Figure 4. The locus table has two kinds of rows
-(column ``kind``): ``bin`` (64 bp of one model: mean stage-0 boundary probability, number of tokens
-that start there, local BPT over the 1,024 bp around it) and ``region`` (a run of one region class,
-model empty). The gene table has one transcript per gene: rows ``transcript``, ``exon`` and
-``cds``, clipped to the locus.
+These are the data of panels like the paper's Figure 4. A locus is an interval, or a gene with 5 kb
+on either side. The locus table has four kinds of rows (column ``kind``): ``bin`` (64 bp of one
+model: mean stage-0 boundary probability, number of tokens that start there, local BPT over the
+1,024 bp around it), ``region`` (a run of one region class), ``tss`` (a transcription start, whose
+strand is in the column region) and ``repeat`` (a repeat, whose class is there: that of
+RepeatMasker, ``tandem`` of TRF, or ``soft-masked`` where the classes are unknown). The gene table
+has one transcript per gene: rows ``transcript``, ``exon`` and ``cds``, clipped to the locus.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 import numpy as np
 import pandas as pd
 
 from genezip.errors import GenezipError
 from genezip.formats.genes.rows import Transcripts
+from genezip.genome.assembly import Assembly, Segment
 from genezip.genome.gene_models import Annotation
 from genezip.genome.intervals import union
 from genezip.genome.region_map import RegionMap
@@ -27,11 +31,15 @@ LOCUS_BP = 65_536
 BIN_BP = 64
 _SMOOTH_BINS = 16  # local BPT is taken over this many bins (1,024 bp)
 
+GENE_FLANK_BP = 5_000  # drawn on either side of a gene
+
 BIN_COLUMNS = (
-    "kind", "model", "seed", "chrom", "start", "end", "region", "boundary_prob", "tokens", "bpt",
+    "locus", "kind", "model", "seed", "chrom", "start", "end", "region",
+    "boundary_prob", "tokens", "bpt",
 )  # fmt: skip
 GENE_COLUMNS = (
-    "chrom", "start", "end", "feature", "strand", "gene_name", "transcript_id", "gene_type",
+    "locus", "chrom", "start", "end", "feature", "strand",
+    "gene_name", "transcript_id", "gene_type",
 )  # fmt: skip
 
 
@@ -45,6 +53,11 @@ class Locus:
 
     def __str__(self) -> str:
         return f"{self.chrom}:{self.start}-{self.end}"
+
+    def inside(self, other: "Locus") -> bool:
+        """Whether it lies in another interval."""
+        same = self.chrom == other.chrom
+        return same and other.start <= self.start and self.end <= other.end
 
 
 def parse_locus(text: str, contigs: Collection[str] = ()) -> Locus:
@@ -138,15 +151,65 @@ def region_rows(region_map: RegionMap, locus: Locus) -> pd.DataFrame:
     )
 
 
+def gene_locus(name: str, transcripts: pd.DataFrame, covered: list[Locus]) -> Locus:
+    """The gene of a name with its flanks, as far as these are covered.
+
+    A name that no gene has, or genes at several places, is refused.
+    """
+    named = transcripts[transcripts["gene_name"].fillna(transcripts["gene_id"]) == name]
+    if named.empty:
+        known = transcripts["gene_name"].dropna().unique().tolist()
+        close = get_close_matches(name, known, 1)
+        advice = f"did you mean {close[0]}?" if close else "write chrom:start-end, or another gene"
+        raise GenezipError(
+            f"report.loci names {name!r}, which is neither an interval nor a gene of the "
+            f"annotation; {advice}"
+        )
+    spans = named.groupby(["chrom", "gene_id"], observed=True).agg(
+        start=("start", "min"), end=("end", "max")
+    )
+    places = [Locus(str(chrom), *map(int, row)) for (chrom, _), row in zip(
+        spans.index, spans.to_numpy(), strict=True
+    )]  # fmt: skip
+    if len(places) > 1:
+        raise GenezipError(
+            f"report.loci names the gene {name}, which the annotation has {len(places)} times, at "
+            f"{' and '.join(map(str, places[:3]))}; write one as chrom:start-end"
+        )
+    (place,) = places
+    for stretch in covered:
+        if place.inside(stretch):
+            low, high = place.start - GENE_FLANK_BP, place.end + GENE_FLANK_BP
+            return Locus(place.chrom, max(low, stretch.start), min(high, stretch.end))
+    return place
+
+
+def find_locus(
+    text: str, covered: list[Locus], contigs: Collection[str], genes: Callable[[], pd.DataFrame]
+) -> Locus:
+    """The covered locus that a text means: ``chrom:start-end``, or a gene of ``genes()``."""
+    interval = parse_interval(text.strip(), contigs)
+    if interval or text.strip() in contigs or ":" in text:
+        locus = parse_locus(text, contigs)
+    else:
+        locus = gene_locus(text.strip(), genes(), covered)
+    if not any(map(locus.inside, covered)):
+        raise GenezipError(
+            f"report.locus {locus} is not covered by held-out windows; choose one inside "
+            + ", ".join(str(stretch) for stretch in covered[:5])
+        )
+    return locus
+
+
 def locus_tables(
     files: list[CompressedFile],
     region_map: RegionMap,
     source: Source,
-    wanted: str | None,
+    wanted: Sequence[str | None],
     transcripts: Transcripts = "basic",
     gene_types: Sequence[str] | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Locus table and gene table of the wanted locus, or of :func:`choose_locus`.
+    """Locus table and gene table of the wanted loci; None means :func:`choose_locus`.
 
     ``transcripts`` and ``gene_types`` are those that the region map was made of
     (``regions.transcripts`` and ``regions.gene_types``).
@@ -158,37 +221,92 @@ def locus_tables(
     shared = [key for key in held[0] if all(key in windows for windows in held)]
     if not shared:
         raise GenezipError("the compressed files share no held-out window; compress held-out DNA")
-    segments = {segment.name: segment for segment in source.assembly().segments}
+    assembly = source.assembly()
+    segments = {segment.name: segment for segment in assembly.segments}
     spans = union((chrom, start, held[0][chrom, start].end) for chrom, start in shared)
     covered = [Locus(*span) for span in spans]
-    if wanted is None:
-        locus = choose_locus(covered, region_map)
-    else:
-        locus = parse_locus(wanted, {segment.chrom for segment in segments.values()})
-        if not any(
-            stretch.chrom == locus.chrom
-            and stretch.start <= locus.start
-            and locus.end <= stretch.end
-            for stretch in covered
-        ):
-            raise GenezipError(
-                f"report.locus {locus} is not covered by held-out windows; choose one inside "
-                + ", ".join(str(stretch) for stretch in covered[:5])
-            )
-    here = [
-        [
-            window
-            for window in windows.values()
-            if window.chrom == locus.chrom and window.start < locus.end and locus.start < window.end
+    annotations: dict[str, Annotation] = {}
+
+    def annotation(name: str) -> Annotation:
+        if name not in annotations:
+            annotations[name] = source.annotation(name, transcripts, gene_types)
+        return annotations[name]
+
+    def genes() -> pd.DataFrame:
+        names = dict.fromkeys(segments[held[0][key].segment].annotation for key in shared)
+        return pd.concat([annotation(name).transcripts for name in names if name])
+
+    contigs = {segment.chrom for segment in segments.values()}
+    repeats = {"rmsk": source.rmsk(), "trf": source.trf()}
+    tables, models = [], []
+    for text in wanted:
+        if text is None:
+            locus = choose_locus(covered, region_map)
+        else:
+            locus = find_locus(text, covered, contigs, genes)
+        named = str(locus) if text is None or ":" in text else text.strip()
+        here = [
+            [each for each in windows.values() if each.chrom == locus.chrom
+             and each.start < locus.end and locus.start < each.end]
+            for windows in held
+        ]  # fmt: skip
+        segment = segments[here[0][0].segment]
+        gene_models_here = annotation(segment.annotation)
+        parts = [bins(file, windows, locus) for file, windows in zip(files, here, strict=True)]
+        parts += [
+            region_rows(region_map, locus),
+            tss_rows(gene_models_here, locus),
+            repeat_rows(assembly, segment, repeats, locus),
         ]
-        for windows in held
-    ]
-    tables = [bins(file, windows, locus) for file, windows in zip(files, here, strict=True)]
-    tables.append(region_rows(region_map, locus))
-    table = pd.concat([part.astype(object) for part in tables], ignore_index=True)
-    name = segments[here[0][0].segment].annotation
-    annotation = source.annotation(name, transcripts, gene_types)
-    return table[list(BIN_COLUMNS)], gene_models(annotation, locus)
+        table = pd.concat([part.astype(object) for part in parts], ignore_index=True)
+        tables.append(table.assign(locus=named))
+        models.append(gene_models(gene_models_here, locus).assign(locus=named))
+    found = pd.concat(tables, ignore_index=True)
+    return found[list(BIN_COLUMNS)], pd.concat(models, ignore_index=True)[list(GENE_COLUMNS)]
+
+
+def tss_rows(annotation: Annotation, locus: Locus) -> pd.DataFrame:
+    """Transcription starts inside the locus, each once; their strand is in the column region."""
+    table = annotation.tss()
+    inside = (table["position"] >= locus.start) & (table["position"] < locus.end)
+    table = table[(table["chrom"] == locus.chrom) & inside]
+    table = table[["chrom", "position", "strand"]].drop_duplicates()
+    return pd.DataFrame(
+        {
+            "kind": "tss",
+            "chrom": locus.chrom,
+            "start": table["position"].to_numpy(),
+            "end": table["position"].to_numpy() + 1,
+            "region": table["strand"].to_numpy(),
+        }
+    ).sort_values("start", ignore_index=True)
+
+
+def repeat_rows(
+    assembly: Assembly, segment: Segment, repeats: dict[str, pd.DataFrame | None], locus: Locus
+) -> pd.DataFrame:
+    """Repeats inside the locus, clipped, with their class in the column region."""
+    parts = []
+    for kind, known in (("rmsk", segment.rmsk), ("trf", segment.trf)):
+        table = repeats[kind]
+        if table is None or not known:
+            continue
+        inside = (table["start"] < locus.end) & (table["end"] > locus.start)
+        table = table[(table["chrom"] == locus.chrom) & inside]
+        names = table["repeat_class"].astype(str) if kind == "rmsk" else "tandem"
+        parts.append(table[["start", "end"]].assign(region=names))
+    if segment.soft_masked and not (segment.rmsk and repeats["rmsk"] is not None):
+        lower = assembly.sequence(segment, locus.start, locus.end) >= ord("a")
+        edges = np.flatnonzero(np.diff(np.concatenate([[False], lower, [False]])))
+        spans = edges.reshape(-1, 2) + locus.start
+        frame = pd.DataFrame(spans, columns=["start", "end"])
+        parts.insert(0, frame.assign(region="soft-masked"))
+    if not parts:
+        return pd.DataFrame(columns=["kind", "chrom", "start", "end", "region"])
+    table = pd.concat(parts, ignore_index=True)
+    table["start"] = table["start"].clip(locus.start)
+    table["end"] = table["end"].clip(upper=locus.end)
+    return table.assign(kind="repeat", chrom=locus.chrom)
 
 
 def gene_models(annotation: Annotation, locus: Locus) -> pd.DataFrame:
@@ -223,7 +341,7 @@ def gene_models(annotation: Annotation, locus: Locus) -> pd.DataFrame:
         rows["gene_name"] = rows["transcript_id"].map(best["label"])
         rows["gene_type"] = rows["transcript_id"].map(best["gene_type"])
         parts.append(rows)
-    table = pd.concat(parts, ignore_index=True)[list(GENE_COLUMNS)]
+    table = pd.concat(parts, ignore_index=True)[list(GENE_COLUMNS[1:])]
     order = {"transcript": 0, "exon": 1, "cds": 2}
     return table.sort_values(
         ["gene_name", "transcript_id", "feature", "start"],

@@ -54,6 +54,42 @@ def gc_and_cpg_around(ids: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarr
     )
 
 
+ISLAND_BP, ISLAND_GC, ISLAND_CPG = 500, 0.55, 0.65
+"""Least length (bp), GC content and CpG observed/expected of a CpG island."""
+ISLAND_GAP_BP = 100  # islands closer than this are one
+
+
+def cpg_islands(ids: np.ndarray) -> np.ndarray:
+    """CpG islands of a sequence, int64 (n, 2): start and end, 0-based, half-open, in order.
+
+    Windows of 500 bp without N that meet all three limits are joined where they overlap or lie less
+    than 100 bp apart; the whole must meet the limits, too (Takai and Jones 2002, PNAS 99, 3740).
+    ``ids`` are token ids, uint8 (L,).
+    """
+    length = len(ids)
+    if length < ISLAND_BP:
+        return np.zeros((0, 2), dtype=np.int64)
+    is_c, is_g = ids == C_ID, ids == G_ID
+    both = np.append(is_c[:-1] & is_g[1:], False)
+    known, c, g, pairs = map(_running, (is_base(ids), is_c, is_g, both))
+
+    def meets(low: np.ndarray, high: np.ndarray) -> np.ndarray:
+        counts = (part[high] - part[low] for part in (known, c, g))
+        n, cytosine, guanine = counts
+        gc, cpg = _of_counts(n, cytosine, guanine, pairs[high - 1] - pairs[low])
+        return np.asarray((n == high - low) & (gc >= ISLAND_GC) & (cpg >= ISLAND_CPG))
+
+    starts = np.arange(length - ISLAND_BP + 1)
+    starts = starts[meets(starts, starts + ISLAND_BP)]
+    if not len(starts):
+        return np.zeros((0, 2), dtype=np.int64)
+    apart = np.flatnonzero(np.diff(starts) >= ISLAND_BP + ISLAND_GAP_BP)
+    low = starts[np.append(0, apart + 1)]
+    high = starts[np.append(apart, len(starts) - 1)] + ISLAND_BP
+    kept = meets(low, high)
+    return np.stack([low[kept], high[kept]], axis=1)
+
+
 def _of_counts(
     known: np.ndarray, c: np.ndarray, g: np.ndarray, cpg: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:

@@ -48,3 +48,5 @@ class Chapter:
     section: Callable[[Results], Section | None]  # content for a run; None leaves the chapter out
     # name of a figure -> its drawing; None where its numbers were not computed
     figures: Mapping[str, Callable[[Results], Drawing | None]] = field(default_factory=dict)
+    # figures of which a run has any number, named ``<id>_<number>``; they come after the others
+    more: Callable[[Results], list[Drawing]] = lambda _: []

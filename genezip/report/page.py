@@ -74,12 +74,14 @@ def draw(results: Results) -> dict[str, Drawing]:
     """Figures whose numbers were computed, by name, in the order of the page."""
     with style.applied():
         found = {name: function(results) for name, function in FIGURES.items()}
-    return {name: drawing for name, drawing in found.items() if drawing is not None}
+        more = [drawing for chapter in CHAPTERS for drawing in chapter.more(results)]
+    known = {name: drawing for name, drawing in found.items() if drawing is not None}
+    return known | {drawing.name: drawing for drawing in more}
 
 
 def write_figures(drawings: dict[str, Drawing], folder: Path) -> None:
     """Write every figure of the page; one without numbers as a placeholder."""
-    for name in FIGURES:
+    for name in dict.fromkeys([*FIGURES, *drawings]):
         drawing = drawings.get(name) or not_computed(name)
         drawing.write(folder)
 
@@ -100,6 +102,7 @@ def _filled(
 ) -> dict[str, Any]:
     """A section with its pictures; names of figures without numbers go into ``missing``."""
     names = list(chapter.figures) if section.illustrated else []
+    names += [name for name in drawings if re.fullmatch(rf"{chapter.id}_\d+", name)]
     shown = [_shown(drawings[name], folder) for name in names if name in drawings]
     missing = [name for name in names if name not in drawings]
     sentence = f"Nothing was computed for: {', '.join(missing)}." if missing else ""

@@ -32,7 +32,7 @@ LEAKAGE_COLUMNS = ("check", "split", "against", "windows", "bp", "touched_bp", "
 HOMOLOGY_COLUMNS = ("chrom", "counting", "k", "sample", "kmers", "share")
 TABLE5_COLUMNS = ("corpus", "split", "region", "pct", "paper_pct", "difference_pct")
 LOCUS_COLUMNS = (
-    *("kind", "model", "chrom", "start", "end", "region"),
+    *("locus", "kind", "model", "chrom", "start", "end", "region"),
     *("boundary_prob", "tokens", "bpt"),
 )
 PROFILE_COLUMNS = ("model", "subset", "split", "strand", "stage", "site", "offset", "rate")
@@ -52,9 +52,9 @@ FREQUENT_COLUMNS = (
     *("model", "dna", "tokens", "count", "pmi", "repeat", "repeat_share"),
     *("region", "region_share", "region_enrichment"),
 )
-GENE_COLUMNS = ("chrom", "start", "end", "feature", "strand", "gene_name", "transcript_id")
+GENE_COLUMNS = ("locus", "chrom", "start", "end", "feature", "strand", "gene_name", "transcript_id")
 
-_TEXT = ("split", "region", "strand", "model", "chrom", "gene_name")
+_TEXT = ("locus", "split", "region", "strand", "model", "chrom", "gene_name")
 _ANY = Kind("JSON object", None, "run the stage that writes it first", "write it again")
 
 

@@ -279,3 +279,17 @@ def test_the_command(source, tmp_path, capsys) -> None:
     assert "'gata' is no kind of site; use tata" in capsys.readouterr().err
     succeed(*words)
     assert (tmp_path / "alignment.tsv").read_bytes() == before
+
+
+def test_dna_without_any_of_the_sites_of_the_settings_is_no_error(source, tmp_path) -> None:
+    """A run on other DNA has none to measure; asked for by name, they are refused."""
+    words = [
+        "evaluate", "alignment", "--model", "toolkit.planted_sites:AtGT", "--scale", "test",
+        "--source", source.folder / "source.json", "--transcripts", "all", "--split", "valid",
+        "--settings", '{"window_bp": 320, "kinds": ["donor"]}',
+        "--out", tmp_path / "alignment.tsv", "--profile", tmp_path / "profile.tsv",
+    ]  # fmt: skip
+    succeed(*words)
+    assert ALIGNMENT_SCORES.read(tmp_path / "alignment.tsv").empty
+    assert list(pd.read_csv(tmp_path / "profile.tsv", sep="\t").columns) == list(PROFILE_COLUMNS)
+    assert call(*words, "--kind", "donor") == 1

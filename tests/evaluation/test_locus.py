@@ -1,5 +1,7 @@
 """The locus of the page: choice, bins, region runs, gene models."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -94,7 +96,7 @@ def test_bins_by_hand(toy, save, compressed_window):
 
 def test_one_transcript_per_gene_clipped():
     table = gene_models(annotation(), Locus("c", 200, 860))
-    assert table.columns.tolist() == list(GENE_COLUMNS)
+    assert table.columns.tolist() == list(GENE_COLUMNS[1:])
     found = table[["gene_name", "feature", "start", "end"]].to_numpy().tolist()
     assert found == [
         ["GENE", "transcript", 200, 860],
@@ -115,16 +117,64 @@ def test_tables_of_two_models(toy, save, compressed_window):
     files = [save("a", windows, seed=0), save("b", windows[:3], seed=0)]
     toy.sizes["c"] = 1000
     write_gtf(toy.folder, annotation())
-    table, genes = locus_tables(files, toy.region_map(), toy.source(), "c:64-320")
+    table, genes = locus_tables(files, toy.region_map(), toy.source(), ["c:64-320"])
     assert table.columns.tolist() == list(BIN_COLUMNS)
     assert table["model"].value_counts().to_dict() == {"a": 4, "b": 4}
     runs = table[table["kind"] == "region"][["start", "end", "region"]].to_numpy().tolist()
     assert runs == [[64, 100, "nig"], [100, 200, "promoter"], [200, 320, "nig"]]
     assert set(genes["gene_name"]) == {"GENE"}
     with pytest.raises(GenezipError, match=r"c:300-500 is not covered .* inside c:0-384"):
-        locus_tables(files, toy.region_map(), toy.source(), "c:300-500")
+        locus_tables(files, toy.region_map(), toy.source(), ["c:300-500"])
     toy.add_segment("c:64-320", "ACGT", "nig", split="train")  # a contig that is not held out
     with pytest.raises(GenezipError, match="is 'c:64-320'; write it as c:64-320:120,000-185,536"):
-        locus_tables(files, toy.region_map(), toy.source(), "c:64-320")
-    whole, _ = locus_tables(files, toy.region_map(), toy.source(), None)
+        locus_tables(files, toy.region_map(), toy.source(), ["c:64-320"])
+    whole, _ = locus_tables(files, toy.region_map(), toy.source(), [None])
     assert (whole["start"].min(), whole["end"].max()) == (0, 384)
+
+
+def genome_of_genes(toy, save, compressed_window):
+    """Two held-out chromosomes; GENE on c, TWICE on both, a soft-masked stretch."""
+    for name in "cd":
+        piece = toy.add_segment(name, "AC" * 200 + "gt" * 50 + "AC" * 200, "nig", soft_masked=1)
+        toy.tile(piece, 100)
+    genes = annotation()
+    twice = genes.transcripts.iloc[[3, 3]].assign(
+        chrom=["c", "d"], gene_name="TWICE", gene_id=["g8", "g9"], transcript_id=["t8", "t9"],
+        start=10, end=60,
+    )  # fmt: skip
+    rows = genes.transcripts[genes.transcripts["transcript_id"] != "t2"]
+    exons = genes.exons[genes.exons["transcript_id"] != "t2"]
+    genes = replace(genes, transcripts=pd.concat([rows, twice], ignore_index=True), exons=exons)
+    write_gtf(toy.folder, genes)
+    windows = [compressed_window(place, [0, 50]) for place in toy.corpus]
+    return [save("a", windows, seed=0)]
+
+
+def test_loci_by_name_with_starts_and_repeats(toy, save, compressed_window):
+    files = genome_of_genes(toy, save, compressed_window)
+    table, genes = locus_tables(files, toy.region_map(), toy.source(), ["d:0-128", "GENE"])
+    assert list(dict.fromkeys(table["locus"])) == ["d:0-128", "GENE"]
+    own = table[table["locus"] == "GENE"]
+    bins_here = own[own["kind"] == "bin"]
+    assert (bins_here["start"].min(), bins_here["end"].max()) == (0, 900)  # its flanks are clipped
+    starts = own[own["kind"] == "tss"][["start", "region"]].to_numpy().tolist()
+    assert starts == [[10, "+"], [100, "+"], [699, "-"]]
+    repeats = own[own["kind"] == "repeat"][["start", "end", "region"]].to_numpy().tolist()
+    assert repeats == [[400, 500, "soft-masked"]]
+    assert set(genes.loc[genes["locus"] == "GENE", "gene_name"]) == {"GENE", "TWICE", "g2"}
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("GENEX", "'GENEX', which is neither an interval nor a gene .*; did you mean GENE"),
+        ("zzz", "write chrom:start-end, or another gene"),
+        ("TWICE", "the gene TWICE, which the annotation has 2 times, at c:10-60 and d:10-60"),
+        ("c:800-2000", "c:800-2000 is not covered by held-out windows"),
+        ("c", "is 'c'; write it as"),
+    ],
+)
+def test_loci_that_cannot_be_drawn(toy, save, compressed_window, name, told):
+    files = genome_of_genes(toy, save, compressed_window)
+    with pytest.raises(GenezipError, match=told):
+        locus_tables(files, toy.region_map(), toy.source(), [None, name])

@@ -104,6 +104,8 @@ def test_a_stretch_has_the_sites_of_the_whole(read) -> None:
     low, high = 1000, 4000
     part = encode(made.text[low:high])
     for kind in SITE_KINDS.values():
+        if kind.anchor == "island":  # which is known from its whole length alone
+            continue
         whole = find_sites(annotation, "c", 0, encode(made.text), kind)
         size = max(len(kind.letters), 1)
         # the motif lies inside, too
@@ -148,3 +150,40 @@ def test_short_gaps_are_no_introns_and_shared_ones_count_once(tmp_path) -> None:
     ids = encode("ACGT" * 100)
     assert places(find_sites(annotation, "c", 0, ids, SITE_KINDS["donor"])) == [(100, 1)]
     assert places(find_sites(annotation, "c", 0, ids, SITE_KINDS["acceptor"])) == [(200, 1)]
+
+
+@pytest.mark.parametrize("strand", ["+", "-"])
+def test_starts_stops_and_ends_by_hand(tmp_path, strand: str) -> None:
+    """A gene [100, 400) with CDS [150, 200) and [300, 340), and a poly(A) signal before its end."""
+    text = ["T"] * 600
+    ends = {"+": (100, 399, 150, 337), "-": (399, 100, 339, 152)}[strand]
+    signal = (375, "AATAAA") if strand == "+" else (120, "TTTATT")
+    text[signal[0] : signal[0] + 6] = signal[1]
+    rows = [f"c\tx\tmRNA\t101\t400\t.\t{strand}\t.\tID=a"]
+    rows += [f"c\tx\texon\t{low + 1}\t{high}\t.\t{strand}\t.\tParent=a" for low, high in
+             ((100, 200), (300, 400))]  # fmt: skip
+    rows += [f"c\tx\tCDS\t{low + 1}\t{high}\t.\t{strand}\t0\tParent=a" for low, high in
+             ((150, 200), (300, 340))]  # fmt: skip
+    path = tmp_path / "g.gff3"
+    path.write_text("\n".join(rows) + "\n")
+    annotation, ids = read_gene_models(path, transcripts="all"), encode("".join(text))
+    sign = 1 if strand == "+" else -1
+    for name, at in zip(("tss", "polya", "start", "stop"), ends, strict=True):
+        assert places(find_sites(annotation, "c", 0, ids, SITE_KINDS[name])) == [(at, sign)], name
+        own = stretches(annotation, "c", 0, len(ids), SITE_KINDS[name])
+        assert own[at] == (PLUS if sign == 1 else MINUS)
+    first = signal[0] if sign == 1 else signal[0] + 5
+    found = places(find_sites(annotation, "c", 0, ids, SITE_KINDS["polya_signal"]))
+    assert found == [(first, sign)]
+
+
+def test_edges_of_an_island_are_read_from_outside(read) -> None:
+    made = planted(2)
+    text = "AT" * 400 + "CG" * 400 + "AT" * 400
+    ids = encode(text)
+    left, right = places(find_sites(read(made), "c", 1000, ids, SITE_KINDS["cpg_island"]))
+    assert left[1] == 1 and right[1] == -1
+    # windows of 500 bp with 55 % GC have 275 bp of the island and 225 beside it
+    assert left[0] == 1000 + 800 - 225 and right[0] == 1000 + 1600 + 225 - 1
+    everywhere = stretches(read(made), "c", 0, 10, SITE_KINDS["cpg_island"])
+    assert set(everywhere) == {PLUS | MINUS}

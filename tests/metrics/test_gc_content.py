@@ -5,7 +5,13 @@ import pytest
 from toolkit.dna import random_dna
 
 from genezip.alphabet import encode
-from genezip.metrics.gc_content import gc_and_cpg, gc_and_cpg_around, gc_around, gc_content
+from genezip.metrics.gc_content import (
+    cpg_islands,
+    gc_and_cpg,
+    gc_and_cpg_around,
+    gc_around,
+    gc_content,
+)
 
 
 def slow(sequence: str, width: int) -> list[tuple[float, float]]:
@@ -56,3 +62,37 @@ def test_gc_counts_known_bases_only():
     assert gc_content(bins) == pytest.approx([4 / 6, 1, 0, np.nan, 0.9], nan_ok=True)
     assert gc_content(encode("GCNAT")) == 0.5
     assert np.isnan(gc_content(encode("NN")))
+
+
+def slow_islands(text: str) -> list[list[int]]:
+    """Islands by counting letters in every window."""
+
+    def meets(part: str) -> bool:
+        c, g = part.count("C"), part.count("G")
+        observed = part.count("CG") * len(part) / max(c * g, 1)
+        return "N" not in part and (c + g) / len(part) >= 0.55 and observed >= 0.65
+
+    joined: list[list[int]] = []
+    for start in range(len(text) - 499):
+        if meets(text[start : start + 500]):
+            if joined and start - joined[-1][1] < 100:
+                joined[-1][1] = start + 500
+            else:
+                joined.append([start, start + 500])
+    return [[low, high] for low, high in joined if meets(text[low:high])]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_islands_against_a_loop(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+
+    def dna(length: int, gc: float) -> str:
+        return random_dna(length, rng, "ACGT", [(1 - gc) / 2, gc / 2, gc / 2, (1 - gc) / 2])
+
+    parts = [dna(700, 0.35), dna(900, 0.68), dna(int(rng.integers(20, 300)), 0.35)]
+    parts += [dna(700, 0.66), dna(600, 0.3), dna(450, 0.7), "N", dna(480, 0.7), dna(300, 0.4)]
+    text = "".join(parts)
+    found = cpg_islands(encode(text)).tolist()
+    assert found == slow_islands(text) and len(found) >= 1
+    assert cpg_islands(encode(text[:499])).tolist() == []
+    assert cpg_islands(encode(dna(2000, 0.3))).tolist() == []

@@ -287,7 +287,11 @@ def locus(region_classes: RegionClasses = GENE7) -> tuple[pd.DataFrame, pd.DataF
         )
     for name, start, end in zip(names, edges, edges[1:], strict=False):
         rows.append({"kind": "region", "chrom": "chr9", "start": start, "end": end, "region": name})
-    columns = ["kind", "model", "seed", "chrom", "start", "end", "region", "boundary_prob",
+    for kind, start, end, name in (("tss", 618_000, 618_001, "+"), ("tss", 617_499, 617_500, "-"),
+                                   ("repeat", 640_000, 641_000, "SINE"),
+                                   ("repeat", 642_000, 642_040, "tandem")):  # fmt: skip
+        rows.append({"kind": kind, "chrom": "chr9", "start": start, "end": end, "region": name})
+    columns = ["locus", "kind", "model", "seed", "chrom", "start", "end", "region", "boundary_prob",
                "tokens", "bpt"]  # fmt: skip
     genes = pd.DataFrame(
         [
@@ -301,7 +305,8 @@ def locus(region_classes: RegionClasses = GENE7) -> tuple[pd.DataFrame, pd.DataF
         columns=["chrom", "start", "end", "feature", "strand", "gene_name", "transcript_id",
                  "gene_type"],
     )  # fmt: skip
-    return pd.DataFrame(rows, columns=columns), genes
+    named = "chr9:600000-665536"
+    return pd.DataFrame(rows, columns=columns).assign(locus=named), genes.assign(locus=named)
 
 
 def manifest(region_classes: RegionClasses = GENE7) -> dict[str, Any]:

@@ -185,7 +185,9 @@ class ToyGenome:
         annotations = {"toy": {"path": "../genes.gtf", "format": "gtf"}}
         sizes = {segment.chrom: segment.end for segment in self.segments} | self.sizes
         raw = write_segments(folder, self.segments, self.dna, sizes)
-        return Source("simulated", "", "toy", folder, {**raw, "annotations": annotations})
+        none = {"rmsk": None, "trf": None}
+        raw = {**raw, "annotations": annotations, "repeats": none}
+        return Source("simulated", "", "toy", folder, raw)
 
     def assembly(self) -> Assembly:
         """The segments with their bases."""

@@ -30,6 +30,7 @@ FIGURES = (
     "labels classification codon_phase alignment stability essentiality variants scaling masked "
     "ggrams words"
 ).split()
+FIGURES += [f"locus_{number + 2}" for number in range(len(CONFIG.report.loci))]
 
 # Networks with a token for some bases only, and whether their boundaries are compared with genes:
 # a run on several genomes has whole annotated ones.

@@ -191,11 +191,11 @@ rule scaling:
 
 
 rule locus:
-    """Boundary probability of reference and control along one held-out locus."""
+    """Boundary probability of the compared models along held-out loci."""
     input:
         compressed=[
             f"results/compress/{first_run(name)}.parquet"
-            for name in (REFERENCE, CONTROL)
+            for name in CONFIG.report.locus_models or (REFERENCE, CONTROL)
         ],
         source="resources/source.json",
         regions="results/regions/gene7.bed.gz",
@@ -215,7 +215,7 @@ rule locus:
         compressed=each("--compressed", "compressed"),
         genes=gene_options,
     message:
-        "Cut out the locus of the report"
+        "Cut out the loci of the report"
     shell:
         "logged {log} genezip evaluate locus {params.compressed} --source {input.source} "
         "--regions {input.regions} --settings {params.settings:q} {params.genes} "

@@ -165,6 +165,15 @@ rule report:
             category="8 Real labels",
             labels={"figure": "gain by G-grams of a sequence"},
         ),
+        loci=report(
+            expand(
+                "results/figures/locus_{number}.svg",
+                number=range(2, 2 + len(CONFIG.report.loci)),
+            ),
+            caption="../report/locus.rst",
+            category="5 A locus",
+            labels={"figure": "further loci"},
+        ),
         numbers=expand("results/figures/{figure}.tsv", figure=FIGURES),
     log:
         "logs/report.log",

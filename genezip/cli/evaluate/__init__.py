@@ -310,7 +310,7 @@ def locus(
     transcripts: options.Transcripts = "basic",
     gene_type: options.GeneType = None,
 ) -> None:
-    """Boundary probability and local BPT of each model at one held-out locus.
+    """Boundary probability and local BPT of each model at held-out loci.
 
     \b
     Example:
@@ -329,7 +329,8 @@ def locus(
     chosen = config.settings(config.Report, settings)
     files = [read_compressed(path) for path in compressed]
     region_map, opened = RegionMap.read_bed(regions), Source.load(source)
-    tables = locus_tables(files, region_map, opened, chosen.locus, transcripts, gene_type or None)
+    wanted = [chosen.locus, *chosen.loci]
+    tables = locus_tables(files, region_map, opened, wanted, transcripts, gene_type or None)
     for path, table in zip((out, genes), tables, strict=True):
         write_tsv(path, table)
 

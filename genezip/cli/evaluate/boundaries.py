@@ -126,7 +126,8 @@ def alignment(
         chosen.sites, chosen.controls, chosen.window_bp, block_bp=chosen.block_bp, seed=chosen.seed
     )
     draws = AlignmentSettings(chosen.shifts, chosen.bootstrap, chosen.seed)
-    windows = read_kinds(opened, kinds, read, split, transcripts, gene_type or None)
+    asked = (transcripts, gene_type or None, bool(kind))
+    windows = read_kinds(opened, kinds, read, split, *asked)
     found = measured(compressor, windows, draws, split, scale, opened.kind)
     ALIGNMENT_SCORES.write(out, found.rows)
     write_tsv(profile, found.profile)

@@ -64,7 +64,14 @@ class SiteSettings:
     controls: int = 1
     window_bp: int = 512
     reach: Mapping[str, int] = field(
-        default_factory=lambda: {"tss": 40, "start_codon": 40, "intron": 120}
+        default_factory=lambda: {
+            "tss": 40,
+            "start_codon": 40,
+            "stop_codon": 40,
+            "transcript_end": 40,
+            "intron": 120,
+            "island": 120,
+        }
     )
     block_bp: int = 131_072
     seed: int = 0
@@ -130,11 +137,12 @@ def read_kinds(
     split: str = "test",
     transcripts: Transcripts = "basic",
     gene_types: Sequence[str] | None = None,
+    needed: bool = True,
 ) -> list[KindWindows]:
     """Windows of every kind in the segments of a split.
 
-    ``transcripts`` and ``gene_types`` are those of the region map. A source without annotation,
-    and one without any site in the split, are refused.
+    ``transcripts`` and ``gene_types`` are those of the region map. A source without annotation is
+    refused, and so is one without any site in the split, unless none is ``needed``.
     """
     for kind in kinds:
         least = 2 * settings.reach_of(kind) + _JITTER + 2
@@ -149,6 +157,9 @@ def read_kinds(
     found = [_of_kind(kind, places, settings) for kind in kinds]
     if not any(one.found for one in found):
         names = ", ".join(kind.name for kind in kinds)
+        if not needed:
+            logger.warning(f"{split} DNA has no site ({names}), so none is measured")
+            return []
         raise GenezipError(
             f"no site is left in {split} DNA ({names}): its segments hold no gene with one; fetch "
             "held-out DNA with genes, or name other kinds of sites"

@@ -1,9 +1,11 @@
-"""Sites along genes at which a token might begin: core promoter, start codon, splice sites.
+"""Sites along genes at which a token might begin: from the core promoter to the poly(A) site.
 
 A site is one base with a strand. That of a motif is the first base of the motif, read along the
-strand; a motif counts only at its place relative to an annotated transcription start or start
-codon. That of a donor is the first base of an intron, that of an acceptor the first base behind
-it. Sites of one kind at one base and strand are one site, however many transcripts have it.
+strand; a motif counts only at its place relative to an annotated transcription start, start codon
+or transcript end. That of a codon is its first base, that of a donor the first base of an intron,
+that of an acceptor the first base behind it. An edge of a CpG island is its outermost base, read
+from outside. Sites of one kind at one base and strand are one site, however many transcripts have
+it.
 
 Every kind also has what its controls need: the stretches of sequence of the same sort
 (:func:`stretches`), the dinucleotide at a fixed distance from a site that decoys share, and the
@@ -22,8 +24,9 @@ from genezip.alphabet import encode, is_base, reverse_complement
 from genezip.errors import GenezipError
 from genezip.genome.gene_models import Annotation
 from genezip.genome.intervals import covered_mask
+from genezip.metrics.gc_content import cpg_islands
 
-Anchor = Literal["tss", "start_codon", "intron"]
+Anchor = Literal["tss", "start_codon", "stop_codon", "transcript_end", "intron", "island"]
 
 PLUS, MINUS = 1, 2
 """Bits of :func:`stretches`: a base is in such sequence of the plus strand, of the minus strand."""
@@ -74,6 +77,12 @@ SITE_KINDS = {
         # the only place at which its ATG is the annotated start codon
         _motif("kozak", "Kozak", "start_codon", "GCCRCCATGG", (-6, 3), core=6),
         _motif("kozak_short", "Kozak, GCCGCC", "start_codon", "GCCGCC", (-60, -1)),
+        SiteKind("tss", "transcription start", "tss", "", 0, 0, -1, (-3, 3)),
+        SiteKind("start", "start codon", "start_codon", "", 0, 0, 0, (0, 3)),
+        SiteKind("stop", "stop codon", "stop_codon", "", 0, 0, 0, (0, 3)),
+        _motif("polya_signal", "poly(A) signal", "transcript_end", "AATAAA", (-40, -6)),
+        SiteKind("polya", "poly(A) site", "transcript_end", "", 0, 0, -1, (-3, 3)),
+        SiteKind("cpg_island", "edge of a CpG island", "island", "", 0, 0, 0, (-3, 3)),
         SiteKind("donor", "splice donor", "intron", "", 0, 0, 0, (-3, 6)),
         SiteKind("acceptor", "splice acceptor", "intron", "", 0, 0, -2, (-6, 1), -1),
     )
@@ -81,7 +90,12 @@ SITE_KINDS = {
 """Name of a kind -> the kind."""
 
 # Sequence of the same sort as that around an anchor (bases from it, half-open).
-_AROUND = {"tss": (-250, 51), "start_codon": (-100, 101)}
+_AROUND = {
+    "tss": (-250, 51),
+    "start_codon": (-100, 101),
+    "stop_codon": (-100, 101),
+    "transcript_end": (-250, 251),
+}
 
 
 def chosen_kinds(names: Sequence[str]) -> list[SiteKind]:
@@ -112,19 +126,27 @@ def matches(ids: np.ndarray, letters: str) -> np.ndarray:
 def anchors(annotation: Annotation, chrom: str, anchor: Anchor) -> pd.DataFrame:
     """Anchors on a chromosome: position and strand, each once.
 
-    Transcription starts are single bases, start codons their first base along the strand: the
-    first coding base of a transcript. Introns are not anchors of this form (:func:`introns`).
+    Transcription starts and transcript ends are single bases, codons their first base along the
+    strand: the first coding base of a transcript, and the third but last. Introns and islands are
+    not anchors of this form (:func:`introns`).
     """
     if anchor == "tss":
         table = annotation.tss()
         table = table[table["chrom"] == chrom]
+    elif anchor == "transcript_end":
+        own = annotation.transcripts[annotation.transcripts["chrom"] == chrom]
+        last = np.where(own["strand"] == "-", own["start"], own["end"] - 1)
+        table = pd.DataFrame({"position": last.astype(np.int64), "strand": own["strand"]})
     else:
         cds = annotation.cds[annotation.cds["chrom"] == chrom]
         ends = cds.groupby(["transcript_id", "strand"], as_index=False, observed=True).agg(
             start=("start", "min"), end=("end", "max")
         )
-        first = np.where(ends["strand"] == "-", ends["end"] - 1, ends["start"])
-        table = pd.DataFrame({"position": first.astype(np.int64), "strand": ends["strand"]})
+        if anchor == "start_codon":
+            at = np.where(ends["strand"] == "-", ends["end"] - 1, ends["start"])
+        else:
+            at = np.where(ends["strand"] == "-", ends["start"] + 2, ends["end"] - 3)
+        table = pd.DataFrame({"position": at.astype(np.int64), "strand": ends["strand"]})
     table = table.loc[table["strand"].isin(["+", "-"]), ["position", "strand"]]
     return table.drop_duplicates(ignore_index=True)
 
@@ -175,10 +197,13 @@ def find_sites(
             else:
                 positions = own["end"] if strand == 1 else own["start"] - 1
             found = positions.to_numpy(np.int64) - start
+        elif kind.anchor == "island":
+            islands = cpg_islands(ids)
+            found = islands[:, 0] if strand == 1 else islands[:, 1] - 1
         else:
             table = anchors(annotation, chrom, kind.anchor)
             at = table.loc[table["strand"] == name, "position"].to_numpy(np.int64) - start
-            last = kind.last - len(kind.letters) + 1
+            last = kind.last - max(len(kind.letters), 1) + 1
             found = (at[:, None] + strand * np.arange(kind.first, last + 1)).ravel()
         found = np.unique(found[(found >= 0) & (found < len(ids))])
         if kind.letters:
@@ -202,9 +227,11 @@ def stretches(
 ) -> np.ndarray:
     """Bases in the sort of sequence that a kind of site lies in, uint8 (length,): bits by strand.
 
-    It is introns for splice sites, 250 bases before to 50 behind a transcription start, and 100 on
-    either side of a start codon.
+    It is introns for splice sites, 250 bases before to 50 behind a transcription start, 100 on
+    either side of a codon, 250 on either side of a transcript end, and all DNA for islands.
     """
+    if kind.anchor == "island":
+        return np.full(length, PLUS | MINUS, dtype=np.uint8)
     found = np.zeros(length, dtype=np.uint8)
     for name, bit in (("+", PLUS), ("-", MINUS)):
         if kind.anchor == "intron":

@@ -1,6 +1,7 @@
-"""The chapter on one held-out locus: genes, regions, and the tokens of each model.
+"""The chapter on held-out loci: genes, regions, repeats, and the tokens of each model.
 
-The layout follows Figure 4 of the paper (arXiv 2602.17739).
+The layout follows Figure 4 of the paper (arXiv 2602.17739). The first locus stands at the top of
+the page.
 """
 
 import numpy as np
@@ -20,8 +21,17 @@ LETTER_SHARE = 0.0105  # width of a letter of a gene name, as a share of the loc
 
 
 def section(results: Results) -> Section | None:
-    """Nothing but that the figure is missing, which otherwise stands at the top of the page."""
+    """Further loci; without any, nothing but that the first figure is missing."""
+    if loci(results)[1:]:
+        return Section(
+            ["Loci that the settings name; the first one stands at the top of the page."]
+        )
     return Section() if results.locus.empty else None
+
+
+def loci(results: Results) -> list[str]:
+    """Names of the loci, in order."""
+    return [*dict.fromkeys(results.locus["locus"])]
 
 
 def lanes(spans: list[tuple[float, float]]) -> list[int]:
@@ -90,15 +100,36 @@ def _draw_regions(axes: Axes, regions: pd.DataFrame, region_classes: RegionClass
     _bare(axes)
 
 
-def _draw_model(axes: Axes, bins: pd.DataFrame, look: style.ModelStyle) -> None:
-    """Draw boundary probability per bin, and below it a tick per bin with a token start."""
+def _draw_repeats(axes: Axes, repeats: pd.DataFrame) -> None:
+    """Draw interspersed repeats as grey boxes and tandem repeats as black ones."""
+    for row in records(repeats):
+        tandem = row["region"] in ("tandem", "Simple_repeat", "Satellite")
+        colour = style.INK if tandem else style.SOFT
+        box = Rectangle((row["start"], 0.15), row["end"] - row["start"], 0.7, color=colour)
+        box.set(linewidth=0, alpha=1 if tandem else 0.55)
+        axes.add_patch(box)
+    axes.set_ylim(0, 1)
+    _bare(axes)
+
+
+def _draw_starts(axes: Axes, starts: pd.DataFrame) -> None:
+    """Draw every transcription start as a triangle that points along its strand."""
+    for row in records(starts):
+        marker = {"+": ">", "-": "<"}.get(row["region"], "|")
+        axes.plot(
+            row["start"], 1.45, marker, markersize=3.6, color=style.INK, clip_on=False,
+            markeredgewidth=0,
+        )  # fmt: skip
+
+
+def _draw_model(axes: Axes, bins: pd.DataFrame, look: style.ModelStyle, top: float) -> None:
+    """Draw boundary probability per bin up to ``top``, and a tick per bin with a token start."""
     middle = (bins["start"] + bins["end"]) / 2
     axes.fill_between(middle, bins["boundary_prob"].astype(float), color=look.colour, alpha=0.22,
                       linewidth=0, step="mid")  # fmt: skip
     axes.plot(
         middle, bins["boundary_prob"], color=look.colour, linewidth=0.7, drawstyle="steps-mid"
     )
-    top = float(bins["boundary_prob"].max()) if bins["boundary_prob"].notna().any() else 1.0
     starts = np.repeat(middle, bins["tokens"].astype(int).clip(upper=1))
     axes.vlines(starts, -0.24 * top, -0.06 * top, color=look.colour, linewidth=0.6)
     axes.set_ylim(-0.28 * top, 1.08 * top)
@@ -107,25 +138,49 @@ def _draw_model(axes: Axes, bins: pd.DataFrame, look: style.ModelStyle) -> None:
     axes.set_ylim(-0.28 * top, 1.08 * top)
 
 
-def _label(axes: Axes, text: str, colour: str = style.INK) -> None:
+def _label(axes: Axes, text: str, colour: str = style.INK, at: float = -0.055) -> None:
     axes.text(
-        -0.055, 0.5, text, transform=axes.transAxes, ha="right", va="center", fontsize=8.5,
+        at, 0.5, text, transform=axes.transAxes, ha="right", va="center", fontsize=8.5,
         color=colour, fontweight="bold", linespacing=1.35,
     )  # fmt: skip
 
 
 def locus(results: Results) -> Drawing | None:
-    """Figure of genes, regions, boundary probability and tokens of both models."""
-    table = results.locus
+    """Figure of the first locus."""
+    names = loci(results)
+    return _drawing(results, names[0], "locus") if names else None
+
+
+def more(results: Results) -> list[Drawing]:
+    """Figures of the other loci."""
+    drawn = [
+        _drawing(results, name, f"locus_{number}")
+        for number, name in enumerate(loci(results)[1:], start=2)
+    ]
+    return [drawing for drawing in drawn if drawing]
+
+
+def _models(results: Results, bins: pd.DataFrame) -> list[str]:
+    """Models drawn at a locus: reference, control, then the others in file order."""
+    there = [*dict.fromkeys(bins["model"])]
+    return sorted(there, key=lambda name: (name != results.reference, name != results.control))
+
+
+def _drawing(results: Results, named: str, name: str) -> Drawing | None:
+    """Genes, regions, repeats, boundary probability and tokens of each model at one locus."""
+    table = results.locus[results.locus["locus"] == named]
     bins = table[table["kind"] == "bin"]
     if bins.empty:
         return None
-    names = [n for n in (results.reference, results.control) if n in set(bins["model"])]
+    names = _models(results, bins)
     looks = style.looks(results, names)
     low, high, chrom = int(bins["start"].min()), int(bins["end"].max()), bins["chrom"].iloc[0]
-    genes = results.locus_genes
+    genes = results.locus_genes[results.locus_genes["locus"] == named]
+    repeats = table[table["kind"] == "repeat"]
     depth = 1 + max(_transcripts(genes, high - low)["lane"], default=0)
-    heights = [0.22 * depth + 0.12, 0.17, *[0.85] * len(names), 0.95]
+    heights = [0.22 * depth + 0.12, 0.17, *([0.15] if len(repeats) else [])]
+    above = len(heights)
+    heights += [*[0.85] * len(names), 0.95]
     extra = style.key_extra_in(results.region_classes, 0.165)
     figure = new_figure(sum(heights) + 1.25 + extra)
     panels = figure.subplots(len(heights), 1, sharex=True, height_ratios=heights)
@@ -134,19 +189,27 @@ def locus(results: Results) -> Drawing | None:
     figure.subplots_adjust(left=0.165, right=0.985, bottom=0.48 / total, top=top, hspace=0.28)
     style.region_key(figure, results.region_classes, 0.165, 1 - 0.16 / total)
     _draw_genes(panels[0], genes, low, high)
-    _label(panels[0], "genes")
+    _label(panels[0], "genes", at=-0.13)  # left of the names of genes that begin outside
     _draw_regions(panels[1], table[table["kind"] == "region"], results.region_classes)
+    _draw_starts(panels[1], table[table["kind"] == "tss"])
     _label(panels[1], "regions")
-    for axes, (name, look) in zip(panels[2:], looks.items(), strict=False):
-        of_model = bins[bins["model"] == name].sort_values("start")
-        _draw_model(axes, of_model, look)
+    if len(repeats):
+        _draw_repeats(panels[2], repeats)
+        _label(panels[2], "repeats")
+    prob = bins["boundary_prob"].astype(float)
+    highest = float(prob.max()) if prob.notna().any() else 1.0
+    last = panels[-1]
+    for axes, (model, look) in zip(panels[above:], looks.items(), strict=False):
+        of_model = bins[bins["model"] == model].sort_values("start")
+        _draw_model(axes, of_model, look, highest)
         count = int(of_model["tokens"].sum())
-        _label(axes, f"{name}\nboundary prob.\n{count:,} tokens", look.colour)
-        panels[-1].plot(
+        has_prob = of_model["boundary_prob"].notna().any()
+        words = ["boundary prob."] if has_prob else []
+        _label(axes, "\n".join([look.label, *words, f"{count:,} tokens"]), look.colour)
+        last.plot(
             (of_model["start"] + of_model["end"]) / 2, of_model["bpt"].astype(float),
             color=look.colour, linestyle=look.dashes, linewidth=1.1,
         )  # fmt: skip
-    last = panels[-1]
     last.set_yscale("log")
     last.yaxis.set_major_locator(FixedLocator(style.BPT_TICKS))
     last.yaxis.set_minor_locator(NullLocator())
@@ -155,28 +218,41 @@ def locus(results: Results) -> Drawing | None:
     last.set_ylim(values.max() * 1.15, values.min() / 1.15)
     _label(last, "bases per token\n(finer above)")
     for row in records(table[(table["kind"] == "region") & (table["region"] == "promoter")]):
-        for axes in panels[2:]:
+        for axes in panels[above:]:
             colour = style.region_colour(results.region_classes, "promoter")
             axes.axvspan(row["start"], row["end"], color=colour, alpha=0.13, linewidth=0)
     last.set_xlim(low, high)
     last.xaxis.set_major_locator(MaxNLocator(7))
     last.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x / 1000:,.0f}"))
     last.set_xlabel(f"position on {chrom} (kb)", parse_math=False)  # a name may have $
+    place = f"{chrom}:{low:,}–{high:,}"
+    if name == "locus":
+        chosen = (
+            "Unless the settings name a locus, it is the held-out stretch with most promoter "
+            "bases, chosen by annotation alone. "
+        )
+        title = f"A held-out locus, {place}"
+    else:
+        chosen = ""
+        title = f"{named}, {place}" if ":" not in named else f"A held-out locus, {place}"
     return Drawing(
-        "locus",
-        f"A held-out locus, {chrom}:{low:,}–{high:,}",
+        name,
+        title,
         "From the top: genes (one transcript each; boxes are exons, taller where they code; "
-        "arrows show the strand), the region of every base, then for each model the mean "
-        "boundary probability in bins of "
-        f"{int((bins['end'] - bins['start']).max())} bp with a tick below for every bin where "
-        "a token starts, and the local bases per token (bases over tokens). Tinted stripes are "
-        "promoters: a model that has learned promoters has more ticks and fewer bases per token "
-        "there. Unless the settings name a locus, it is the held-out stretch with most promoter "
-        "bases, chosen by annotation alone. The models were not trained on it, and annotation is "
-        "never an input.",
+        "arrows show the strand), the region of every base with a triangle at each transcription "
+        f"start, {'repeats (black: tandem), ' if len(repeats) else ''}then for each model, on one "
+        f"scale, the mean boundary probability in bins of {_widest(bins)} bp with a tick below "
+        " for every bin where a token starts, and the local bases per token "
+        "(bases over tokens). Tinted stripes are promoters: a model that has learned promoters has "
+        f"more ticks and fewer bases per token there. {chosen}The models were not trained on it, "
+        "and annotation is never an input.",
         figure,
         pd.concat([table, genes.assign(kind="gene")], ignore_index=True),
     )
 
 
-CHAPTER = Chapter("locus", "One locus", section, {"locus": locus})
+def _widest(bins: pd.DataFrame) -> int:
+    return int((bins["end"] - bins["start"]).max())
+
+
+CHAPTER = Chapter("locus", "More loci", section, {"locus": locus}, more)

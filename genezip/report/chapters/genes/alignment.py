@@ -21,6 +21,12 @@ KINDS = {
     "inr_short": "Inr, YYCNTYY",
     "kozak": "Kozak",
     "kozak_short": "Kozak, GCCGCC",
+    "tss": "transcription start",
+    "start": "start codon",
+    "stop": "stop codon",
+    "polya_signal": "poly(A) signal",
+    "polya": "poly(A) site",
+    "cpg_island": "edge of a CpG island",
     "donor": "splice donor",
     "acceptor": "splice acceptor",
 }
