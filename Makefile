@@ -1,11 +1,11 @@
 # make demo   real DNA in, report out, about ten minutes on two cores
 # make test   all quick tests, five to six minutes
-# Other targets: venv, peers, lint, yeast, ecoli, bacteria, bacteria-full, ldarnet, dnazen, gue, check-all, generated, clean.
+# Other targets: venv, peers, lint, paper, yeast, ecoli, bacteria, bacteria-full, ldarnet, dnazen, gue, check-all, generated, clean.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help venv peers demo yeast ecoli bacteria bacteria-full ldarnet dnazen gue test lint check-all generated clean
+.PHONY: help venv peers demo paper yeast ecoli bacteria bacteria-full ldarnet dnazen gue test lint check-all generated clean
 
 PYTHON_FOUND := $(firstword $(foreach name,python3.11 python3.12 python3.13 python3,$(shell command -v $(name))))
 PYTHON ?= $(PYTHON_FOUND)
@@ -51,6 +51,12 @@ $(PEERS): $(STAMP)
 demo: venv
 	snakemake --profile workflow/profiles/demo -- all
 	@echo "The report is runs/demo/results/report.html"
+
+# The paper's other tables and figures at laptop size: ablation, bounds, latency, more loci.
+paper: venv
+	snakemake --profile workflow/profiles/demo --directory runs/$@ \
+	  --configfile config/config.yaml config/demo.yaml config/$@.yaml -- all
+	@echo "The report is runs/$@/results/report.html"
 
 # Other genomes, complete chromosomes: only the config differs. The two files come from the mirror.
 OTHER := $(GENEZIP_MIRROR)/other_systems

@@ -69,6 +69,8 @@ GC_TERTILES = ("gc_tertile_1", "gc_tertile_2", "gc_tertile_3")
 GC_TERTILE_MEAN = "gc_tertile_mean"  # subset of the mean over the GC tertiles
 GC_ROUTER, FIXED_STRIDE, UNTRAINED = "gc_cpg", "fixed_stride", "untrained"
 """Controls: composition alone, equal distances, random weights."""
+CPG_ROUTER, SURPRISAL_ROUTER = "cpg", "surprisal"
+"""Controls: at CpG dinucleotides, and where a base is a surprise to a model that counts."""
 WINDOW_MEAN = "_window_mean"  # metric suffix: mean over windows, where the metric itself is pooled
 SHIFTED = "_shifted"  # metric suffix: the same after random shifts of the repeats or boundaries
 SHUFFLED = "_shuffled_dna"  # metric suffix: the same on DNA with shuffled dinucleotides

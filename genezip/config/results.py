@@ -203,6 +203,21 @@ class Stability(Section):
     seed: int = Field(0, ge=0, description="seed of sites, shifts and bootstrap")
 
 
+class Latency(Section):
+    """Time and memory of a forward pass on the machine at hand (rule `latency`)."""
+
+    preset: Literal["tiny", "70m", "636m", "dnahnet-tiny", "dnahnet-small"] | None = Field(
+        None,
+        description="size of the compared models; null leaves the chapter out, and the target "
+        "`results/latency/latency.tsv` takes `70m`, or `tiny` at small scales",
+    )
+    device: Literal["cpu", "cuda"] = Field("cpu", description="where to measure")
+    max_length: int = Field(1_048_576, ge=1, description="longest sequence (bp)")
+    seconds: Annotated[float, Field(gt=0)] = Field(
+        10.0, description="for the repeats of a case (s); at least three are made"
+    )
+
+
 class Report(Section):
     """The report."""
 
@@ -218,6 +233,11 @@ class Report(Section):
     )
     locus_models: list[str] | None = Field(
         None, description="models drawn at the loci; null takes reference and control"
+    )
+    bounds: list[str] = Field(
+        [],
+        description="models that differ in their bounds on tokens alone, whose training is "
+        "compared",
     )
     reference: str = Field(description="model of the report")
     control: str = Field(description="its uniform control")

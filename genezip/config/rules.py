@@ -62,6 +62,7 @@ FULL = {
     "word_floors": Needs(mem_mb=16_000),
     "word_vocabulary": Needs(mem_mb=32_000, runtime=480),
     "alignment": Needs(threads=8, gpu=1, mem_mb=32_000, runtime=240),
+    "latency": Needs(threads=8, mem_mb=64_000, runtime=240),
     "stability": Needs(threads=8, gpu=1, mem_mb=32_000, runtime=240),
     "compress_trivially": Needs(mem_mb=16_000, runtime=480),
     "markov": Needs(mem_mb=16_000),
@@ -102,6 +103,7 @@ FUNCTIONS = """
 set -euo pipefail
 genezip() { exec PYTHON -m genezip "$@"; }
 torchrun() { exec PYTHON -m torch.distributed.run "$@"; }
+program() { exec PYTHON "$@"; }
 logged() {
 local log="$1"; shift; trap : TERM
 "$@" 2>&1 | (trap '' TERM; exec tee -i "$log") >&2

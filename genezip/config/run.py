@@ -21,6 +21,7 @@ from genezip.config.results import (
     CodonPhase,
     Compress,
     Evaluation,
+    Latency,
     MaskedBases,
     MaskedWords,
     Report,
@@ -91,6 +92,7 @@ class Config(Section):
     alignment: Alignment = Field(
         default_factory=Alignment, description="boundaries at sites of genes"
     )
+    latency: Latency = Field(default_factory=Latency, description="time and memory by length")
     stability: Stability = Field(
         default_factory=Stability, description="boundaries after a change of the sequence"
     )
@@ -128,12 +130,14 @@ class Config(Section):
         named = [(f"report.{key}", getattr(self.report, key)) for key in ("reference", "control")]
         named += [("benchmarks.models", name) for name in self.benchmarks.models or []]
         named += [("labels.models", name) for name in self.labels.models or []]
+        named += [("report.bounds", name) for name in self.report.bounds]
         named += [("report.locus_models", name) for name in self.report.locus_models or []]
         named += [("stability.models", name) for name in self.stability.models or []]
         for where, name in named:
             if name not in self.chosen_models():
                 raise ValueError(f"{where} names {name!r}, which is not in models")
-            if where.startswith("report.") and name not in self.trained():
+            shown = ("report.reference", "report.control", "report.bounds")
+            if where in shown and name not in self.trained():
                 kind = self.chosen_models()[name].compressor
                 raise ValueError(f"{where} names {name!r}, a {kind}; name a network")
         for name in self.benchmarks.comparators:

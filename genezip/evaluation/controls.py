@@ -5,8 +5,12 @@
   window, because promoters are rich in CpG. In each window it has exactly as many tokens as the
   model it is compared with, at equal steps of its summed rate. The sliding window is centred, so
   it also covers bases to the right, which a causal router cannot see: a stronger baseline.
+- ``cpg``: tokens at the G of CpG dinucleotides, evenly thinned where there are more of these than
+  tokens; where there are fewer, the other tokens are spread evenly.
+- ``surprisal``: tokens where the surprisal of the base under the context-mixing model rises most
+  over that of the base before (as entropy patches; Pagnoni et al. 2024, arXiv 2412.09871).
 
-Both copy the windows and token counts of a window table, strand '+'. Counts are copied window by
+All copy the windows and token counts of a window table, strand '+'. Counts are copied window by
 window, so the controls inherit how that model shares its tokens among windows (even a fixed
 stride has an enrichment above 1 in promoters when windows with promoters get more tokens): the
 comparison is about token positions inside a window.
@@ -32,12 +36,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from genezip.alphabet import N_ID, is_base
-from genezip.artifacts.scores import FIXED_STRIDE, GC_ROUTER
+from genezip.alphabet import C_ID, G_ID, N_ID, is_base
+from genezip.artifacts.scores import CPG_ROUTER, FIXED_STRIDE, GC_ROUTER, SURPRISAL_ROUTER
 from genezip.config import Evaluation
 from genezip.corpus.corpus import CorpusReader
 from genezip.errors import GenezipError
-from genezip.evaluation.windows import spaced_windows
+from genezip.evaluation.baselines import BaselineWindows
+from genezip.evaluation.windows import WindowFacts, spaced_windows
 from genezip.genome.assembly import Assembly
 from genezip.genome.region_map import RegionMap
 from genezip.inference.table import CompressedFile, CompressedWindow, write_compressed
@@ -292,25 +297,89 @@ def write_gc_cpg(
             f"{like.path} has no window on strand +; compress the held-out DNA again"
         )
     router = learn_composition_router(assembly, region_map, reader, target_bpt, settings)
-    segments = {segment.name: segment for segment in assembly.segments}
-
-    def starts_of(window: CompressedWindow, tokens: int) -> np.ndarray:
-        ids = np.full(window.length, N_ID, dtype=np.uint8)  # N as padding
-        bases = assembly.ids(segments[window.segment], window.start, window.end)
-        ids[: window.end - window.start] = bases
-        return router.starts(ids, tokens)
-
+    bases_of = _bases_of(assembly)
     return _write(
         like,
         out,
         GC_ROUTER,
-        starts_of,
+        lambda window, tokens: router.starts(bases_of(window), tokens),
         target_bpt,
         composition_bp=router.width,
         composition_sharpness=router.sharpness,
         chosen_on=router.split,
         trials=[asdict(trial) for trial in router.trials],
     )
+
+
+def cpg_starts(ids: np.ndarray, tokens: int) -> np.ndarray:
+    """First bases of exactly ``tokens`` chunks that begin at CpG, int32; the first is 0.
+
+    ``ids`` are token ids, uint8 (L,).
+    """
+    pairs = np.flatnonzero((ids[:-1] == C_ID) & (ids[1:] == G_ID)) + 1
+    wanted = tokens - 1
+    if len(pairs) > wanted:
+        pairs = pairs[stride_starts(len(pairs), wanted)] if wanted else pairs[:0]
+    used = np.append(0, pairs)
+    free = np.setdiff1d(np.arange(len(ids)), used, assume_unique=True)
+    more = tokens - len(used)
+    added = free[stride_starts(len(free), more)] if more else free[:0]
+    return np.sort(np.concatenate([used, added])).astype(np.int32)
+
+
+def surprisal_starts(nats: np.ndarray, tokens: int) -> np.ndarray:
+    """First bases of exactly ``tokens`` chunks that begin at the largest rises, int32.
+
+    ``nats``, float (L,), is the surprisal of every base, NaN where it is not predicted; such a base
+    begins a chunk last. The first chunk begins at 0. Of equal rises the first counts.
+    """
+    known = np.nan_to_num(nats.astype(np.float64))
+    rise = np.diff(known, prepend=0.0)
+    rise[~np.isfinite(nats)] = -np.inf
+    rise[0] = np.inf
+    return np.sort(np.argsort(-rise, kind="stable")[:tokens]).astype(np.int32)
+
+
+def write_cpg(like: CompressedFile, assembly: Assembly, out: str | Path) -> int:
+    """Write the windows of ``like`` with as many tokens at CpG; return their number."""
+    bases_of = _bases_of(assembly)
+    return _write(like, out, CPG_ROUTER, lambda window, n: cpg_starts(bases_of(window), n))
+
+
+def write_surprisal(
+    like: CompressedFile, baselines: BaselineWindows, facts: WindowFacts, out: str | Path
+) -> int:
+    """Write the windows of ``like`` with as many tokens where the surprisal rises most."""
+    by_base = baselines.mixing_nll
+    if by_base is None:
+        raise GenezipError(
+            "the table of --markov has no mixing model, whose surprisal places the tokens; run "
+            "`genezip evaluate markov` with mixing"
+        )
+
+    def starts_of(window: CompressedWindow, tokens: int) -> np.ndarray:
+        number = facts.index.get((window.chrom, window.start, window.end))
+        if number is None:
+            raise GenezipError(
+                f"window {window.chrom}:{window.start}-{window.end} of {like.path} is not in the "
+                "corpus; compress the held-out windows of this corpus again"
+            )
+        return surprisal_starts(by_base[number], tokens)
+
+    return _write(like, out, SURPRISAL_ROUTER, starts_of)
+
+
+def _bases_of(assembly: Assembly) -> Callable[[CompressedWindow], np.ndarray]:
+    """Function that gives the token ids of a window, padded with N."""
+    segments = {segment.name: segment for segment in assembly.segments}
+
+    def of(window: CompressedWindow) -> np.ndarray:
+        ids = np.full(window.length, N_ID, dtype=np.uint8)
+        bases = assembly.ids(segments[window.segment], window.start, window.end)
+        ids[: window.end - window.start] = bases
+        return ids
+
+    return of
 
 
 @dataclass(frozen=True)

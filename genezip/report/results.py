@@ -52,6 +52,10 @@ FREQUENT_COLUMNS = (
     *("model", "dna", "tokens", "count", "pmi", "repeat", "repeat_share"),
     *("region", "region_share", "region_enrichment"),
 )
+LATENCY_COLUMNS = (
+    *("model", "role", "input", "length_bp", "median_ms", "peak_mb"),
+    *("device", "threads", "dtype", "torch", "rule", "note"),
+)
 GENE_COLUMNS = ("locus", "chrom", "start", "end", "feature", "strand", "gene_name", "transcript_id")
 
 _TEXT = ("locus", "split", "region", "strand", "model", "chrom", "gene_name")
@@ -140,6 +144,8 @@ class Results(HeldOut):
     word_curves: list[Curve] = field(default_factory=list)
     claims: pd.DataFrame = field(default_factory=pd.DataFrame)
     repeat_kinds: Scores = field(default_factory=lambda: Scores(DNA_SCORES.frame()))
+    bounds: tuple[str, ...] = ()
+    latency: pd.DataFrame = field(default_factory=pd.DataFrame)
     stability: Scores = field(default_factory=lambda: Scores(DNA_SCORES.frame()))
 
     def split(self, name: str) -> dict[str, Any]:
@@ -343,6 +349,8 @@ def load(
         curves=[one for one in trainings if not one.on_words],
         word_curves=[one for one in trainings if one.on_words],
         repeat_kinds=Scores(read_scores(folder / "repeats" / "kinds.tsv", DNA_SCORES)),
+        bounds=tuple(settings.bounds),
+        latency=read_table(folder / "latency" / "latency.tsv", LATENCY_COLUMNS),
         stability=Scores(_scores_of(folder / "stability", sorted(known))),
         claims=read_claims(claims) if claims else pd.DataFrame(),
     )

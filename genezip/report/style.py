@@ -15,7 +15,13 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from genezip.artifacts.scores import FIXED_STRIDE, GC_ROUTER, UNTRAINED
+from genezip.artifacts.scores import (
+    CPG_ROUTER,
+    FIXED_STRIDE,
+    GC_ROUTER,
+    SURPRISAL_ROUTER,
+    UNTRAINED,
+)
 from genezip.region_classes import CLASSES, RegionClasses
 from genezip.report.scores import HeldOut
 
@@ -84,6 +90,8 @@ class ModelStyle(NamedTuple):
 _ROUTERS: Final = {
     GC_ROUTER: ModelStyle("GC/CpG router", "#8A6D00", "D", True),
     FIXED_STRIDE: ModelStyle("fixed stride", "#7A7A7A", "s", True),
+    CPG_ROUTER: ModelStyle("CpG router", "#9C3D54", "P", True),
+    SURPRISAL_ROUTER: ModelStyle("surprisal router", "#2B6C8F", "X", True),
 }
 _UNTRAINED: Final = ModelStyle("untrained", "#A98BC4", "^", True)
 _SPARE: Final = ("#00606B", "#8C2D04", "#3F4A8A", "#5B7F2B")

@@ -17,6 +17,7 @@ from genezip.alphabet import encode
 from genezip.models.hnet.architecture import load_architecture
 from genezip.models.hnet.network import build
 from genezip.models.pretrained import ModelCard, save_pretrained
+from genezip.report.chapters.cost.latency import ticks_of
 
 REPO = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPO / "benchmarks"))
@@ -24,7 +25,6 @@ sys.path.insert(0, str(REPO / "benchmarks"))
 import allocator  # noqa: E402
 import latency  # noqa: E402
 import latency_case  # noqa: E402
-import latency_figure  # noqa: E402
 import latency_floors  # noqa: E402
 import latency_goals  # noqa: E402
 import latency_models  # noqa: E402
@@ -50,7 +50,7 @@ def case(role: str, length: int = 512, **changes: object) -> latency_case.Case:
 @pytest.mark.parametrize("values", [(275, 308), (9.3, 128), (8.9, 45_000)])
 def test_an_axis_has_numbers_whatever_its_range(values: tuple[float, float]) -> None:
     low, high = values
-    ticks = [tick for tick in latency_figure.ticks_of(pd.Series(values)) if low <= tick <= high]
+    ticks = [tick for tick in ticks_of(pd.Series(values)) if low <= tick <= high]
     assert len(ticks) > 1
 
 

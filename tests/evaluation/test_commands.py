@@ -7,7 +7,7 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
-from toolkit.command_line import succeed
+from toolkit.command_line import call, succeed
 from toolkit.compressed import scored_window
 from toolkit.genomes import simulate
 
@@ -76,6 +76,23 @@ def routers(run, repo):
             "--region-preset", preset, "--out", run / f"{router}.parquet",
         )  # fmt: skip
     return run
+
+
+def test_routers_of_cpg_and_surprisal(run, markov, repo, capsys):
+    preset = repo / "genezip" / "config" / "regions" / "transcript_balanced.yaml"
+    words = [
+        "evaluate", "routers", "--like", run / "ours.parquet", "--region-preset", preset,
+        *options(run, "--corpus", "--source", "--regions", "--settings"),
+    ]  # fmt: skip
+    windows = ("--markov", run / "markov_windows.parquet")
+    wanted = [len(one.token_starts) for one in read_compressed(run / "ours.parquet").windows("+")]
+    for router, more in (("cpg", ()), ("surprisal", windows)):
+        succeed(*words, *more, "--router", router, "--out", run / f"{router}.parquet")
+        found = read_compressed(run / f"{router}.parquet")
+        assert [len(one.token_starts) for one in found.windows()] == wanted
+        assert found.name == router and found.info["like"] == "ours"
+    assert call(*words, "--router", "surprisal", "--out", run / "x.parquet") == 1
+    assert "the router surprisal needs --markov" in capsys.readouterr().err
 
 
 def test_routers_copy_token_counts(routers):

@@ -12,8 +12,10 @@ from genezip.evaluation.controls import (
     N_BINS,
     choice_windows,
     composition_bins,
+    cpg_starts,
     learn_composition_router,
     learn_rates,
+    surprisal_starts,
     try_rates,
     write_fixed_stride,
     write_gc_cpg,
@@ -214,6 +216,29 @@ def test_tokens_are_copied_and_the_choice_is_recorded(
     stride = read_compressed(out)
     assert [len(window.token_starts) for window in stride.windows()] == list(counts)
     assert stride.target_bpt is None
+
+
+def test_tokens_at_cpg_by_hand() -> None:
+    ids = encode("ACGTTTACGAAACGTTTTTT")  # G of CpG at 2, 8 and 13
+    assert cpg_starts(ids, 1).tolist() == [0]
+    assert cpg_starts(ids, 4).tolist() == [0, 2, 8, 13]
+    assert cpg_starts(ids, 3).tolist() == [0, 2, 8]  # every first of two, then three
+    six = cpg_starts(ids, 6).tolist()
+    assert {0, 2, 8, 13} < set(six) and len(six) == 6
+    assert cpg_starts(ids, 20).tolist() == list(range(20))
+
+
+def test_tokens_at_the_largest_rises_against_a_loop() -> None:
+    rng = np.random.default_rng(1)
+    for tokens in (1, 2, 7, 40):
+        nats = rng.random(40).round(1)
+        nats[rng.integers(1, 40, 5)] = np.nan
+        nats[0] = np.nan  # the first base is never predicted
+        known = [0.0 if np.isnan(one) else one for one in nats]
+        rises = [-np.inf if np.isnan(nats[t]) else known[t] - known[t - 1] for t in range(1, 40)]
+        order = sorted(range(1, 40), key=lambda t: (-rises[t - 1], t))
+        expected = sorted([0, *order[: tokens - 1]])
+        assert surprisal_starts(nats, tokens).tolist() == expected
 
 
 def test_padded_windows_get_n(islands, settings, save, compressed_window, tmp_path):

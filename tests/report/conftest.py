@@ -17,7 +17,7 @@ from genezip.region_classes import CLASSES, GENE7, RegionClasses
 from genezip.report import page
 from genezip.report.drawing import Drawing
 from genezip.report.paper import COLUMNS
-from genezip.report.results import Results, load
+from genezip.report.results import LATENCY_COLUMNS, Results, load
 
 REFERENCE, CONTROL = "genezip-tiny", "hnet-tiny"
 TARGET = dict(zip(CLASSES, (32.0, 32.0, 64.0, 64.0, 256.0, 256.0, 512.0), strict=True))
@@ -231,6 +231,20 @@ def stability(model: str, seed: int, region_classes: RegionClasses = GENE7) -> R
     return rows
 
 
+def latency() -> pd.DataFrame:
+    """Two models at three lengths; the flat one runs out of memory at the longest."""
+    common = {"input": "repeated snippet", "device": "cpu", "threads": 1, "dtype": "float32",
+              "torch": "2.0", "rule": "3 repeats"}  # fmt: skip
+    rows = []
+    for role, name, each in (("genezip", "genezip-tiny", 1.0), ("flat", "Mamba-2", 4.0)):
+        for length in (1024, 4096, 1_048_576):
+            known = not (role == "flat" and length > 4096)
+            row = {"model": name, "role": role, "length_bp": length, **common}
+            timed = {"median_ms": each * length / 100, "peak_mb": 300 + length / 500}
+            rows.append({**row, **(timed if known else {"note": "out of memory"})})
+    return pd.DataFrame(rows, columns=list(LATENCY_COLUMNS))
+
+
 def claims() -> pd.DataFrame:
     """Two comparisons, and published numbers of each verdict."""
     number = {"table": "table6", "kind": "number", "file": "x.tsv", "scale": "demo"}
@@ -259,7 +273,8 @@ def curve(steps: int = 60, classes: int = 7) -> str:
         lines.append(
             {"step": step, "lr": 0.003, "lm_loss": 1.39 - 0.08 * done + rng.gauss(0, 0.01),
              "rar_loss": 2.6 - 0.55 * done + rng.gauss(0, 0.03), "kept": [f[0][0], f[1][0]],
-             "F": f, "G": f, "bpt": 1 / (f[0][0] * f[1][0]), "seconds": 0.4 * step}
+             "F": f, "G": f, "bpt": 1 / (f[0][0] * f[1][0]), "seconds": 0.4 * step,
+             "stage_tokens": [900 - step, 120], "bound_bit": 0.25}
         )  # fmt: skip
         if step % 15 == 0:
             lines.append({"step": step, "valid": {"ppl": 3.7, "bpt": 150.0}})
@@ -380,6 +395,7 @@ def build(
     DNA_SCORES.write(folder / "compress" / "markov.tsv", markov(region_classes))
     DNA_SCORES.write(folder / "repeats" / "repeats.tsv", repeats(region_classes))
     DNA_SCORES.write(folder / "repeats" / "kinds.tsv", repeat_kinds())
+    write_tsv(folder / "latency" / "latency.tsv", latency())
     (folder / "tables").mkdir()
     write_tsv(folder / "tables" / "claims.tsv", claims())
     for table, name in zip(locus(region_classes), ("locus", "locus_genes"), strict=True):
@@ -410,7 +426,7 @@ def build(
 def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
     """One results folder, loaded; not to be changed."""
     folder = build(tmp_path_factory.mktemp("demo") / "results")
-    settings = Report(reference=REFERENCE, control=CONTROL)
+    settings = Report(reference=REFERENCE, control=CONTROL, bounds=[REFERENCE, CONTROL])
     labels = ["initiation", "classification"]
     return load(folder, settings, "demo", labels=labels, claims=folder / "tables" / "claims.tsv")
 

@@ -124,7 +124,7 @@ def test_a_genome_without_introns_and_utrs_has_whole_figures(
     drawings = draw(results)
     # neither labels nor genes were measured
     others = {"labels", "classification", "codon_phase", "alignment", "masked", "scaling"}
-    others |= {"essentiality", "variants", "ggrams", "words"}
+    others |= {"essentiality", "variants", "ggrams", "words", "bounds"}
     assert [*drawings] == [name for name in FIGURES if name not in others]
     for drawing in drawings.values():
         assert ">nan<" not in drawing.svg.lower()

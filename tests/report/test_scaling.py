@@ -10,7 +10,7 @@ import pytest
 from genezip.artifacts.scores import DNA_SCORES
 from genezip.config import Report
 from genezip.evaluation.scaling import ScalingRun, scaling_rows
-from genezip.report.chapters import scaling
+from genezip.report.chapters.cost import scaling
 from genezip.report.results import Results, load
 
 SETTINGS = Report(reference="genezip-tiny", control="hnet-tiny")

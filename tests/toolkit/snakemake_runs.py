@@ -1,6 +1,7 @@
 """Snakemake in a process of its own."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -24,3 +25,9 @@ def snakemake(
         words, cwd, {**found, **environment},
         together=True, libraries=processes.PLANS, timeout=timeout,
     )  # fmt: skip
+
+
+def jobs_of(text: str) -> dict[str, int]:
+    """Rule -> number of jobs, from the table of a dry run."""
+    table = text.split("Job stats:", 1)[1].split("total", 1)[0]
+    return {name: int(n) for name, n in re.findall(r"^(\w+) +(\d+)$", table, re.MULTILINE)}

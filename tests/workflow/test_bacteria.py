@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from toolkit.snakemake_runs import snakemake
+from toolkit.snakemake_runs import jobs_of, snakemake
 
 LAYERS = ("config", "demo", "bacteria")
 
@@ -16,9 +16,7 @@ def planned(repo: Path, folder: Path, *layers: str) -> tuple[dict[str, int], str
         "--configfile", *files, "--", "all",
     )  # fmt: skip
     assert done.returncode == 0, done.stdout
-    table = done.stdout.split("Job stats:", 1)[1].split("total", 1)[0]
-    jobs = {name: int(n) for name, n in re.findall(r"^(\w+) +(\d+)$", table, re.MULTILINE)}
-    return jobs, done.stdout
+    return jobs_of(done.stdout), done.stdout
 
 
 def test_every_network_is_trained_and_asked_about_genes(repo: Path, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from toolkit.configurations import refusal
-from toolkit.snakemake_runs import snakemake
+from toolkit.snakemake_runs import jobs_of, snakemake
 
 OVERLAY = """
 corpora:
@@ -33,11 +33,6 @@ def arguments(repo: Path, folder: Path, own: str = OVERLAY) -> list[str | Path]:
     layers = [repo / "config" / "config.yaml", repo / "tests" / "workflow" / "config.yaml"]
     call: list[str | Path] = ["--snakefile", repo / "workflow" / "Snakefile", "--cores", "2"]
     return [*call, "--configfile", *layers, folder / "words.yaml", "--"]
-
-
-def jobs_of(text: str) -> dict[str, int]:
-    table = text.split("Job stats:", 1)[1].split("total", 1)[0]
-    return {name: int(n) for name, n in re.findall(r"^(\w+) +(\d+)$", table, re.MULTILINE)}
 
 
 def test_each_network_is_measured_beside_one_set_of_floors(repo: Path, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from toolkit.configurations import refusal
-from toolkit.snakemake_runs import snakemake
+from toolkit.snakemake_runs import jobs_of, snakemake
 
 OVERLAY = """
 models:
@@ -33,8 +33,7 @@ def test_each_run_is_measured_beside_one_set_of_markov_models(repo: Path, tmp_pa
     """Two seeds and one; the causal bound is left out, as there is none for both directions."""
     done = snakemake(tmp_path, "-n", "-p", *arguments(repo, tmp_path), "all")
     assert done.returncode == 0, done.stdout
-    table = done.stdout.split("Job stats:", 1)[1].split("total", 1)[0]
-    jobs = {name: int(n) for name, n in re.findall(r"^(\w+) +(\d+)$", table, re.MULTILINE)}
+    jobs = jobs_of(done.stdout)
     assert (jobs["pretrain"], jobs["masked"], jobs["masked_markov"]) == (3, 3, 1)
     assert "/causal/" not in done.stdout
     commands = re.findall(r"genezip evaluate masked --model (\S+) .*", done.stdout)

@@ -4,7 +4,6 @@ Snakemake needs over a second to start, so each test asks one call several quest
 """
 
 import json
-import re
 import shutil
 import subprocess
 import sys
@@ -14,17 +13,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from toolkit.configurations import refusal
-from toolkit.snakemake_runs import snakemake
+from toolkit.snakemake_runs import jobs_of, snakemake
 
 slow = partial(pytest.param, marks=pytest.mark.slow)  # further cases of what others show
 
 STAGES = ["fetch", "regions", "corpus", "pretrain", "compress", "repeats", "report"]
-
-
-def planned(output: str) -> dict[str, int]:
-    """Rule -> number of jobs, from the table of a dry run."""
-    table = output.split("Job stats:", 1)[1].split("total", 1)[0]
-    return {name: int(count) for name, count in re.findall(r"^(\w+) +(\d+)$", table, re.MULTILINE)}
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +33,7 @@ def checkout(repo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_paper_run_is_planned_without_data_or_network(checkout: Path) -> None:
     done = snakemake(checkout, "-n", "--cores", "16", "all")
     assert done.returncode == 0, done.stdout
-    jobs = planned(done.stdout)
+    jobs = jobs_of(done.stdout)
     assert set(STAGES) < set(jobs)
     assert jobs["pretrain"] == 2  # the reference and its control, one seed each
     assert jobs["compress_trivially"] == 2
@@ -51,12 +44,12 @@ def test_the_demo_is_the_same_rules_with_another_config(checkout: Path) -> None:
     demo = ("-n", "--profile", "workflow/profiles/demo")
     done = snakemake(checkout, *demo, "all")
     assert done.returncode == 0, done.stdout
-    assert set(STAGES) < set(planned(done.stdout))
+    assert set(STAGES) < set(jobs_of(done.stdout))
     assert "Train genezip-tiny, seed 0" in done.stdout
     assert "70m" not in done.stdout
     layers = [f"config/{name}.yaml" for name in ("config", "demo", "three-seeds")]
     more = snakemake(checkout, *demo, "--configfile", *layers, "--", "all")
-    assert planned(more.stdout)["pretrain"] == 6, more.stdout
+    assert jobs_of(more.stdout)["pretrain"] == 6, more.stdout
 
 
 @pytest.mark.slow
@@ -67,8 +60,8 @@ def test_tokens_of_no_network_are_compared_like_models(checkout: Path) -> None:
     done = snakemake(checkout, *call, "results/tracks/bpe-4096.seed0/igv_session.xml")
     assert done.returncode == 0, done.stdout
     plain, jobs = (
-        planned(snakemake(checkout, "-n", "--cores", "1", "all").stdout),
-        planned(done.stdout),
+        jobs_of(snakemake(checkout, "-n", "--cores", "1", "all").stdout),
+        jobs_of(done.stdout),
     )
     more = {name: count - plain.get(name, 0) for name, count in jobs.items()}
     changed = {name: count for name, count in more.items() if count}
@@ -84,16 +77,16 @@ def test_tokens_of_no_network_are_compared_like_models(checkout: Path) -> None:
 def test_a_single_target_plans_only_what_it_needs(checkout: Path) -> None:
     target = "results/regions/gene7.bed.gz"
     done = snakemake(checkout, "-n", "--cores", "1", target)
-    assert planned(done.stdout) == {"fetch": 1, "regions": 1}, done.stdout
+    assert jobs_of(done.stdout) == {"fetch": 1, "regions": 1}, done.stdout
     target = "results/pretrain/hnet-128bpt-70m.seed3/model.safetensors"
     done = snakemake(checkout, "-n", "--cores", "1", target)
     corpus = {"corpus_plan": 1, "corpus_shards": 16, "corpus": 1}
     leakage = {"dnalongbench_intervals": 4, "exclusions": 1}
-    assert planned(done.stdout) == {"fetch": 1, "regions": 1, **leakage, **corpus, "pretrain": 1}
+    assert jobs_of(done.stdout) == {"fetch": 1, "regions": 1, **leakage, **corpus, "pretrain": 1}
     target = "results/corpus/human-128k/manifest.json"
     done = snakemake(checkout, "-n", "--cores", "1", "--set-scatter", "corpus=3", "--", target)
     corpus["corpus_shards"] = 3
-    assert planned(done.stdout) == {"fetch": 1, "regions": 1, **leakage, **corpus}, done.stdout
+    assert jobs_of(done.stdout) == {"fetch": 1, "regions": 1, **leakage, **corpus}, done.stdout
 
 
 CORPUS_JOBS = {
@@ -139,7 +132,7 @@ def test_one_cell_of_a_table_plans_exactly_its_jobs(
 ) -> None:
     done = snakemake(checkout, "-n", "--cores", "4", target)
     assert done.returncode == 0, done.stdout
-    assert planned(done.stdout) == {**CORPUS_JOBS, **ONE_CELL, **more}
+    assert jobs_of(done.stdout) == {**CORPUS_JOBS, **ONE_CELL, **more}
 
 
 def test_a_published_model_is_compared_with_frozen_heads_alone(
@@ -151,7 +144,7 @@ def test_a_published_model_is_compared_with_frozen_heads_alone(
     files = [checkout / "config" / "config.yaml", tmp_path / "more.yaml"]
     call = ("-n", "-p", "--cores", "1", "--configfile", *files, "--")
     done = snakemake(checkout, *call, "results/eqtl/artery.tsv")
-    jobs = planned(done.stdout)
+    jobs = jobs_of(done.stdout)
     assert jobs["features"] == 6 and jobs["predict"] == 12, done.stdout
     assert '"source": "owner/name"' in done.stdout
 
@@ -213,7 +206,8 @@ def test_every_overlay_is_a_valid_configuration(repo: Path) -> None:
     from genezip import config
 
     folder = repo / "config"
-    paper = {"config", "comparison", "stage-128k"}  # the others are laid over the demo
+    # the others are laid over the demo
+    paper = {"config", "comparison", "stage-128k", "ablation", "tables"}
     between = {"bacteria-full": "bacteria", "ldarnet-sets": "ldarnet", "ldarnet-grid": "ldarnet"}
     between |= {"dnazen-yeast": "dnazen", "dnazen-arms": "dnazen"}
     runs = [
@@ -268,7 +262,7 @@ def test_a_finished_run_is_renamed_with_its_checkout(repo: Path, tmp_path: Path)
 
     (home / "steps.yaml").write_text("pretrain: {steps: 13}")
     other = snakemake(home, *call, "-n", "--configfile", *layers, "steps.yaml", "--", weights)
-    assert set(planned(other.stdout)) == {"pretrain"}, other.stdout
+    assert set(jobs_of(other.stdout)) == {"pretrain"}, other.stdout
 
     # where the folder of the run lies seen from the checkout is no setting
     (home / "runs" / "test").rename(tmp_path / "away")
@@ -310,7 +304,7 @@ def test_the_whole_workflow_on_a_simulated_genome(repo: Path, tmp_path: Path) ->
 
     (tmp_path / "locus.yaml").write_text("report: {locus: 'sim4:10000-40000'}")
     other = snakemake(tmp_path, *call, "-n", "--configfile", *layers, "locus.yaml", "--", "all")
-    assert set(planned(other.stdout)) == {"locus", "report", "all"}, other.stdout
+    assert set(jobs_of(other.stdout)) == {"locus", "report", "all"}, other.stdout
 
     report = ("--report", tmp_path / "workflow.html", "--configfile", *layers, "--", "all")
     done = snakemake(tmp_path, *call, *report)

@@ -24,11 +24,13 @@ TABLES = {task: TASK_TABLES.get(task, task) for task in TASKS}
 ALL_SUBSETS = sorted({s for task in TASKS for s in BENCHMARKS.task(task).subsets})
 # Control routers keep the region budget of the reference; one target for all bases is no budget.
 BUDGET = getattr(MODELS[REFERENCE], "regions", None)
-ROUTERS = ["fixed_stride", "gc_cpg"] if BUDGET else []
+ROUTERS = ["fixed_stride", "gc_cpg", "cpg"] if BUDGET else []
+if BUDGET and CONFIG.evaluation.mixing:
+    ROUTERS.append("surprisal")
 FIGURES = (
     "corpus curves steering perplexity bpt enrichment gc_thirds locus repeats repeat_kinds "
     "labels classification codon_phase alignment stability essentiality variants scaling masked "
-    "ggrams words"
+    "ggrams words bounds latency"
 ).split()
 FIGURES += [f"locus_{number + 2}" for number in range(len(CONFIG.report.loci))]
 
@@ -167,6 +169,16 @@ def gene_options(wildcards):
     types = CONFIG.regions.gene_types or []
     options = [f"--gene-type {quote(one)}" for one in types]
     return " ".join([f"--transcripts {CONFIG.regions.transcripts}", *options])
+
+
+def latency_program(wildcards, resources):
+    """Params function: the measurement of latency, which a checkout has; not recorded."""
+    found = beside / "benchmarks" / "latency.py"
+    if not found.is_file():
+        raise WorkflowError(
+            "the rule latency needs benchmarks/latency.py beside the workflow; run it in a clone"
+        )
+    return os.path.relpath(found)
 
 
 def each(option, name):

@@ -52,6 +52,11 @@ rule compress_trivially:
         source="resources/source.json",
         regions="results/regions/gene7.bed.gz",
         corpus=CORPUS,
+        markov=lambda wildcards: (
+            "results/compress/markov_windows.parquet"
+            if wildcards.router == "surprisal"
+            else []
+        ),
     output:
         "results/compress/routers/{router}.seed{seed}.parquet",
     log:
@@ -63,7 +68,15 @@ rule compress_trivially:
     resources:
         **needs("compress_trivially", SCALE).resources,
     params:
-        **settings(CONFIG.evaluation, "composition_windows", "composition_sharpness"),
+        **settings(
+            CONFIG.evaluation,
+            "composition_windows",
+            "composition_sharpness",
+            *INTERVALS,
+        ),
+        markov=lambda wildcards, input: (
+            f"--markov {input.markov}" if input.markov else ""
+        ),
         budget=preset("regions", BUDGET)[0],
         preset=preset("regions", BUDGET)[1],
     message:
@@ -71,7 +84,8 @@ rule compress_trivially:
     shell:
         "logged {log} genezip evaluate routers --like {input.like} --router {wildcards.router} "
         "--source {input.source} --regions {input.regions} --corpus {input.corpus} "
-        "--region-preset {params.budget:q} --settings {params.settings:q} --out {output}"
+        "--region-preset {params.budget:q} --settings {params.settings:q} {params.markov} "
+        "--out {output}"
 
 
 rule markov:

@@ -19,6 +19,46 @@ rule models_list:
         "logged {log} genezip models --out {output}"
 
 
+rule latency:
+    """Time and peak memory of a forward pass from 1 kb to 1 Mb, on the machine at hand."""
+    input:
+        "resources/source.json",
+    output:
+        table=report(
+            "results/latency/latency.tsv",
+            caption="../report/latency.rst",
+            category="2 Training",
+            labels={"table": "latency and memory"},
+        ),
+        figure="results/latency/latency.svg",
+        picture="results/latency/latency.png",
+    log:
+        "logs/latency.log",
+    benchmark:
+        "results/benchmarks/latency.tsv"
+    conda:
+        environment("latency")
+    threads: needs("latency", SCALE).threads
+    resources:
+        **(
+            needs("latency", SCALE).resources
+            | {"gpu": int(CONFIG.latency.device == "cuda")}
+        ),
+    params:
+        program=latency_program,
+        preset=CONFIG.latency.preset or ("70m" if SCALE == "full" else "tiny"),
+        device=CONFIG.latency.device,
+        longest=CONFIG.latency.max_length,
+        seconds=CONFIG.latency.seconds,
+        out=subpath(output.table, parent=True),
+    message:
+        "Time of a forward pass by length"
+    shell:
+        "logged {log} program {params.program:q} --no-goals --preset {params.preset} "
+        "--device {params.device} --max-length {params.longest} --seconds {params.seconds} "
+        "--fasta resources/pieces.fa --threads {threads} --out {params.out}"
+
+
 rule paper_table:
     """One published table or figure beside the numbers of the run, as TSV and Markdown."""
     input:

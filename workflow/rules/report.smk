@@ -27,6 +27,7 @@ rule report:
         alignment=expand(
             "results/alignment/{run}.tsv", run=CONFIG.runs(*ALIGNED) if ALIGNED else []
         ),
+        latency="results/latency/latency.tsv" if CONFIG.latency.preset else [],
         stability=expand("results/stability/{run}.tsv", run=map(first_run, STABLE)),
         tasks=task_tables(),
         labels=expand("results/labels/{part}.tsv", part=LABELS),
@@ -164,6 +165,18 @@ rule report:
             caption="../report/words.rst",
             category="8 Real labels",
             labels={"figure": "gain by G-grams of a sequence"},
+        ),
+        bounds=report(
+            "results/figures/bounds.svg",
+            caption="../report/curves.rst",
+            category="2 Training",
+            labels={"figure": "bounds on tokens"},
+        ),
+        latency_figure=report(
+            "results/figures/latency.svg",
+            caption="../report/latency.rst",
+            category="2 Training",
+            labels={"figure": "latency and memory"},
         ),
         loci=report(
             expand(

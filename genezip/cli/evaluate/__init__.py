@@ -63,13 +63,17 @@ def predictions(
 @app.command()
 def routers(
     like: Annotated[Path, typer.Option(help="Compressed windows with the token counts to match.")],
-    router: Annotated[str, typer.Option(help="fixed_stride or gc_cpg.")],
+    router: Annotated[str, typer.Option(help="fixed_stride, gc_cpg, cpg or surprisal.")],
     source: options.Source,
     regions: options.RegionMap,
     corpus: options.Corpus,
     region_preset: Annotated[str, typer.Option(help=options.REGION_PRESET)],
     out: options.CompressedFile,
     settings: options.EvaluationSettings = None,
+    markov: Annotated[
+        Path | None,
+        typer.Option(help="Windows of `evaluate markov`, for the router surprisal."),
+    ] = None,
 ) -> None:
     """Compress the same windows with a control router of equal token count.
 
@@ -81,28 +85,41 @@ def routers(
         --region-preset transcript_balanced
     """
     from genezip import config
+    from genezip.artifacts.scores import CPG_ROUTER, FIXED_STRIDE, GC_ROUTER, SURPRISAL_ROUTER
     from genezip.corpus.corpus import CorpusReader
     from genezip.errors import GenezipError
     from genezip.evaluation import controls
+    from genezip.evaluation.baselines import read_baseline_windows
+    from genezip.evaluation.windows import read_facts
     from genezip.genome.region_map import RegionMap
     from genezip.genome.sources.source import Source
     from genezip.inference.table import read_compressed
 
     model = read_compressed(like)
-    if router == "fixed_stride":
+    if router == FIXED_STRIDE:
         controls.write_fixed_stride(model, out)
         return
-    if router != "gc_cpg":
-        raise GenezipError(f"there is no router {router!r}; use fixed_stride or gc_cpg")
+    if router == CPG_ROUTER:
+        controls.write_cpg(model, Source.load(source).assembly(), out)
+        return
+    reader, chosen = CorpusReader(corpus), config.settings(config.Evaluation, settings)
+    if router == SURPRISAL_ROUTER:
+        if markov is None:
+            raise GenezipError("the router surprisal needs --markov, the windows of its model")
+        facts = read_facts(reader, chosen)
+        controls.write_surprisal(model, read_baseline_windows(markov, facts), facts, out)
+        return
+    if router != GC_ROUTER:
+        known = ", ".join((FIXED_STRIDE, GC_ROUTER, CPG_ROUTER, SURPRISAL_ROUTER))
+        raise GenezipError(f"there is no router {router!r}; use one of {known}")
     preset = config.region_preset(region_preset)
-    reader = CorpusReader(corpus)
     controls.write_gc_cpg(
         model,
         Source.load(source).assembly(),
         RegionMap.read_bed(regions),
         reader,
         reader.region_classes.complete(preset.target_bpt(), region_preset),
-        config.settings(config.Evaluation, settings),
+        chosen,
         out,
     )
 

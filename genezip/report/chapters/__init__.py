@@ -18,11 +18,11 @@ from genezip.report.chapters import (
     paper,
     provenance,
     repeats,
-    scaling,
     stability,
     tokens,
     training,
 )
+from genezip.report.chapters.cost import latency, scaling
 from genezip.report.chapters.genes import alignment, codon_phase
 from genezip.report.chapters.prediction import masked, words
 from genezip.report.chapters.tasks import benchmarks, essentiality, labelled, labels, variants
@@ -40,6 +40,7 @@ CHAPTERS: Final[tuple[Chapter, ...]] = (
     essentiality.CHAPTER,
     variants.CHAPTER,
     scaling.CHAPTER,
+    latency.CHAPTER,
     locus.CHAPTER,
     tokens.CHAPTER,
     codon_phase.CHAPTER,

@@ -63,11 +63,11 @@ def _targets(results: Results, ours: Curve, theirs: Curve) -> str | None:
     return text
 
 
-def section(results: Results) -> Section:
-    """Text on the amount of training and the targets."""
+def section(results: Results) -> Section | None:
+    """Text on the amount of training and the targets; networks on words have their own chapter."""
     logged = [curve for curve in results.curves if not curve.steps.empty]
     if not logged:
-        return Section()
+        return None if results.word_curves else Section()
     runs = "run" if len(logged) == 1 else "runs"
     text = [
         f"{len(logged)} training {runs}. {results.reference} has a target of bases per token for "
@@ -352,4 +352,67 @@ def steering(results: Results) -> Drawing | None:
     )
 
 
-CHAPTER = Chapter("training", "Training", section, {"curves": curves, "steering": steering})
+def _bound_curves(results: Results) -> list[Curve]:
+    """The compared curves of models that differ in their bounds, the lowest seed of each."""
+    found: dict[str, Curve] = {}
+    for curve in sorted(results.curves, key=lambda curve: curve.seed):
+        if not curve.steps.empty:
+            found.setdefault(curve.model, curve)
+    return [found[name] for name in results.bounds if name in found]
+
+
+def _bit(curve: Curve) -> float:
+    """Share of the windows of the last fifth of training in which a bound changed the tokens."""
+    values = logged_values(curve, "bound_bit")
+    return float(values.iloc[-max(len(values) // 5, 1) :].mean()) if len(values) else float("nan")
+
+
+def bounds(results: Results) -> Drawing | None:
+    """Tokens of each stage and validation perplexity over training, with and without bounds."""
+    compared = _bound_curves(results)
+    if len(compared) < 2:
+        return None
+    looks = style.looks(results, [curve.model for curve in compared])
+    figure = new_figure(3.0)
+    panels = figure.subplots(1, 3)
+    figure.subplots_adjust(left=0.055, right=0.985, bottom=0.17, top=0.76, wspace=0.28)
+    frames = []
+    for curve in compared:
+        look, windows = looks[curve.model], int(curve.settings.get("batch") or 1)
+        for stage, values in enumerate(_stages(curve, "stage_tokens")[:2]):
+            smooth = thinned(running_mean(values / windows))
+            panels[stage].plot(smooth.index, smooth, color=look.colour, linestyle=look.dashes)
+            frames.append(long_table(curve, "tokens", values / windows, smooth, stage=stage))
+        if not curve.valid.empty and "ppl" in curve.valid:
+            points = curve.valid.set_index("step")["ppl"].dropna().astype(float)
+            panels[2].plot(
+                points.index, points, look.marker, linestyle=look.dashes, color=look.colour,
+                markerfacecolor=look.colour if look.filled else "white", markersize=4.5,
+            )  # fmt: skip
+            frames.append(long_table(curve, "validation perplexity", points))
+    for axes, title in zip(
+        panels, ("tokens of a window, stage 0", "stage 1", "validation perplexity"), strict=True
+    ):
+        axes.set_title(title)
+        axes.set_xlabel("training step")
+    for axes in panels[:2]:
+        axes.set_yscale("log")
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:,.0f}"))
+        axes.yaxis.set_minor_formatter(FuncFormatter(lambda y, _: ""))
+    style.key(panels[0], [looks[curve.model] for curve in compared], y=1.2)
+    bit = "; ".join(f"{curve.model} {100 * _bit(curve):.0f} %" for curve in compared)
+    return Drawing(
+        "bounds",
+        "Training with and without bounds that bite",
+        "Tokens that each stage selects in a training window, and perplexity on validation DNA. "
+        "The models differ in their floor and ceiling alone. Windows of the last fifth of training "
+        f"in which a bound changed the tokens: {bit}. A bound ranks the positions of the whole "
+        "window, so where it bites the perplexity is not that of an exact likelihood.",
+        figure,
+        pd.concat(frames, ignore_index=True),
+    )
+
+
+CHAPTER = Chapter(
+    "training", "Training", section, {"curves": curves, "steering": steering, "bounds": bounds}
+)

@@ -1,0 +1,1 @@
+"""Chapters on what a network costs: operations of training, time and memory of a forward pass."""
