@@ -1,12 +1,13 @@
 """Held-out loci: boundary probability and local BPT beside gene models and repeats.
 
 These are the data of panels like the paper's Figure 4. A locus is an interval, or a gene with 5 kb
-on either side. The locus table has four kinds of rows (column ``kind``): ``bin`` (64 bp of one
+on either side. The locus table has these kinds of rows (column ``kind``): ``bin`` (64 bp of one
 model: mean stage-0 boundary probability, number of tokens that start there, local BPT over the
-1,024 bp around it), ``region`` (a run of one region class), ``tss`` (a transcription start, whose
-strand is in the column region) and ``repeat`` (a repeat, whose class is there: that of
-RepeatMasker, ``tandem`` of TRF, or ``soft-masked`` where the classes are unknown). The gene table
-has one transcript per gene: rows ``transcript``, ``exon`` and ``cds``, clipped to the locus.
+1,024 bp around it), ``chunk`` (a token of a model), ``region`` (a run of one region class), ``tss``
+(a transcription start, whose strand is in the column region), ``repeat`` (a repeat, whose class is
+there: that of RepeatMasker, ``tandem`` of TRF, or ``soft-masked`` where the classes are unknown)
+and ``dna`` (the bases). The gene table has one transcript per gene: rows ``transcript``, ``exon``
+and ``cds``, clipped to the locus.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -253,7 +254,9 @@ def locus_tables(
         segment = segments[here[0][0].segment]
         gene_models_here = annotation(segment.annotation)
         parts = [bins(file, windows, locus) for file, windows in zip(files, here, strict=True)]
+        parts += [chunk_rows(f, windows, locus) for f, windows in zip(files, here, strict=True)]
         parts += [
+            dna_row(assembly, segment, locus),
             region_rows(region_map, locus),
             tss_rows(gene_models_here, locus),
             repeat_rows(assembly, segment, repeats, locus),
@@ -263,6 +266,27 @@ def locus_tables(
         models.append(gene_models(gene_models_here, locus).assign(locus=named))
     found = pd.concat(tables, ignore_index=True)
     return found[list(BIN_COLUMNS)], pd.concat(models, ignore_index=True)[list(GENE_COLUMNS)]
+
+
+def chunk_rows(file: CompressedFile, windows: list[CompressedWindow], locus: Locus) -> pd.DataFrame:
+    """Chunks of one model that overlap the locus, clipped to it."""
+    starts, ends = [], []
+    for window in windows:
+        edges = np.append(window.token_starts, window.length).astype(np.int64) + window.start
+        starts.append(edges[:-1])
+        ends.append(np.minimum(edges[1:], window.end))  # without padding
+    low = np.maximum(np.concatenate(starts), locus.start)
+    high = np.minimum(np.concatenate(ends), locus.end)
+    table = pd.DataFrame({"start": low, "end": high})[low < high].sort_values("start")
+    cells = {"kind": "chunk", "model": file.name, "seed": file.seed, "chrom": locus.chrom}
+    return table.assign(**cells)
+
+
+def dna_row(assembly: Assembly, segment: Segment, locus: Locus) -> pd.DataFrame:
+    """The bases of the locus, in the column region."""
+    text = assembly.sequence(segment, locus.start, locus.end).tobytes().decode("ascii")
+    cells = {"chrom": locus.chrom, "start": locus.start, "end": locus.end, "region": text.upper()}
+    return pd.DataFrame([{"kind": "dna", **cells}])
 
 
 def tss_rows(annotation: Annotation, locus: Locus) -> pd.DataFrame:

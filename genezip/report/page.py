@@ -1,5 +1,6 @@
 """Write results as one self-contained page, with every figure also as SVG and TSV."""
 
+import json
 import os
 import re
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from genezip.artifacts.files import write_text
 from genezip.errors import GenezipError
 from genezip.report import style
 from genezip.report.chapter import Chapter, Section
-from genezip.report.chapters import CHAPTERS, FIGURES
+from genezip.report.chapters import CHAPTERS, FIGURES, locus
 from genezip.report.drawing import Drawing, not_computed
 from genezip.report.opening import opening
 from genezip.report.results import Results
@@ -22,6 +23,9 @@ MAX_BYTES = {"full": 15_000_000}
 SMALL_BYTES = 5_000_000  # at other scales
 PICTURE = "locus"
 """The figure under the opening."""
+LIBRARY = Path(__file__).parent / "templates" / "igv.js"
+"""The embedded genome browser (igv.js, MIT licence)."""
+PLACE_OF_LIBRARY = "/* igv.js */"
 DEMO_NOTICE = "demo: not comparable with the paper"
 
 
@@ -36,6 +40,7 @@ class Page:
     provenance_line: str
     opening: list[str]
     picture: dict[str, Any] | None
+    browser: Markup | None
     sections: list[dict[str, Any]]
     footer: str
 
@@ -141,6 +146,13 @@ def _with_links(text: str, terms: dict[str, tuple[str, str]]) -> Markup:
     return Markup("").join([*parts, escape(text[end:])])
 
 
+def _as_json(value: Any) -> Markup | None:
+    """A value as JSON inside a script element; None stays None."""
+    if value is None:
+        return None
+    return Markup(json.dumps(value, separators=(",", ":")).replace("<", "\\u003c"))
+
+
 def anchor(term: str) -> str:
     """Address of a term of the glossary on the page."""
     return "term-" + re.sub(r"[^a-z0-9]+", "-", term.lower()).strip("-")
@@ -169,6 +181,7 @@ def render(results: Results, drawings: dict[str, Drawing], folder: str = "figure
         provenance_line=_provenance_line(results),
         opening=opening(results),
         picture=_shown(drawings[PICTURE], folder) if PICTURE in drawings else None,
+        browser=_as_json(locus.browser(results)),
         sections=sections,
         footer="Written by genezip report; all measured numbers are from the result files.",
     )
@@ -182,6 +195,8 @@ def render(results: Results, drawings: dict[str, Drawing], folder: str = "figure
     environment.filters["anchor"] = anchor
     text = environment.get_template("report.html.j2").render(page=page)
     text = re.sub(r"(\d) %", "\\1\N{NO-BREAK SPACE}%", text)
+    if page.browser:  # only now, as none of its text may change
+        text = text.replace(PLACE_OF_LIBRARY, LIBRARY.read_text(encoding="utf-8"), 1)
     size, most = len(text.encode()), MAX_BYTES.get(results.scale, SMALL_BYTES)
     if size > most:
         raise GenezipError(

@@ -119,7 +119,8 @@ def test_tables_of_two_models(toy, save, compressed_window):
     write_gtf(toy.folder, annotation())
     table, genes = locus_tables(files, toy.region_map(), toy.source(), ["c:64-320"])
     assert table.columns.tolist() == list(BIN_COLUMNS)
-    assert table["model"].value_counts().to_dict() == {"a": 4, "b": 4}
+    counts = table.groupby(["kind", "model"]).size().to_dict()
+    assert counts == {("bin", "a"): 4, ("bin", "b"): 4, ("chunk", "a"): 4, ("chunk", "b"): 4}
     runs = table[table["kind"] == "region"][["start", "end", "region"]].to_numpy().tolist()
     assert runs == [[64, 100, "nig"], [100, 200, "promoter"], [200, 320, "nig"]]
     assert set(genes["gene_name"]) == {"GENE"}
@@ -159,6 +160,10 @@ def test_loci_by_name_with_starts_and_repeats(toy, save, compressed_window):
     assert (bins_here["start"].min(), bins_here["end"].max()) == (0, 900)  # its flanks are clipped
     starts = own[own["kind"] == "tss"][["start", "region"]].to_numpy().tolist()
     assert starts == [[10, "+"], [100, "+"], [699, "-"]]
+    chunks = own[own["kind"] == "chunk"][["start", "end"]].to_numpy().tolist()
+    assert chunks == [[at, at + 50] for at in range(0, 900, 50)]
+    (dna,) = own[own["kind"] == "dna"]["region"]
+    assert dna == "AC" * 200 + "GT" * 50 + "AC" * 200
     repeats = own[own["kind"] == "repeat"][["start", "end", "region"]].to_numpy().tolist()
     assert repeats == [[400, 500, "soft-masked"]]
     assert set(genes.loc[genes["locus"] == "GENE", "gene_name"]) == {"GENE", "TWICE", "g2"}

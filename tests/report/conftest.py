@@ -306,6 +306,11 @@ def locus(region_classes: RegionClasses = GENE7) -> tuple[pd.DataFrame, pd.DataF
                                    ("repeat", 640_000, 641_000, "SINE"),
                                    ("repeat", 642_000, 642_040, "tandem")):  # fmt: skip
         rows.append({"kind": kind, "chrom": "chr9", "start": start, "end": end, "region": name})
+    for model, size in ((REFERENCE, 128), (CONTROL, 256)):
+        rows += [{"kind": "chunk", "model": model, "seed": 0, "chrom": "chr9", "start": start,
+                  "end": start + size} for start in range(600_000, 665_536, size)]  # fmt: skip
+    rows.append({"kind": "dna", "chrom": "chr9", "start": 600_000, "end": 665_536,
+                 "region": "ACGT" * 16_384})  # fmt: skip
     columns = ["locus", "kind", "model", "seed", "chrom", "start", "end", "region", "boundary_prob",
                "tokens", "bpt"]  # fmt: skip
     genes = pd.DataFrame(

@@ -59,11 +59,15 @@ window.addEventListener("load", () => {
   head.click();
   found.down = cells();
   found.sorted = head.parentElement.getAttribute("aria-sort");
+  document.getElementById("browser").open = true;
   button.click();
   const dialog = document.getElementById("enlarged");
   found.enlarged = [dialog.open, box(dialog.querySelector("svg")).width];
   dialog.close();
   setTimeout(() => {
+    const inside = document.getElementById("igv").shadowRoot || document;
+    const labels = [...inside.querySelectorAll(".igv-track-label")];
+    found.tracks = labels.map((one) => one.innerText);
     found.back = document.querySelectorAll("figure .picture svg").length;
     found.focus = [...document.querySelectorAll("a[href], button, summary")]
       .filter((one) => one.tabIndex < 0).length;
@@ -72,7 +76,7 @@ window.addEventListener("load", () => {
     place.id = "measured";
     place.textContent = JSON.stringify(found);
     document.body.append(place);
-  }, 50);
+  }, 1500);
 });
 </script>
 """
@@ -108,7 +112,8 @@ def page(
     path = tmp_path_factory.mktemp("page") / "report.html"
     text = render(results, drawings)
     script = MEASURE.replace("#TABLE", "#repeats table").replace("NTH", "3")
-    path.write_text(text.replace("</body>", f"{script}</body>"), encoding="utf-8")
+    before, after = text.rsplit("</body>", 1)
+    path.write_text(f"{before}{script}</body>{after}", encoding="utf-8")
     return path
 
 
@@ -123,6 +128,7 @@ def test_nothing_is_cut_at_any_width(page: Path, width: int) -> None:
     assert (found["button"] == "none") == (width == 1440)
     opened, drawn = found["enlarged"]
     assert opened and drawn >= 800 and found["back"] == found["pictures"]
+    assert "regions" in found["tracks"] and "genezip-tiny: chunks" in found["tracks"]
     if width == 1440:
         assert found["lead"] < 500  # the picture begins on the first screen
 

@@ -4,6 +4,9 @@ The layout follows Figure 4 of the paper (arXiv 2602.17739). The first locus sta
 the page.
 """
 
+import base64
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -247,8 +250,100 @@ def _drawing(results: Results, named: str, name: str) -> Drawing | None:
         f"more ticks and fewer bases per token there. {chosen}The models were not trained on it, "
         "and annotation is never an input.",
         figure,
-        pd.concat([table, genes.assign(kind="gene")], ignore_index=True),
+        pd.concat(
+            [table[~table["kind"].isin(["dna", "chunk"])], genes.assign(kind="gene")],
+            ignore_index=True,
+        ),
     )
+
+
+def browser(results: Results) -> dict[str, Any] | None:
+    """Sequence, loci and tracks for igv.js, of all loci together; None without the bases of any.
+
+    Positions are 0-based and half-open; a locus that the browser is sent to counts from 1.
+    """
+    table = results.locus
+    bases = table[table["kind"] == "dna"]
+    if bases.empty:
+        return None
+    longest = table.groupby("chrom")["end"].max()
+    records_of = [
+        f">{row['chrom']}:{row['start'] + 1}-{row['end']} @len={longest[row['chrom']]}\n"
+        f"{row['region']}\n"
+        for row in records(bases)
+    ]
+    places = [
+        {"name": row["locus"], "locus": f"{row['chrom']}:{row['start'] + 1}-{row['end']}"}
+        for row in records(bases)
+    ]
+    fasta = base64.b64encode("".join(records_of).encode()).decode()
+    tracks = [_gene_track(results), _region_track(results)]
+    repeats = table[table["kind"] == "repeat"]
+    if len(repeats):
+        tracks.append(_intervals("repeats", repeats, style.SOFT, named=True))
+    bins = table[table["kind"] == "bin"]
+    highest = bins["boundary_prob"].astype(float).max()
+    for name, look in style.looks(results, _models(results, bins)).items():
+        own = bins[(bins["model"] == name) & bins["boundary_prob"].notna()]
+        if len(own):
+            keys = ("chrom", "start", "end", "boundary_prob")
+            values = zip(*(own[key] for key in keys), strict=True)
+            tracks.append(
+                {
+                    "name": f"{look.label}: boundary probability", "type": "wig", "height": 60,
+                    "color": look.colour, "min": 0, "max": round(float(highest), 2),
+                    "features": [
+                        {"chr": c, "start": int(s), "end": int(e), "value": float(v)}
+                        for c, s, e, v in values
+                    ],
+                }
+            )  # fmt: skip
+        chunks = table[(table["kind"] == "chunk") & (table["model"] == name)]
+        tracks.append(_intervals(f"{look.label}: chunks", chunks, look.colour))
+    return {"fasta": fasta, "places": places, "tracks": tracks}
+
+
+def _intervals(name: str, table: pd.DataFrame, colour: str, named: bool = False) -> dict[str, Any]:
+    """An annotation track; neighbours have two shades where they are not ``named``."""
+    features = []
+    for number, row in enumerate(records(table)):
+        feature = {"chr": row["chrom"], "start": int(row["start"]), "end": int(row["end"])}
+        if named:
+            feature["name"] = str(row["region"])
+        elif number % 2:
+            feature["color"] = style.RULE
+        features.append(feature)
+    look = {"type": "annotation", "displayMode": "COLLAPSED", "height": 35}
+    return {"name": name, "color": colour, **look, "features": features}
+
+
+def _region_track(results: Results) -> dict[str, Any]:
+    table = results.locus[results.locus["kind"] == "region"]
+    track = _intervals("regions", table, style.INK, named=True)
+    for feature in track["features"]:
+        name = feature["name"]
+        feature["color"] = style.region_colour(results.region_classes, name)
+        feature["name"] = results.region_classes.labels[name]
+    return track
+
+
+def _gene_track(results: Results) -> dict[str, Any]:
+    """One feature per transcript and locus, with its exons."""
+    features = []
+    genes = results.locus_genes
+    for _, parts in genes.groupby(["locus", "transcript_id"], sort=False):
+        whole = parts[parts["feature"] == "transcript"]
+        for row in records(whole):
+            exons = records(parts[parts["feature"] == "exon"])
+            features.append(
+                {
+                    "chr": row["chrom"], "start": int(row["start"]), "end": int(row["end"]),
+                    "name": str(row["gene_name"]), "strand": row["strand"],
+                    "exons": [{"start": int(e["start"]), "end": int(e["end"])} for e in exons],
+                }
+            )  # fmt: skip
+    look = {"type": "annotation", "displayMode": "EXPANDED", "height": 80}
+    return {"name": "genes", "color": style.INK, **look, "features": features}
 
 
 def _widest(bins: pd.DataFrame) -> int:

@@ -40,3 +40,25 @@ for (const button of document.querySelectorAll(".enlarge")) {
     dialog.showModal();
   });
 }
+// The genome browser is started when it is opened for the first time; it needs no network.
+const browser = document.getElementById("browser");
+if (browser) {
+  browser.addEventListener("toggle", () => {
+    const data = JSON.parse(document.getElementById("browser-data").textContent);
+    igv.createBrowser(document.getElementById("igv"), {
+      reference: { id: "genezip", name: "held-out loci", indexed: false,
+        fastaURL: `data:application/octet-stream;base64,${data.fasta}` },
+      loadDefaultGenomes: false, showIdeogram: false, showChromosomeWidget: false,
+      locus: data.places[0].locus, tracks: data.tracks,
+    }).then((shown) => {
+      if (data.places.length < 2) return;
+      for (const place of data.places) {
+        const button = document.createElement("button");
+        button.type = "button";
+        button.textContent = place.name;
+        button.addEventListener("click", () => shown.search(place.locus));
+        document.getElementById("places").append(button, " ");
+      }
+    });
+  }, { once: true });
+}
