@@ -39,3 +39,23 @@ rule repeats:
         "--regions {input.regions} --corpus {input.corpus} --settings {params.settings:q} "
         "--reference {params.reference} --control {params.control} "
         "--scale {params.scale} --out {output.classes} --kinds {output.kinds}"
+
+
+rule tandem:
+    """TRF on a held-out slice beside the table of the source; not part of `all`."""
+    input:
+        "resources/source.json",
+    output:
+        "results/repeats/tandem.tsv",
+    log:
+        "logs/repeats/tandem.log",
+    benchmark:
+        "results/benchmarks/tandem.tsv"
+    conda:
+        "../../envs/genezip.yaml"
+    resources:
+        **needs("tandem", SCALE).resources,
+    message:
+        "Run TRF on held-out DNA"
+    shell:
+        "logged {log} genezip evaluate tandem --source {input} --out {output}"

@@ -317,6 +317,36 @@ def repeats(
 
 
 @app.command()
+def tandem(
+    source: options.Source,
+    out: Annotated[Path, typer.Option(help="Comparison to write (TSV).")],
+    split: Annotated[str, typer.Option(help="DNA to read: train, valid or test.")] = "test",
+    bp: Annotated[
+        int, typer.Option(help="Bases at most, of the longest segment.", min=1)
+    ] = 500_000,
+) -> None:
+    """Run TRF on a slice of held-out DNA and compare its calls with the table of the source.
+
+    \b
+    Example:
+      genezip evaluate tandem --source resources/source.json --out tandem.tsv
+    """
+    from genezip.artifacts.tables import write_tsv
+    from genezip.evaluation.repeats.tandem import compare
+    from genezip.genome.sources.source import Source
+
+    opened = Source.load(source)
+    found = compare(opened.assembly(), opened.trf(), bp, split)
+    write_tsv(out, found)
+    row = found.iloc[0]
+    logger.info(
+        f"{out}: {row['program']} on {row['end'] - row['start']:,} bp of {row['segment']}: "
+        f"{row['calls']} calls, the table {row['calls_table']}; {row['shared']:.1%} of their bases "
+        "are shared"
+    )
+
+
+@app.command()
 def locus(
     compressed: options.CompressedFiles,
     source: options.Source,
