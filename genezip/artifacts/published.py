@@ -2,9 +2,9 @@
 
 Most are of the GeneZip paper (arXiv 2602.17739v1). Those named ``sister_dnahnet_*`` hold figures of
 the dnaHNet paper (arXiv 2602.10603v3) and of a third-party replication, each with its source, those
-named ``sister_ldarnet_*`` of LDARNet (arXiv 2606.04552) and of its repository, and
-``sister_dnazen_gue28`` those of DNABERT-2 that the authors of DNAZEN list (arXiv 2505.02206), whose
-own are unknown.
+named ``sister_ldarnet_*`` of LDARNet (arXiv 2606.04552) and of its repository,
+``sister_dnazen_sizes`` those of DNAZEN (arXiv 2505.02206), and ``sister_dnazen_gue28`` those of
+DNABERT-2 that its authors list; their own are unknown.
 """
 
 from pathlib import Path

@@ -104,6 +104,9 @@ class Metric:
 
     PPL = "ppl"
     BITS_PER_BASE = "bits_per_base"  # of exact likelihoods alone
+    PPL_UNBOUNDED = "ppl_unbounded"  # of the windows in which no bound was active
+    BITS_UNBOUNDED = "bits_per_base_unbounded"  # of the same windows
+    PPL_RELEASE = "ppl_release_weighting"  # soft-masked bases count a tenth, as in the release
     PPL_DIFFERENCE = "ppl_difference"  # paired
     BITS_DIFFERENCE = "bits_per_base_difference"  # paired
     PRIOR_STRENGTH = "prior_strength"  # of a Markov order

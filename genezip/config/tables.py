@@ -15,6 +15,8 @@ RESULT_FILES = (
     "results/pretrain/{run}/config.json",
     "results/codon_phase/{run}.tsv",
     "results/labels/{part}.tsv",
+    "results/masked/{run}.tsv",
+    "results/words/{run}.tsv",
     "results/tables/table5_corpora.tsv",
     "results/tables/{task_table}.tsv",
     "results/models.json",
@@ -119,6 +121,9 @@ class PaperTable(Section):
         {}, description="row -> column -> our number, where it is not that of the column"
     )
     unlike: dict[str, str] = Field({}, description="column -> why there is no number of ours")
+    only_rows: bool = Field(
+        False, description="whether rows of that table that are not in `rows` are left out"
+    )
     other_rows: str = Field(
         "this system is not part of the workflow",
         description="why rows that are not in `rows` have no number of ours",

@@ -139,6 +139,27 @@ def language_model_metrics(columns: Columns, subset: Subset, facts: WindowFacts)
     return {Metric.PPL: (regions, ppl, windows), Metric.BITS_PER_BASE: (regions, bits, windows)}
 
 
+def _more_losses(columns: Columns, subset: Subset, facts: WindowFacts) -> Found:
+    """Perplexity of windows without an active bound, and in the weighting of the release.
+
+    The second is no perplexity of a model, as the weights do not sum to the number of bases; it is
+    given for comparison with runs of the release on soft-masked DNA.
+    """
+    names = ("nll", "predicted", "looked_ahead")
+    free = (columns["bound_active"].max(axis=1, initial=0.0) == 0).astype(float)
+    unbounded = {name: (columns[name].T * free).T for name in names if name in columns}
+    found = language_model_metrics(unbounded, subset, facts)
+    renamed = {
+        Metric.PPL_UNBOUNDED: found[Metric.PPL],
+        Metric.BITS_UNBOUNDED: found[Metric.BITS_PER_BASE],
+    }
+    if "release_nll" in columns and columns["release_predicted"].any():
+        weighted = {name: columns[f"release_{name}"] for name in ("nll", "predicted")}
+        found = language_model_metrics(weighted, subset, facts)
+        renamed[Metric.PPL_RELEASE] = found[Metric.PPL]
+    return renamed
+
+
 def _pooled(
     bp: np.ndarray, tokens: np.ndarray, bootstrap: BlockBootstrap, region_classes: RegionClasses
 ) -> Found:
@@ -254,6 +275,7 @@ def subset_metrics(
     found.update(_bounds(columns["bound_active"], bootstrap))
     if "nll" in columns:
         found.update(language_model_metrics(columns, subset, facts))
+        found.update(_more_losses(columns, subset, facts))
     return found
 
 

@@ -19,6 +19,7 @@ from genezip.artifacts.scores import GC_TERTILES, SEEN, UNSEEN, mean_of
 from genezip.config import Evaluation
 from genezip.corpus.corpus import CorpusReader, Window
 from genezip.errors import GenezipError
+from genezip.genome.assembly import Assembly
 from genezip.genome.organisms import Organism, organism_of_contig
 from genezip.inference.table import CompressedFile, CompressedWindow
 from genezip.metrics.bootstrap import BlockBootstrap
@@ -31,6 +32,10 @@ N_TERTILES = len(GC_TERTILES)
 N_STRATA = N_TERTILES + 1  # the last stratum holds N and padding
 GC_WIDTH = 1024  # bp
 _LEVELS = 1024  # GC content is rounded to 1/1024 before it is ranked
+
+SOFT_MASKED_WEIGHT = 0.1
+"""Weight of soft-masked bases in the losses of the authors' release, which divides their sum by the
+number of bases; the other bases have weight 1."""
 
 _N_CELLS = N_STRATA * MOST_CLASSES
 _DIG = CLASS_IDS["dig"]
@@ -66,6 +71,8 @@ class WindowFacts:
     gc_edges : highest GC content of the lower and of the middle tertile
     organisms : organisms of the source, if it has several genomes; next-base losses are then also
         given by organism and for coding and non-coding bases
+    soft_masked : of each window whether its bases are soft-masked, packed bits (ceil(length / 8),),
+        empty for a window of a segment without soft-masking; None where this was not read
     """
 
     split: str
@@ -76,6 +83,7 @@ class WindowFacts:
     subsets: tuple[Subset, ...]
     region_classes: RegionClasses
     organisms: tuple[Organism, ...] = ()
+    soft_masked: list[np.ndarray] | None = None
 
 
 def subset_name(max_n_fraction: float) -> str:
@@ -126,10 +134,12 @@ def read_facts(
     settings: Evaluation,
     split: str = "test",
     organisms: tuple[Organism, ...] = (),
+    assembly: Assembly | None = None,
 ) -> WindowFacts:
     """Annotate the windows of a split in two passes over the corpus: GC ranks, then cells.
 
-    With ``organisms``, those of the source, there is a subset of windows for each of them. Of the
+    With ``organisms``, those of the source, there is a subset of windows for each of them; with its
+    ``assembly`` soft-masked bases are known, which a corpus does not tell from others. Of the
     settings ``max_n_fraction``, ``block_bp``, ``bootstrap`` and ``seed`` are used.
     """
     rows = []
@@ -158,7 +168,26 @@ def read_facts(
     gc_edges = (float(edges[0] / _LEVELS), float(edges[1] / _LEVELS))
     chosen = (*subsets(table, settings), *organism_subsets(table, settings, organisms))
     classes = reader.region_classes
-    return WindowFacts(split, table, cells, index, gc_edges, chosen, classes, organisms)
+    masks = None if assembly is None else list(_soft_masks(table, assembly))
+    return WindowFacts(split, table, cells, index, gc_edges, chosen, classes, organisms, masks)
+
+
+def _soft_masks(table: pd.DataFrame, assembly: Assembly) -> Iterator[np.ndarray]:
+    """The soft-masked bases of each window as in :class:`WindowFacts`; padding is none."""
+    segments = {segment.name: segment for segment in assembly.segments}
+    for name, start, end, length in table[["piece", "start", "end", "length"]].itertuples(False):
+        segment = segments.get(name)
+        if segment is None:
+            raise GenezipError(
+                f"the source has no segment {name}, of which the corpus has windows; give the "
+                "source that the corpus was built from"
+            )
+        if not segment.soft_masked:
+            yield np.empty(0, dtype=np.uint8)
+            continue
+        lower = np.zeros(length, dtype=bool)
+        lower[: end - start] = assembly.sequence(segment, start, end) >= ord("a")
+        yield np.packbits(lower)
 
 
 def subsets(table: pd.DataFrame, settings: Evaluation) -> tuple[Subset, ...]:
@@ -223,6 +252,8 @@ class WindowSums:
     - bound_active: float64 (n, S), 1 where a bound changed the boundary mask of a stage
     - nll, predicted: float64 (n, R), sum of the negative log likelihood (nats) and number of
       predicted bases; absent where the router is no language model
+    - release_nll, release_predicted: the same of windows with soft-masking, soft-masked bases
+      counting :data:`SOFT_MASKED_WEIGHT`; 0 of other windows, absent where it was not read
     - mixed_nll: float64 (n, R), nll of the mixture with the mixing model ('+' only), where the
       losses of that model were given
     - looked_ahead: float64 (n,), 1 where a bound looked ahead, so that nll is not exact
@@ -254,11 +285,12 @@ def window_columns(
     cells: np.ndarray,
     classes: int,
     mixed: Callable[[np.ndarray], np.ndarray] | None = None,
+    soft_masked: np.ndarray | None = None,
 ) -> Columns:
     """Sums of one window; shapes as in :class:`WindowSums` without the first axis.
 
-    ``cells`` are those of :class:`WindowFacts`; ``classes`` is the number of region classes, R.
-    ``mixed`` gives the losses of the bases in a mixture with another model.
+    ``cells`` and ``soft_masked`` are those of :class:`WindowFacts`; ``classes`` is the number of
+    region classes, R. ``mixed`` gives the losses of the bases in a mixture with another model.
     """
 
     def by_cell(weights: np.ndarray | None = None) -> np.ndarray:
@@ -281,6 +313,13 @@ def window_columns(
         region = cells[predicted] % MOST_CLASSES
         columns["predicted"] = np.bincount(region, minlength=classes).astype(np.float64)
         columns["nll"] = np.bincount(region, weights=window.nll[predicted], minlength=classes)
+        if soft_masked is not None:
+            columns["release_predicted"] = columns["release_nll"] = np.zeros(classes)
+        if soft_masked is not None and soft_masked.size:
+            lower = np.unpackbits(soft_masked, count=window.length)[predicted]
+            weighted = window.nll[predicted] * np.where(lower, SOFT_MASKED_WEIGHT, 1.0)
+            columns["release_predicted"] = columns["predicted"]
+            columns["release_nll"] = np.bincount(region, weights=weighted, minlength=classes)
         if mixed is not None and window.likelihood == "exact":
             both = mixed(window.nll)[predicted]
             columns["mixed_nll"] = np.bincount(region, weights=both, minlength=classes)
@@ -330,6 +369,7 @@ def collect(
             facts.cells[number],
             len(facts.region_classes),
             partial(mixed, number) if mixed is not None and window.strand == "+" else None,
+            None if facts.soft_masked is None else facts.soft_masked[number],
         )
     n_windows = len(facts.cells)
     for strand, columns in found.items():

@@ -8,6 +8,7 @@ the whole interval of our difference lies on its side; it is asked at every scal
 """
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -135,33 +136,58 @@ def _published(name: str, table: PaperTable) -> dict[str, dict[str, str]]:
     return {
         row: {column: str(cells[column]) for column in columns}
         for row, (_, cells) in zip(names, frame.iterrows(), strict=True)
+        if row in table.rows or not table.only_rows
     }
 
 
-def _float(text: str) -> float | None:
+UNITS = {"M": 6, "B": 9}
+"""Letters behind a published number, such as 285M, and their powers of ten."""
+
+
+def _parts(text: str) -> tuple[str, int] | None:
+    """Digits and power of ten of a published number; None of a text that is none.
+
+    A remark may stand behind a number with a unit: ``110.69M (120M in the text)``.
+    """
+    if with_unit := re.match(r"(\d+(?:\.\d+)?)([MB])(?:\s|$)", text):
+        return with_unit[1], UNITS[with_unit[2]]
     try:
-        return float(text)
+        float(text)
     except ValueError:
         return None
+    return text, 0
 
 
-def _decimals(text: str) -> int:
-    """Digits behind the point of a published number."""
-    return len(text.partition(".")[2]) if "e" not in text.lower() else 12
+def published_number(text: str) -> float | None:
+    """The number that a published text states; None where it states none."""
+    parts = _parts(text)
+    if parts is None:
+        return None
+    digits, power = parts
+    return float(f"{digits}e{power}" if power else digits)
+
+
+def _digits(text: str) -> int:
+    """Decimal place of the last digit of a published number; negative left of the point."""
+    parts = _parts(text)
+    if parts is None or "e" in parts[0].lower():
+        return 12
+    return len(parts[0].partition(".")[2]) - parts[1]
 
 
 def number_test(measured: Measured, text: str) -> str:
     """The test of a number as code over ``measured`` and ``paper``."""
     if measured.tolerance is None:
-        return f"round(measured, {_decimals(text)}) == paper"
+        return f"round(measured, {_digits(text)}) == paper"
     return f"abs(measured - paper) <= {measured.tolerance:g} * abs(paper)"
 
 
 def passes(measured: Measured, text: str, value: float) -> bool:
     """Whether a number passes the test of :func:`number_test`."""
-    paper = float(text)
+    paper = published_number(text)
+    assert paper is not None
     if measured.tolerance is None:
-        return round(value, _decimals(text)) == paper
+        return round(value, _digits(text)) == paper
     return abs(value - paper) <= measured.tolerance * abs(paper)
 
 
@@ -169,13 +195,14 @@ def _number(
     name: str, table: PaperTable, run: Run, row: str, column: str, text: str
 ) -> dict[str, Any]:
     """The row of one published number."""
-    paper = _float(text)
+    paper = published_number(text)
     found = {"table": name, "kind": NUMBER, "row": row, "column": column, "paper": paper}
     found |= {"verdict": NOT_TESTABLE, "scale": run.scale, "note": ""}
     where = table.cell(row, column)
     try:
         if where is None:
-            raise _Absent(table.unlike.get(column, "this workflow has no such number"))
+            other = "this workflow has no such number" if row in table.rows else table.other_rows
+            raise _Absent(table.unlike.get(column, other))
         found |= {"file": where.file, "note": where.note, "test": number_test(where, text)}
         names = _names(table, row, run)
         found["model"] = names.get("model", "")
@@ -205,7 +232,7 @@ def _order(
                 f"tables.{name} compares {row}, {column}, which its published table does not "
                 "have; name a row and a column of it"
             )
-    values = [_float(published[row][column]) for row, column in order.published]
+    values = [published_number(published[row][column]) for row, column in order.published]
     if len(values) == 2 and values[0] is not None and values[1] is not None:
         paper = values[0] - values[1]
     where = order.measured
@@ -296,14 +323,15 @@ def _paths(path: str, model: str, run: Run) -> list[tuple[int | None, Path]]:
 
 def _from_json(measured: Measured, names: Mapping[str, str], run: Run) -> Reading:
     """The number at a path of keys in a JSON file, or in that of every run of a model."""
-    keys = measured.value.format_map(names)
+    # a name in braces is one key, even with a dot in it
+    keys = [key.format_map(names) for key in measured.value.split(".")]
     values, seeds = [], []
     for seed, path in _paths(str(measured.file), names.get("model", ""), run):
         value: Any = _json(path)
-        for key in keys.split("."):
+        for key in keys:
             value = _at(value, key)
         if not isinstance(value, int | float):
-            raise _Absent(f"{keys} is not in {path.name}")
+            raise _Absent(f"{'.'.join(keys)} is not in {path.name}")
         values.append(float(value))
         seeds += [] if seed is None else [seed]
     return Reading(fmean(values), seeds=tuple(seeds))

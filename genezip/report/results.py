@@ -58,6 +58,8 @@ LATENCY_COLUMNS = (
 )
 GENE_COLUMNS = ("locus", "chrom", "start", "end", "feature", "strand", "gene_name", "transcript_id")
 
+WINDOW_COLUMNS = ("model", "seed", "strand", "bpt", "n_fraction")
+
 _TEXT = ("locus", "split", "region", "strand", "model", "chrom", "gene_name")
 _ANY = Kind("JSON object", None, "run the stage that writes it first", "write it again")
 
@@ -142,6 +144,7 @@ class Results(HeldOut):
     task_tables: dict[str, pd.DataFrame] = field(default_factory=dict)
     curves: list[Curve] = field(default_factory=list)
     word_curves: list[Curve] = field(default_factory=list)
+    windows: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=[*WINDOW_COLUMNS]))
     claims: pd.DataFrame = field(default_factory=pd.DataFrame)
     repeat_kinds: Scores = field(default_factory=lambda: Scores(DNA_SCORES.frame()))
     bounds: tuple[str, ...] = ()
@@ -352,6 +355,7 @@ def load(
         bounds=tuple(settings.bounds),
         latency=read_table(folder / "latency" / "latency.tsv", LATENCY_COLUMNS),
         stability=Scores(_scores_of(folder / "stability", sorted(known))),
+        windows=read_table(compress / "windows.tsv", WINDOW_COLUMNS),
         claims=read_claims(claims) if claims else pd.DataFrame(),
     )
     for name in (results.reference, results.control):

@@ -152,6 +152,13 @@ def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     return cast(list[dict[str, Any]], frame.to_dict("records"))
 
 
+NEXT_BASE_LOSSES = (
+    *(Metric.PPL, Metric.BITS_PER_BASE),
+    *(Metric.PPL_UNBOUNDED, Metric.BITS_UNBOUNDED, Metric.PPL_RELEASE),
+)
+"""Metrics that only the forward strand has."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class HeldOut:
     """The score tables of held-out DNA, the only input of claims and summary."""
@@ -196,7 +203,7 @@ class HeldOut:
 
         Perplexity is that of the forward strand, on which the Markov models are scored too.
         """
-        strand = "+" if metric in (Metric.PPL, Metric.BITS_PER_BASE) else self.strand
+        strand = "+" if metric in NEXT_BASE_LOSSES else self.strand
         where = {"subset": self.subset, "strand": strand, **where}
         return self.compression.find(metric, model, **where)
 

@@ -5,6 +5,7 @@ import pytest
 from toolkit.dna import random_dna
 
 from genezip.artifacts.scores import DNA_SCORES
+from genezip.errors import GenezipError
 from genezip.evaluation.compression import compression_rows, window_table
 from genezip.evaluation.windows import collect, read_facts
 from genezip.region_classes import CLASS_IDS, CLASSES
@@ -121,10 +122,68 @@ def test_perplexity_and_bounds(striped, settings, save, compressed_window):
     assert cell(rows, "ppl")["value"] == pytest.approx(np.exp(mean))
     assert cell(rows, "bound_bit_share")["value"] == pytest.approx(0.5)
     assert cell(rows, "bound_bit_share_stage0")["value"] == pytest.approx(1 / 8)
+    assert "ppl_release_weighting" not in {row["metric"] for row in rows}  # case was not read
     table = window_table(collect(file, facts), facts)
     assert table["bound_bit"].tolist() == [1, 1, 1, 1, 0, 0, 0, 0]
     assert table["tokens"].tolist() == [2] * 8
     assert table["ppl"].tolist() == pytest.approx([np.exp(mean)] * 8)
+
+
+def test_losses_of_windows_in_which_no_bound_was_active(striped, settings, save, compressed_window):
+    """Two windows where a bound looked ahead have other losses than the six without."""
+    windows = []
+    for number, place in enumerate(striped.corpus):
+        hit = number < 2
+        nll = np.full(128, np.log(3 if hit else 2), dtype=np.float32)
+        kind = "looked_ahead" if hit else "exact"
+        more = {"bound_active": np.array([hit]), "nll_kind": kind}
+        windows.append(compressed_window(place, [0, 64], nll=nll, **more))
+    rows, _ = rows_of(save("m", windows), striped, settings)
+    assert cell(rows, "ppl")["value"] == pytest.approx(2 ** (6 / 8) * 3 ** (2 / 8))
+    assert cell(rows, "bits_per_base")["value"] is None
+    for region in ("all", "promoter", "nig"):
+        found = cell(rows, "ppl_unbounded", region)
+        assert found["value"] == pytest.approx(2, rel=1e-6)
+        assert (found["n"], found["unit"]) == (6, "windows")
+        assert cell(rows, "bits_per_base_unbounded", region)["value"] == pytest.approx(1, rel=1e-6)
+    everywhere = [
+        compressed_window(
+            place, [0], nll=np.zeros(128, dtype=np.float32), bound_active=np.array([True])
+        )
+        for place in striped.corpus
+    ]
+    rows, _ = rows_of(save("bound", everywhere), striped, settings)
+    assert cell(rows, "ppl_unbounded")["value"] is None
+    assert cell(rows, "ppl_unbounded")["n"] == 0
+
+
+def test_soft_masked_bases_count_a_tenth_in_the_weighting_of_the_release(
+    toy, settings, save, compressed_window
+):
+    """By hand: half of the first window is in lower case; the other segment is not soft-masked."""
+    first = random_dna(64)
+    toy.tile(toy.add_segment("p", first[:32].lower() + first[32:], "nig", soft_masked=1), 128,
+             pad_last=True)  # fmt: skip
+    toy.tile(toy.add_segment("q", random_dna(128, 2), "nig"), 128)
+    losses = np.full(128, np.log(4), dtype=np.float32)
+    losses[:32] = np.log(2)
+    losses[64:] = np.nan  # padding of the first window
+    windows = [
+        compressed_window(toy.corpus[0], [0, 64], nll=losses),
+        compressed_window(toy.corpus[1], [0, 64], nll=np.full(128, 1.3, dtype=np.float32)),
+    ]
+    facts = read_facts(toy.reader(), settings, assembly=toy.assembly())
+    sums = collect(save("m", windows), facts)
+    rows = compression_rows(sums, facts, "test", "simulated")
+    nats = (32 * 0.1 * np.log(2) + 32 * np.log(4)) / 64
+    found = cell(rows, "ppl_release_weighting")
+    assert found["value"] == pytest.approx(np.exp(nats), rel=1e-6)
+    assert found["n"] == 1
+    assert cell(rows, "ppl")["n"] == 2
+    other = toy.assembly()
+    other.segments = other.segments[1:]
+    with pytest.raises(GenezipError, match="the source has no segment p"):
+        read_facts(toy.reader(), settings, assembly=other)
 
 
 def test_windows_without_a_group_are_skipped_in_the_window_mean(

@@ -106,7 +106,21 @@ def _metrics(model: str, region_classes: RegionClasses) -> Rows:
         for place, region in enumerate(("all", *region_classes.names)):
             add("ppl", region, PPL[model] + 0.02 * (place % 4) - 0.03 * (place % 3), 0.015)
             add("bits_per_base", region, 1.88, 0.01)
+            add("ppl_unbounded", region, 3.3, 0.01)
+            if model == REFERENCE:
+                add("ppl_release_weighting", region, 2.1, 0.01)
     return found
+
+
+def windows(seeds: Iterable[int]) -> pd.DataFrame:
+    """Of 40 windows of each run, one of N alone has 8 tokens, and one has a tenth of N."""
+    shares = [0.0] * 38 + [0.1, 1.0]
+    bases = [180.0 + 2 * number for number in range(39)] + [16_000.0]
+    return pd.DataFrame([
+        {"model": model, "seed": seed, "strand": strand, "bpt": bpt, "n_fraction": share}
+        for model in BPT for seed in seeds for strand in ("+", "both")
+        for bpt, share in zip(bases, shares, strict=True)
+    ])  # fmt: skip
 
 
 def comparisons(seeds: Iterable[int], gc_difference: float = 0.8, inside: float = 0.4) -> Rows:
@@ -398,6 +412,7 @@ def build(
     )
     DNA_SCORES.write(folder / "compress" / "comparisons.tsv", comparisons(seeds, **difference))
     DNA_SCORES.write(folder / "compress" / "markov.tsv", markov(region_classes))
+    write_tsv(folder / "compress" / "windows.tsv", windows(seeds))
     DNA_SCORES.write(folder / "repeats" / "repeats.tsv", repeats(region_classes))
     DNA_SCORES.write(folder / "repeats" / "kinds.tsv", repeat_kinds())
     write_tsv(folder / "latency" / "latency.tsv", latency())

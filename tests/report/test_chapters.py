@@ -12,6 +12,7 @@ import pytest
 from genezip.artifacts.scores import DNA_SCORES
 from genezip.config import Report
 from genezip.report.chapters import compression, repeats, tokens, training
+from genezip.report.chapters.prediction import next_base
 from genezip.report.drawing import NO_BASE
 from genezip.report.page import render
 from genezip.report.results import Results, load
@@ -115,7 +116,7 @@ def test_perplexity(
     make_results: Callable[..., Path], numbers: tuple[float, float, float], said: str
 ) -> None:
     folder = make_results()
-    sentence = compression.against_markov(loaded(folder))
+    sentence = next_base.against_markov(loaded(folder))
     assert sentence is not None and "a paired difference was not computed" in sentence
     assert "is above that of the Markov model that is best on validation DNA (order 8" in sentence
     row = DNA_SCORES.row(
@@ -124,13 +125,13 @@ def test_perplexity(
     )  # fmt: skip
     path = folder / "compress" / "comparisons.tsv"
     pd.DataFrame([row]).to_csv(path, sep="\t", index=False, header=False, mode="a")
-    sentence = compression.against_markov(loaded(folder))
+    sentence = next_base.against_markov(loaded(folder))
     assert sentence is not None and said in sentence
 
 
 def test_the_mixing_model_and_what_a_network_adds(make_results: Callable[..., Path]) -> None:
     folder = make_results()
-    sentence = compression.against_mixing(loaded(folder))
+    sentence = next_base.against_mixing(loaded(folder))
     assert sentence is not None and "1.722 " in sentence and "differs" not in sentence
     rows = [
         DNA_SCORES.row(
@@ -144,7 +145,7 @@ def test_the_mixing_model_and_what_a_network_adds(make_results: Callable[..., Pa
     ]  # fmt: skip
     path = folder / "compress" / "comparisons.tsv"
     pd.DataFrame(rows).to_csv(path, sep="\t", index=False, header=False, mode="a")
-    sentence = compression.against_mixing(loaded(folder))
+    sentence = next_base.against_mixing(loaded(folder))
     assert sentence is not None and "genezip-tiny alone differs from it by +0.1550 (" in sentence
     assert "the mixture of both, weighted base by base, by −0.0210 (" in sentence
 
@@ -161,7 +162,7 @@ def test_mixtures_are_no_models_of_the_page(make_results: Callable[..., Path]) -
     after = loaded(folder)
     assert after.models == before.models
     assert compression.numbers_section(after).tables[0].rows == table
-    labels = [str(row[0]) for row in compression.perplexity_section(after).tables[0].rows]
+    labels = [str(row[0]) for row in next_base.perplexity_section(after).tables[0].rows]
     assert "genezip-tiny and context mixing" in labels and "context mixing" in labels
 
 
@@ -176,7 +177,7 @@ def test_a_class_without_bases_keeps_its_row(make_results: Callable[..., Path]) 
     manifest["splits"]["test"]["composition"]["dig"] = 0
     (folder / "corpus" / "main" / "manifest.json").write_text(json.dumps(manifest))
     results = loaded(folder)
-    for figure in (tokens.bpt, compression.perplexity):
+    for figure in (tokens.bpt, next_base.perplexity):
         drawing = figure(results)
         assert drawing is not None and NO_BASE in drawing.svg
         assert (drawing.data["note"] == NO_BASE).sum() == 2
@@ -195,6 +196,50 @@ def test_rows_are_given_once_where_no_window_is_left_out(
     table = compression.numbers_section(loaded(folder)).tables[0]
     assert {row[2] for row in table.rows} == {"all", "N ≤ 5 %"}
     assert table.note.startswith("7 held-out windows have more than 5 % N")
+
+
+def test_perplexity_by_region_is_given_without_bounded_windows_and_as_in_the_release(
+    make_results: Callable[..., Path],
+) -> None:
+    folder = make_results()
+    table = next_base.region_table(loaded(folder))
+    assert table is not None and table.head[:5] == ["model", "bases", "windows", "all bases",
+                                                    "promoter"]  # fmt: skip
+    found = {(str(row[0]), str(row[1])): row[2:] for row in table.rows}
+    assert found["genezip-tiny", "all windows"][:2] == ["157", "3.690"]
+    assert found["genezip-tiny", "windows without an active bound"][1:] == ["3.300"] * 8
+    assert found["genezip-tiny", "weighting of the release"][1] == "2.100"
+    assert ("hnet-tiny", "weighting of the release") not in found
+    assert found["Markov, order 4", "all windows"][1] == "3.764"
+    path = folder / "compress" / "compression.tsv"
+    edit(path, {"value": 0.0}, model="genezip-tiny", metric="bound_bit_share")
+    table = next_base.region_table(loaded(folder))
+    assert table is not None  # no bound was active, so the row would be the same
+    assert ("genezip-tiny", "windows without an active bound") not in {r[:2] for r in
+        ((str(row[0]), str(row[1])) for row in table.rows)}  # fmt: skip
+
+
+def test_windows_of_n_alone_are_shown_apart(make_results: Callable[..., Path]) -> None:
+    folder = make_results()
+    drawing = compression.gaps(loaded(folder))
+    assert drawing is not None
+    by_share = drawing.data.groupby(["model", "n"])["windows"].sum().to_dict()
+    assert by_share == {
+        (model, label): count
+        for model in ("genezip-tiny", "hnet-tiny")
+        for label, count in (("0 to 5 %", 38), ("5 to 50 %", 1), ("above 95 %", 1))
+    }
+    rich = drawing.data[drawing.data["n"] == "above 95 %"]
+    assert (rich["bpt_from"] <= 16_000).all() and (rich["bpt_to"] > 15_999).all()
+    assert "2 windows have more than 5 % N" in drawing.caption
+    assert "genezip-tiny 613 ± 2,495, of those with few N 217 ± 22.2" in drawing.caption
+    path = folder / "compress" / "windows.tsv"
+    table = pd.read_csv(path, sep="\t")
+    table[table["n_fraction"] == 0].to_csv(path, sep="\t", index=False)
+    drawing = compression.gaps(loaded(folder))
+    assert drawing is not None and "No held-out window has more than 5 % N" in drawing.caption
+    path.unlink()
+    assert compression.gaps(loaded(folder)) is None
 
 
 def test_training_says_what_was_seen_and_why_the_curves_differ(

@@ -13,7 +13,7 @@ from genezip.artifacts.scores import DNA_SCORES
 from genezip.config import Report
 from genezip.report import claims, summary
 from genezip.report.chapters.claims import held_sentence, origin
-from genezip.report.chapters.compression import named_orders
+from genezip.report.chapters.prediction.next_base import named_orders
 from genezip.report.claims import Claim
 from genezip.report.results import Results, load
 from genezip.report.scores import HeldOut, Number

@@ -7,7 +7,7 @@ import pytest
 
 from genezip.config import Report
 from genezip.errors import GenezipError
-from genezip.report.chapters.compression import perplexity_section
+from genezip.report.chapters.prediction.next_base import perplexity_section
 from genezip.report.results import Results, load
 
 SETTINGS = Report(reference="genezip-tiny", control="hnet-tiny")

@@ -64,6 +64,12 @@ rule report:
             category="3 Compression",
             labels={"figure": "perplexity"},
         ),
+        gaps=report(
+            "results/figures/gaps.svg",
+            caption="../report/compression.rst",
+            category="3 Compression",
+            labels={"figure": "windows by share of N"},
+        ),
         bpt=report(
             "results/figures/bpt.svg",
             caption="../report/compression.rst",

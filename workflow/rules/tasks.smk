@@ -155,6 +155,8 @@ COMPARED = [
     *expand("results/pretrain/{run}/config.json", run=CONFIG.runs(*TRAINED)),
     *expand("results/codon_phase/{name}.tsv", name=map(first_run, CODON_PHASE)),
     *expand("results/labels/{part}.tsv", part=LABELS),
+    *expand("results/masked/{run}.tsv", run=CONFIG.runs(*MASKED) if MASKED else []),
+    *expand("results/words/{run}.tsv", run=CONFIG.runs(*WORDS) if WORDS else []),
     *task_tables(),
 ]
 

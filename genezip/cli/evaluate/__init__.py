@@ -179,7 +179,10 @@ def compression(
     ] = None,
     source: Annotated[
         Path | None,
-        typer.Option(help="source.json, for scores by organism where it holds several genomes."),
+        typer.Option(
+            help="source.json, for scores by organism where it holds several genomes and for "
+            "soft-masked bases."
+        ),
     ] = None,
 ) -> None:
     """Held-out metrics of every model and router, and paired comparisons.
@@ -206,9 +209,11 @@ def compression(
 
     reader = CorpusReader(corpus)
     kind = reader.manifest["source"]
-    organisms = () if source is None else Source.load(source).organisms
+    opened = None if source is None else Source.load(source)
     chosen = config.settings(config.Evaluation, settings)
-    facts = read_facts(reader, chosen, organisms=organisms)
+    organisms = () if opened is None else opened.organisms
+    assembly = None if opened is None else opened.assembly()
+    facts = read_facts(reader, chosen, organisms=organisms, assembly=assembly)
     baselines = None if markov is None else read_baseline_windows(markov, facts)
     mixed = None if baselines is None else baselines.mixed
     sums = []

@@ -24,13 +24,13 @@ from genezip.report.chapters import (
 )
 from genezip.report.chapters.cost import latency, scaling
 from genezip.report.chapters.genes import alignment, codon_phase
-from genezip.report.chapters.prediction import masked, words
+from genezip.report.chapters.prediction import masked, next_base, words
 from genezip.report.chapters.tasks import benchmarks, essentiality, labelled, labels, variants
 
 CHAPTERS: Final[tuple[Chapter, ...]] = (
     claims.CHAPTER,
     paper.CHAPTER,
-    compression.PERPLEXITY,
+    next_base.CHAPTER,
     masked.CHAPTER,
     words.CHAPTER,
     training.CHAPTER,
@@ -48,7 +48,7 @@ CHAPTERS: Final[tuple[Chapter, ...]] = (
     stability.CHAPTER,
     repeats.CHAPTER,
     corpus.CHAPTER,
-    compression.NUMBERS,
+    compression.CHAPTER,
     glossary.CHAPTER,
     provenance.TIME,
     provenance.SETTINGS,

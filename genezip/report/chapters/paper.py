@@ -20,12 +20,12 @@ def section(results: Results) -> Section | None:
         return None
     numbers, orders = (claims[claims["kind"] == kind] for kind in (NUMBER, ORDER))
     counts = [sum(orders["verdict"] == verdict) for verdict in KINDS]
-    text = [
+    compared = (
         f"The paper compares things, and gives numbers. Of its {len(orders)} comparisons that this "
         f"workflow can make, {_are(counts[0])} reproduced here and {_are(counts[1])} not; the "
-        "others need a model or data that this run does not have.",
-        _numbers_sentence(results, numbers),
-    ]
+        "others need a model or data that this run does not have."
+    )
+    text = [compared if len(orders) else "", _numbers_sentence(results, numbers)]
     tables = [_orders(orders)] if len(orders) else []
     tables += [_numbers(numbers)] if len(numbers) else []
     return Section([sentence for sentence in text if sentence], tables)
