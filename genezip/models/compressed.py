@@ -2,11 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from html import escape
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from genezip.errors import GenezipError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 LikelihoodKind = Literal["exact", "looked_ahead", "pseudo"]
 """Kind of the log-probabilities of bases.
@@ -21,7 +25,7 @@ KEPT_BY = ("router", "floor", "forced")
 """Reasons for a token, in order of the codes of ``kept_by``."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Compressed:
     """Tokens of a sequence of L bases, or of a block of a stream.
 
@@ -75,8 +79,58 @@ class Compressed:
 
     @property
     def bpt(self) -> float:
-        """Base pairs per token."""
-        return self.length / len(self.token_starts)
+        """Base pairs per token; NaN without a token, as in a short block of a stream."""
+        return self.length / len(self.token_starts) if len(self.token_starts) else float("nan")
+
+    def to_frame(self) -> "pd.DataFrame":
+        """One row per token: ``start``, ``end`` and ``bp`` of its chunk (0-based, half-open).
+
+        There are also ``boundary_prob``, ``kept_by`` (in words), ``token_id`` and ``bits``, the
+        bits of the predicted bases of the chunk, where the system gives them.
+        """
+        import pandas as pd
+
+        starts = self.token_starts
+        table = pd.DataFrame({"start": starts, "end": starts + self.chunk_bp, "bp": self.chunk_bp})
+        if self.start_prob is not None:
+            table["boundary_prob"] = self.start_prob
+        if self.kept_by is not None:
+            table["kept_by"] = np.array(KEPT_BY)[self.kept_by]
+        if self.token_ids is not None:
+            table["token_id"] = self.token_ids
+        if self.log_prob is not None and len(starts) and starts[0] == 0:
+            bits = -np.nan_to_num(self.log_prob.astype(np.float64)) / np.log(2)
+            table["bits"] = np.add.reduceat(bits, starts)
+        return table
+
+    def _facts(self) -> dict[str, str]:
+        """What a reader wants to know at a glance."""
+        facts = {
+            "bases": f"{self.length:,}",
+            "tokens": f"{len(self.token_starts):,}",
+            "bases per token": f"{self.bpt:.4g}",
+            "mode": self.mode,
+        }
+        if len(self.stage_tokens) > 1:
+            facts["tokens by stage"] = ", ".join(f"{count:,}" for count in self.stage_tokens)
+        if self.bound_active.any():
+            facts["bound"] = "changed the tokens"
+        if self.log_prob is not None:
+            known = self.log_prob[np.isfinite(self.log_prob)].astype(np.float64)
+            mean = -known.mean() / np.log(2) if known.size else float("nan")
+            facts["bits per base"] = f"{mean:.4g} ({self.likelihood})"
+        return facts
+
+    def __repr__(self) -> str:
+        return f"Compressed({'; '.join(f'{name}: {text}' for name, text in self._facts().items())})"
+
+    def _repr_html_(self) -> str:
+        """Table for notebooks."""
+        rows = "".join(
+            f"<tr><th>{escape(name)}</th><td>{escape(text)}</td></tr>"
+            for name, text in self._facts().items()
+        )
+        return f"<table><caption>Compressed</caption>{rows}</table>"
 
 
 @dataclass(frozen=True, kw_only=True)
