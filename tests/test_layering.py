@@ -37,9 +37,10 @@ LAYERS = {
         {"artifacts", "config", "formats", "genome"},
         NUMBERS,
     ),
+    "doctor": ({"config"}, {"torch", "psutil"}),
     "models": (
         {"artifacts", "config"},
-        {"torch", "numpy", "pydantic", "safetensors", "mamba_ssm", "causal_conv1d"}
+        {"torch", "numpy", "pandas", "pydantic", "safetensors", "mamba_ssm", "causal_conv1d"}
         | {"huggingface_hub", "transformers", "tokenizers"},
     ),
     "metrics": (set[str](), NUMBERS | {"sklearn"}),

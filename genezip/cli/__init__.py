@@ -50,7 +50,7 @@ COMMANDS: dict[str, dict[str, Callable[..., None] | typer.Typer]] = {
         "labels": tasks.labels,
     },
     "Report": {"report": report.report, "paper": paper.app},
-    "Configure": {"config": config.app},
+    "Configure": {"config": config.app, "doctor": config.doctor},
 }
 
 

@@ -70,6 +70,26 @@ def docs(
     write_text(readme, f"{before}{BEGIN}\n\n{tables}\n{END}{after}")
 
 
+def doctor(
+    folder: Annotated[
+        Path, typer.Option(help="Folder in which a run would be written, for its free disk.")
+    ] = Path(),
+    offline: Annotated[bool, typer.Option(help="Do not try the network.")] = False,
+) -> None:
+    """What this machine has, what is missing with the command that gets it, and what can run here.
+
+    \b
+    Example:
+      genezip doctor
+    """
+    from genezip import doctor as machine
+
+    if not folder.is_dir():
+        raise GenezipError(f"{folder} is no folder; name one that exists with --folder")
+    reach = (lambda: False) if offline else machine.online
+    typer.echo(machine.in_words(machine.examine(folder, reach)))
+
+
 def key_tables(schema: dict[str, Any]) -> str:
     """Markdown tables of every key: one heading per config section, in file order."""
     from genezip import config
