@@ -60,7 +60,7 @@ def table(
     files = {path: folder / path for path in result or ()}
     for path in files.values():
         if not path.is_file():
-            raise GenezipError(f"{path} does not exist; run the stage that writes it first")
+            raise GenezipError(f"{path} does not exist; make it with snakemake --cores 2 {path}")
     made = paper.Run(files, run, reference, control, scale)
     rows = paper.compare(name, chosen, made)
     paper.write(chosen, rows, out)

@@ -80,7 +80,10 @@ def report(
     files = [(name, results / "tables" / f"{name}.tsv") for name in table or ()]
     unknown = [name for name, path in files if name not in VIEWS and not path.is_file()]
     if unknown:
-        raise GenezipError(f"there is no table {unknown[0]!r}; use {', '.join(VIEWS)}")
+        raise GenezipError(
+            f"there is no table {unknown[0]!r}, neither a known name nor a file in "
+            f"{results / 'tables'}; use {', '.join(VIEWS)}"
+        )
     how = config.settings(config.Evaluation, evaluation) if evaluation else None
     chosen = config.settings(config.Report, settings)
     shown = (table, labels, label_files, claims)

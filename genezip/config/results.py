@@ -20,7 +20,7 @@ class Compress(Section):
     causal_bound: bool = Field(
         True,
         description="also compress with reference and control under the causal bound, for a "
-        "next-base loss without a look ahead; models without a bound of their own need no such",
+        "exact next-base loss; not done for models without a bound, whose loss is exact already",
     )
 
 
@@ -136,10 +136,12 @@ class MaskedWords(Section):
     thresholds: list[float] = Field(
         [1.5, 2, 2.5, 3, 5],
         min_length=1,
-        description="thresholds at which the number of G-grams is told",
+        description="thresholds for which the number of G-grams is reported",
     )
     frequent: int = Field(
-        20, ge=1, description="most frequent G-grams that are told with what they are"
+        20,
+        ge=1,
+        description="number of most frequent G-grams that are listed, with their repeat and region",
     )
     bootstrap: int = Field(4000, ge=10, description="bootstrap resamples")
     block_bp: int = Field(131_072, ge=1, description="bootstrap unit (bp)")

@@ -121,6 +121,9 @@ class PaperTable(Section):
         {}, description="row -> column -> our number, where it is not that of the column"
     )
     unlike: dict[str, str] = Field({}, description="column -> why there is no number of ours")
+    verdicts: bool = Field(
+        True, description="whether numbers are tested; false where ours are another quantity"
+    )
     only_rows: bool = Field(
         False, description="whether rows of that table that are not in `rows` are left out"
     )

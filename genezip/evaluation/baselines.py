@@ -230,7 +230,11 @@ def _own(
             for number, window in zip(scored, _windows(reader, facts, scored), strict=True):
                 losses[number] = negative_log_likelihood(model, window.ids)[order]
     if len(losses) < len(facts.cells):
-        logger.warning("an organism has too little DNA for a Markov model of itself; left out")
+        left = sorted({str(chrom) for chrom in facts.table["chrom"].drop(list(losses))})
+        logger.warning(
+            f"{', '.join(left[:5])}: too little DNA for a Markov model of the organism itself, so "
+            "markov_own is left out for all; hold out more windows"
+        )
         return {}
     every_window = reader.windows(facts.split)
     return _summed(every_window, [MARKOV_OWN], facts, lambda number, window: [losses[number]])

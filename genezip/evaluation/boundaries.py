@@ -107,7 +107,7 @@ def boundary_tracks(
     if longest is not None and len(lengths) and lengths.max() > longest:
         raise GenezipError(
             f"{compressor.name} reads at most {longest:,} bases at once, but a window has "
-            f"{lengths.max():,}; choose shorter windows"
+            f"{lengths.max():,}; set a shorter window_bp (alignment, codon_phase)"
         )
     batches: list[list[int]] = []
     for number in np.argsort(lengths, kind="stable").tolist():

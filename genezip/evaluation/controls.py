@@ -1,4 +1,6 @@
-"""Controls: routers that learn nothing from sequence, which a learned router must beat.
+"""Controls: routers that are no networks, which a learned router must beat.
+
+Two follow a fixed rule, two are fitted to training DNA.
 
 - ``fixed_stride``: tokens at equal distances.
 - ``gc_cpg``: token positions depend only on GC content and CpG observed/expected in a sliding
@@ -42,6 +44,7 @@ from genezip.config import Evaluation
 from genezip.corpus.corpus import CorpusReader
 from genezip.errors import GenezipError
 from genezip.evaluation.baselines import BaselineWindows
+from genezip.evaluation.markov import NO_TRAINING_DNA
 from genezip.evaluation.windows import WindowFacts, spaced_windows
 from genezip.genome.assembly import Assembly
 from genezip.genome.region_map import RegionMap
@@ -116,7 +119,7 @@ def learn_rates(
             count += np.bincount(bins, minlength=N_BINS)
             total += np.bincount(bins, weights=rate, minlength=N_BINS)
     if count.sum() == 0:
-        raise GenezipError("the training segments have no A, C, G or T; gc_cpg cannot learn")
+        raise GenezipError(f"{NO_TRAINING_DNA}; gc_cpg cannot learn")
     mean = total.sum() / count.sum()
     return np.asarray((total + _PRIOR_BP * mean) / (count + _PRIOR_BP))
 

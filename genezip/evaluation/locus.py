@@ -71,7 +71,7 @@ def parse_locus(text: str, contigs: Collection[str] = ()) -> Locus:
     if interval and interval[1] < interval[2]:
         return Locus(*interval)
     example = f"{text}:120,000-185,536" if text in contigs else "chr9:120,000-185,536"
-    raise GenezipError(f"report.locus is {text!r}; write it as {example}")
+    raise GenezipError(f"a locus (report.locus, report.loci) is {text!r}; write it as {example}")
 
 
 def choose_locus(covered: list[Locus], region_map: RegionMap, length: int = LOCUS_BP) -> Locus:
@@ -196,8 +196,8 @@ def find_locus(
         locus = gene_locus(text.strip(), genes(), covered)
     if not any(map(locus.inside, covered)):
         raise GenezipError(
-            f"report.locus {locus} is not covered by held-out windows; choose one inside "
-            + ", ".join(str(stretch) for stretch in covered[:5])
+            f"{locus} is not covered by held-out windows (report.locus, report.loci); choose one "
+            "inside " + ", ".join(str(stretch) for stretch in covered[:5])
         )
     return locus
 
@@ -333,8 +333,19 @@ def repeat_rows(
     return table.assign(kind="repeat", chrom=locus.chrom)
 
 
+def _apart(transcripts: pd.DataFrame) -> pd.Series:
+    """Number of each transcript among the groups of one name and strand that do not overlap."""
+    ordered = transcripts.sort_values(["start", "end"])
+    keys = [ordered["label"], ordered["strand"]]
+    reached = ordered["end"].groupby(keys).cummax().groupby(keys).shift(fill_value=0)
+    return (ordered["start"] >= reached).groupby(keys).cumsum()
+
+
 def gene_models(annotation: Annotation, locus: Locus) -> pd.DataFrame:
-    """One transcript per gene that overlaps the locus: the longest CDS, then the longest span."""
+    """One transcript per gene that overlaps the locus: the longest CDS, then the longest span.
+
+    Transcripts of one name and strand that lie apart are of several genes (as Y_RNA).
+    """
 
     def overlapping(table: pd.DataFrame) -> pd.DataFrame:
         inside = (table["start"] < locus.end) & (table["end"] > locus.start)
@@ -346,9 +357,10 @@ def gene_models(annotation: Annotation, locus: Locus) -> pd.DataFrame:
     transcripts["cds_bp"] = transcripts["transcript_id"].map(coding).fillna(0)
     transcripts["span"] = transcripts["end"] - transcripts["start"]
     transcripts["label"] = transcripts["gene_name"].fillna(transcripts["gene_id"])
+    transcripts["gene"] = _apart(transcripts)
     best = transcripts.sort_values(
         ["cds_bp", "span", "transcript_id"], ascending=[False, False, True], kind="stable"
-    ).drop_duplicates(["label", "strand"])
+    ).drop_duplicates(["label", "strand", "gene"])
     best = best.set_index("transcript_id")
     parts = []
     for feature, rows in (

@@ -29,6 +29,10 @@ from genezip.genome.assembly import Assembly, Segment
 logger = logging.getLogger(__name__)
 
 STRENGTHS = tuple(float(2**power) for power in range(15))
+NO_TRAINING_DNA = (
+    "the training segments have no A, C, G or T (look at the FASTA, and at genome.valid and "
+    "genome.test, which may hold out all of it)"
+)
 DEFAULT_STRENGTH = 16.0  # where there is no validation window to choose on
 _BUFFER_BP = 4_000_000
 _VALIDATION_BP = 4_000_000  # at most so many bases of evenly spaced validation windows
@@ -144,9 +148,7 @@ def train(sequences: Iterable[tuple[np.ndarray, int]], order: int) -> MarkovMode
         longer = longer.reshape(4, -1).sum(axis=0)
         counts[k] += longer
     if counts[0].sum() == 0:
-        raise GenezipError(
-            "the training segments have no A, C, G or T; Markov models cannot be made"
-        )
+        raise GenezipError(f"{NO_TRAINING_DNA}; Markov models cannot be made")
     return MarkovModel(counts, (DEFAULT_STRENGTH,) * (order + 1))
 
 

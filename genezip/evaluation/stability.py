@@ -10,7 +10,7 @@ of boundaries that both strands have is their intersection over their union; the
 same after random circular shifts of one strand.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +22,7 @@ from genezip.config import Stability
 from genezip.corpus.corpus import CorpusReader, Window
 from genezip.errors import GenezipError
 from genezip.evaluation.compression import Found, expand
-from genezip.evaluation.windows import block_ids, spaced_windows
+from genezip.evaluation.windows import block_ids
 from genezip.log import progress
 from genezip.metrics.bootstrap import BlockBootstrap, Estimate, Scale, ratio
 from genezip.models.base import Compressor
@@ -217,11 +217,9 @@ def _substitutions(compressor: Compressor, reader: CorpusReader, settings: Stabi
 
 
 def _strands(compressor: Compressor, reader: CorpusReader, settings: Stability) -> Found:
-    windows = [
-        window
-        for window in _stretches(spaced_windows(reader, SPLIT, settings.strand_bp), settings)
-        if is_base(window.ids).all()
-    ]
+    bases = sum(len(window.ids) for window in reader.windows(SPLIT))
+    size, most = settings.window_bp, settings.strand_bp
+    windows = list(spaced_stretches(reader.windows(SPLIT), size, most, bases))
     sequences = [ids for one in windows for ids in (one.ids, reverse_complement(one.ids))]
     starts = starts_of(compressor, sequences)
     rng = np.random.default_rng(settings.seed)
@@ -257,11 +255,24 @@ def _strands(compressor: Compressor, reader: CorpusReader, settings: Stability) 
     return found
 
 
-def _stretches(windows: Iterator[Window], settings: Stability) -> Iterator[Window]:
-    """The first ``window_bp`` bases of each window."""
+def spaced_stretches(
+    windows: Iterable[Window], window_bp: int, most_bp: int, bases: int
+) -> Iterator[Window]:
+    """Evenly spaced stretches of ``window_bp`` bases, together about ``most_bp`` bases at most.
+
+    ``bases`` are those of all windows. A stretch with N is replaced by the next one without.
+    """
+    step = max(1, -(-bases // most_bp))
+    due, number = False, 0
     for one in windows:
-        size = settings.window_bp
-        yield Window(
-            one.chrom, one.start, min(one.start + size, one.end), one.piece, one.split,
-            one.n_fraction, one.ids[:size], one.regions[:size],
-        )  # fmt: skip
+        for low in range(0, len(one.ids), window_bp):
+            due = due or number % step == 0
+            number += 1
+            high = low + window_bp
+            if due and is_base(one.ids[low:high]).all():
+                due = False
+                start, end = one.start + low, min(one.start + high, one.end)
+                yield Window(
+                    one.chrom, start, end, one.piece, one.split,
+                    one.n_fraction, one.ids[low:high], one.regions[low:high],
+                )  # fmt: skip

@@ -2,6 +2,7 @@
 
 Begin with ``results`` (the files) and ``page`` (the page from top to bottom). A chapter is one file
 in ``chapters`` with its text, its table and its figure; ``chapter`` defines the type, ``chapters``
-explains how to add one. ``summary`` (the first sentences) and ``claims`` (the verdicts) read score
+explains how to add one. ``opening`` (the three sentences at the top),
+``summary`` (those below the table of claims) and ``claims`` (the verdicts) read score
 tables alone; chapters may read any result.
 """

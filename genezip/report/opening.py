@@ -1,7 +1,7 @@
 """The opening of the page: what this is, what was run, and the main finding, in plain words.
 
-Three sentences without a statistic; their verdicts come from the same intervals as the first
-paragraph of the claims, which has the numbers.
+Three sentences without a statistic; their verdicts come from the same intervals as the
+paragraphs below the table of claims, which have the numbers.
 """
 
 from genezip.artifacts.scores import GC_ROUTER, Metric, difference_of
@@ -31,8 +31,8 @@ def run_sentence(results: Results) -> str:
     measured = f"{bases / 1e6:,.1f} million bases" if bases else "DNA"
     where = f" ({described.rstrip('.')})" if described else ""
     sentence = (
-        f"Here {results.reference} was trained, and everything below is measured on {measured} "
-        f"that no model was trained on{where}"
+        f"Here {results.reference} was trained, and what it does is measured on {measured} that no "
+        f"model was trained on, unless a line says otherwise{where}"
     )
     if results.scale != "full":
         sentence += "; at this size it shows whether the method works, not how well it could"
@@ -49,15 +49,20 @@ def plain(scores: HeldOut) -> str:
     )
     if target is None and all(map(scores.no_base, scores.region_classes.groups["promoter"])):
         return "This DNA has no promoter, so it is unknown whether the network learned to find any."
+    enriched = scores.by_seed(Metric.ENRICHMENT, scores.reference, region="promoter")
+    denser = enriched and all(one is not None and one.side(1) == "above" for one in enriched)
+    than = "the rest of the DNA" if denser else "its control"
     first = {
-        "above": "It learned to cut promoters more finely than the rest of the DNA",
+        "above": f"It learned to cut promoters more finely than {than}",
         "below": "It cuts promoters less finely than its control",
         "around": "It is not shown to cut promoters more finely than its control",
         "unknown": "Whether it cuts promoters more finely than its control is unknown",
     }[_side(target)]
     second = {
         "above": ", and better than a rule that only counts G, C and CpG, so it knows more of a "
-        "promoter than its composition",
+        "promoter than its composition"
+        if _side(target) == "above"
+        else "; it does cut them more finely than a rule that only counts G, C and CpG",
         "below": "; but a rule that only counts G, C and CpG does so better, so nothing beyond the "
         "composition of promoters is shown to be learned",
         "around": "; but not better than a rule that only counts G, C and CpG, so nothing beyond "

@@ -200,8 +200,8 @@ def render(results: Results, drawings: dict[str, Drawing], folder: str = "figure
     size, most = len(text.encode()), MAX_BYTES.get(results.scale, SMALL_BYTES)
     if size > most:
         raise GenezipError(
-            f"the page would have {size:,} bytes, more than {most:,}; draw a shorter locus "
-            "(report.locus)"
+            f"the page would have {size:,} bytes, more than {most:,}; draw shorter or "
+            "fewer loci (report.locus, report.loci)"
         )
     return text
 

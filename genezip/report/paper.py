@@ -27,6 +27,8 @@ from genezip.errors import GenezipError
 REPRODUCED, NOT_REPRODUCED = "reproduced", "not reproduced"
 NOT_TESTABLE = "not testable at this scale"
 NUMBER, ORDER = "number", "comparison"
+NOT_RECOVERED = "the published number was not recovered"
+OTHER_QUANTITY = "ours is another quantity, for comparison alone"
 
 COLUMNS = (
     "table",
@@ -212,7 +214,10 @@ def _number(
     found |= _cells(reading)
     comparable = where.any_scale or run.scale == "full"
     if paper is None:
-        return found | {"reason": "the published number was not recovered", "test": ""}
+        unknown = f"no single number was published: {text}" if text else NOT_RECOVERED
+        return found | {"reason": unknown, "test": ""}
+    if not table.verdicts:
+        return found | {"reason": OTHER_QUANTITY, "test": ""}
     if not comparable:
         return found | {"reason": f"a run at scale {run.scale} is another model on other DNA"}
     verdict = REPRODUCED if passes(where, text, reading.value) else NOT_REPRODUCED

@@ -127,7 +127,8 @@ class Scores:
             model, metric, *where = key
             raise GenezipError(
                 f"the result files hold {len(rows)} rows for {metric} of {model} "
-                f"({', '.join(where)}); evaluate again"
+                f"({', '.join(where)}), where one is expected; delete the file that was written by "
+                "hand or twice, and run its rule again"
             )
         return number_of(rows[0]) if rows else None
 

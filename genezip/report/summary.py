@@ -1,4 +1,4 @@
-"""The first sentences of the page: the model against a router that uses base composition only.
+"""The sentences below the table of claims: the model against a router of base composition alone.
 
 They use the score tables alone. Every verdict comes from an interval: better only where the
 interval is above zero, worse only where it is below, otherwise nothing is shown.

@@ -3,7 +3,8 @@
 Begin with ``base`` (what a task is) and ``run`` (the verbs: prepare, features, predict, baselines,
 score, and ``measure``, which runs all of them). ``pairs``, ``windows``, ``initiation`` and
 ``classification`` are families of tasks; ``essentiality`` and ``variants`` score a likelihood
-without any training. To add one, copy ``classification/task.py``, name it in :data:`REGISTRY` and
+without any training. To add one, copy ``classification/elements.py`` (labelled
+sequences) or ``pairs/task.py``, name it in :data:`REGISTRY` and
 give it a section in :mod:`genezip.config`. ``genezip.tasks["eqtl"]`` is one.
 """
 

@@ -59,7 +59,7 @@ def write_gtf(folder, genes):
 def test_parse():
     assert parse_locus("chr9:120,000-185,536") == Locus("chr9", 120_000, 185_536)
     for text in ("chr9", "chr9:5-5", "chr9:9-5", "chr9:-5-9"):
-        with pytest.raises(GenezipError, match=r"report\.locus is"):
+        with pytest.raises(GenezipError, match=r"report\.loci\) is"):
             parse_locus(text)
 
 
@@ -106,6 +106,26 @@ def test_one_transcript_per_gene_clipped():
         ["GENE", "cds", 850, 860],
         ["g2", "transcript", 600, 700],
     ]
+
+
+def test_genes_of_one_name_are_all_drawn():
+    """Y_RNA is many genes; transcripts of one gene overlap."""
+    rows = [
+        ("t1", "G1", "Y_RNA", 1000, 1100), ("t2", "G1", "Y_RNA", 1050, 1090),
+        ("t3", "G2", "Y_RNA", 1100, 1200), ("t4", "G3", "Y_RNA", 5000, 5100),
+        ("t5", "G4", "other", 1020, 1080),
+    ]  # fmt: skip
+    made = annotation()
+    transcripts = pd.DataFrame(
+        [
+            {"chrom": "c", "start": start, "end": end, "strand": "+", "transcript_id": transcript,
+             "gene_id": gene, "gene_name": name, "gene_type": "ncRNA"}
+            for transcript, gene, name, start, end in rows
+        ]
+    )  # fmt: skip
+    made = replace(made, transcripts=transcripts)
+    found = gene_models(made, Locus("c", 900, 6000))
+    assert sorted(found["transcript_id"]) == ["t1", "t3", "t4", "t5"]
 
 
 def test_tables_of_two_models(toy, save, compressed_window):

@@ -20,6 +20,7 @@ from genezip.evaluation.stability import (
     draw_sites,
     effect,
     shared,
+    spaced_stretches,
     stability_rows,
     starts_of,
 )
@@ -88,6 +89,21 @@ def test_an_effect_by_hand() -> None:
 def test_shared_boundaries_by_hand() -> None:
     found = shared(np.array([10, 20, 40]), np.array([10, 23, 60]), 100)
     assert found == {"both": 1, "either": 5, "close": 2, "forward": 3}
+
+
+def test_stretches_are_spaced_over_all_windows_and_skip_n(toy: ToyGenome) -> None:
+    """Of 16 stretches every fourth is read; one with N is replaced by the next."""
+    text = random_dna(4096)
+    toy.tile(toy.add_segment("p", "N" * 300 + text[300:], "nig", start=100), 2048)
+    windows = list(toy.reader().windows("test"))
+    found = list(spaced_stretches(iter(windows), 256, 1024, 4096))
+    assert [one.start for one in found] == [100 + 512, 100 + 1024, 100 + 2048, 100 + 3072]
+    assert all(one.end - one.start == len(one.ids) == len(one.regions) == 256 for one in found)
+    assert b"".join(one.ids.tobytes() for one in found) == b"".join(
+        windows[at // 2048].ids[at % 2048 : at % 2048 + 256].tobytes()
+        for at in (512, 1024, 2048, 3072)
+    )
+    assert len(list(spaced_stretches(iter(windows), 256, 10**9, 4096))) == 14
 
 
 def test_even_tokens_do_not_move(genome: ToyGenome) -> None:

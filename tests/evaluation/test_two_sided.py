@@ -134,5 +134,5 @@ def test_strengths_are_the_best_of_the_list_at_the_chosen_bases(
 
 def test_dna_without_bases_is_refused() -> None:
     nothing = np.full(9, N_ID, dtype=np.uint8)
-    with pytest.raises(GenezipError, match="no A, C, G or T; a two-sided Markov model"):
+    with pytest.raises(GenezipError, match=r"no A, C, G or T .*; a two-sided Markov model"):
         train([(nothing, nothing)], 2)

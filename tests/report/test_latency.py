@@ -23,6 +23,13 @@ def test_without_a_measurement_there_is_no_chapter(results: Results) -> None:
     assert latency.latency(untimed) is None
 
 
+def test_threads_are_a_count_where_a_row_was_not_timed(results: Results) -> None:
+    table = results.latency.copy()
+    table["threads"] = table["threads"].astype(float)
+    found = latency.section(dataclasses.replace(results, latency=table))
+    assert found is not None and "cpu, 1 thread, float32" in found.text[0]
+
+
 def test_a_drawing_of_every_timed_row(results: Results) -> None:
     drawing = latency.latency(results)
     assert drawing is not None and len(drawing.data) == 6

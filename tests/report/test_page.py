@@ -7,6 +7,7 @@ from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from genezip.cli import main
@@ -99,6 +100,36 @@ def test_the_finding_follows_the_interval(
     assert words in opening.plain(loaded)
 
 
+@pytest.mark.parametrize(
+    ("enriched", "target", "words"),
+    [
+        (0.9, 0.3, "more finely than its control, and better than a rule"),
+        (2.0, 0.3, "more finely than the rest of the DNA, and better than a rule"),
+        (2.0, 0.0, "not shown to cut promoters more finely than its control; it does cut them"),
+    ],
+)
+def test_the_finding_claims_what_was_compared(
+    make_results: Callable[..., Path], enriched: float, target: float, words: str
+) -> None:
+    """Reference minus control, reference minus the rule (0.8), and the reference itself."""
+    folder = make_results()
+    for name, where, value in (
+        ("compression.tsv", {"model": "genezip-tiny", "metric": "enrichment"}, enriched),
+        (
+            "comparisons.tsv",
+            {"model": "genezip-tiny - hnet-tiny", "metric": "enrichment_difference"},
+            target,
+        ),
+    ):
+        path = folder / "compress" / name
+        frame = pd.read_csv(path, sep="\t")
+        chosen = (frame[[*where]] == pd.Series(where)).all(axis=1) & (frame["region"] == "promoter")
+        assert chosen.any()
+        frame.loc[chosen, ["value", "ci_low", "ci_high"]] = [value, value - 0.05, value + 0.05]
+        frame.to_csv(path, sep="\t", index=False)
+    assert words in opening.plain(load(folder, SETTINGS, "demo"))
+
+
 def test_terms_are_linked_once_to_the_glossary(results: Results) -> None:
     text = render(results, {})
     links = re.findall(r'<a class="term" href="#([^"]+)"', text)
@@ -117,7 +148,7 @@ def test_the_paper_stands_beside_the_run(results: Results) -> None:
 
 def test_a_page_that_is_too_large(results: Results, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(page, "SMALL_BYTES", 1000)
-    with pytest.raises(GenezipError, match="more than 1,000; draw a shorter locus"):
+    with pytest.raises(GenezipError, match="more than 1,000; draw shorter or fewer loci"):
         render(results, {})
     assert render(dataclasses.replace(results, scale="full"), {})
 

@@ -98,6 +98,41 @@ def test_a_text_is_no_published_number(text: str) -> None:
     assert paper.published_number(text) is None
 
 
+def test_numbers_of_another_quantity_have_no_verdict(tmp_path: Path) -> None:
+    columns = {"bpt": {"value": "training.valid.bpt", "tolerance": 0.1}}
+    ours = table(file=CARD, columns=columns, verdicts=False)
+    one = cell(paper.compare("one", ours, made_run(tmp_path)), "GeneZip-70M", "bpt")
+    assert (one.paper, one.measured, one.verdict) == (137.6, 130.0, NOT_TESTABLE)
+    assert one.reason == paper.OTHER_QUANTITY
+
+
+def test_a_text_with_several_numbers_is_shown_as_it_is(tmp_path: Path) -> None:
+    keys = {"published": "table5_corpora", "row": ["dataset", "split"], "file": SCORES}
+    rows = {"Held-out chr8+chr9+chr10, test": {"model": ["mine"]}}
+    columns = {"windows_implied": {"where": {"model": "{model}", "region": "all"}}}
+    ours = PaperTable.model_validate({"title": "5", **keys, "rows": rows, "columns": columns})
+    found = paper.compare("five", ours, made_run(tmp_path))
+    (one,) = found[found["row"] == next(iter(rows))].itertuples()
+    assert one.reason == "no single number was published: 32605 (12.8 kb) / 3262 (128 kb)"
+
+
+def test_exponents_of_a_run_of_several_genomes_are_one_row(repo: Path, tmp_path: Path) -> None:
+    """The scaling table has an exponent of each group of organisms and kind of bases."""
+    tables = config.read_yaml(repo / "config" / "tables.yaml")["tables"]
+    one = config.parse(PaperTable, tables["dnahnet_scaling"])
+    rows = [
+        {"model": "learned 3, 2", "subset": subset, "region": region, "metric": "ppl_exponent",
+         "value": 0.05, "ci_low": 0.04, "ci_high": 0.06, "n": 3, "seed": None, "source": "genomes"}
+        for subset in ("seen_organisms", "unseen_organisms")
+        for region in ("all", "coding", "noncoding")
+    ]  # fmt: skip
+    path = tmp_path / "scaling.tsv"
+    pd.DataFrame(rows).to_csv(path, sep="\t", index=False)
+    run = paper.Run({"results/compress/scaling.tsv": path}, [], "a", "b", "demo")
+    (made,) = paper.compare("scaling", one, run).itertuples()
+    assert (made.paper, made.measured) == (0.06, 0.05)
+
+
 def test_other_rows_are_left_out_where_the_table_says_so(tmp_path: Path) -> None:
     columns = {"bpt": {"value": "training.valid.bpt"}}
     run = made_run(tmp_path)

@@ -48,7 +48,8 @@ def predictions(
     if context.invoked_subcommand is not None:
         if from_predictions:
             raise GenezipError(
-                f"--from-predictions is not an option of evaluate {context.invoked_subcommand}"
+                f"--from-predictions is not an option of evaluate {context.invoked_subcommand}; "
+                "leave it out, or give it and --out without a command"
             )
         return
     if not from_predictions or out is None:

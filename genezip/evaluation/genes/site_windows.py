@@ -149,8 +149,8 @@ def read_kinds(
         if settings.window_bp < least:
             raise GenezipError(
                 f"windows of {settings.window_bp} bases are too short for the "
-                f"{settings.reach_of(kind)} bases on either side of a {kind.title}; read at least "
-                f"{least}"
+                f"{settings.reach_of(kind)} bases on either side of a {kind.title}; set "
+                f"alignment.window_bp to at least {least}"
             )
     assembly = source.assembly()
     places = list(_annotated(source, assembly, split, transcripts, gene_types))

@@ -29,7 +29,7 @@ from genezip.alphabet import A_ID, N_ID, is_base
 from genezip.corpus.corpus import CorpusReader
 from genezip.errors import GenezipError
 from genezip.evaluation.baselines import stretches
-from genezip.evaluation.markov import STRENGTHS
+from genezip.evaluation.markov import NO_TRAINING_DNA, STRENGTHS
 from genezip.evaluation.windows import spaced_windows
 from genezip.genome.assembly import Assembly
 from genezip.models.masking import COUNTED, VALIDATION, MaskedRows, mask_rows
@@ -160,9 +160,7 @@ def train(sequences: Iterable[Masking], width: int) -> tuple[Counts, ...]:
     keys = np.concatenate(every)
     del every
     if not len(keys):
-        raise GenezipError(
-            "the training DNA has no A, C, G or T; a two-sided Markov model cannot be made"
-        )
+        raise GenezipError(f"{NO_TRAINING_DNA}; a two-sided Markov model cannot be made")
     counts = np.ones(len(keys), dtype=np.int64)
     tables = []
     for narrower in range(width, -1, -1):

@@ -65,7 +65,10 @@ def parse(lines: Iterable[str], offset: int = 0) -> pd.DataFrame:
         if not fields or line.startswith("@"):
             continue
         if len(fields) < 15 or not (fields[0].isdecimal() and fields[1].isdecimal()):
-            raise GenezipError(f"trf wrote a row that is no call: {line.strip()[:80]!r}")
+            raise GenezipError(
+                f"trf wrote a row that is no call: {line.strip()[:80]!r}; this program reads the "
+                "rows of `trf -ngs` of version 4.09, so install that one"
+            )
         start, end = int(fields[0]) - 1 + offset, int(fields[1]) + offset
         rows.append((start, end, int(fields[2]), float(fields[3])))
     return pd.DataFrame(rows, columns=["start", "end", "period", "copies"])
@@ -80,7 +83,10 @@ def run(sequence: str, offset: int = 0) -> pd.DataFrame:
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     # its exit status is no sign: version 4.09.1 ends with 253 after success
     if "Error" in done.stderr:
-        raise GenezipError(f"trf failed: {done.stderr.strip()}")
+        raise GenezipError(
+            f"trf failed: {done.stderr.strip()}; run it on a FASTA by hand to see why, or leave "
+            "results/repeats/tandem.tsv out"
+        )
     return parse(done.stdout.splitlines(), offset)
 
 

@@ -2,7 +2,9 @@
 
 Begin with ``repeats``, which has all three. To add a chapter, copy it, write ``section`` (None
 leaves the chapter out) and add its :class:`Chapter` to the list below at its position on the page;
-heading, figures, files and the names of ``genezip report --list`` follow from it. Files that it
+heading, figures, files and the names of ``genezip report --list`` follow from it. A new figure also
+needs its name in ``FIGURES`` of ``workflow/rules/common.smk``, an output of ``report.smk`` and a
+caption in ``workflow/report``. Files that it
 reads become fields of ``results.Results``; its test is one file in ``tests/report``.
 """
 

@@ -9,7 +9,7 @@ from genezip.report.systems import dnahnet, dnazen, ldarnet
 from genezip.report.words import per_seed, seeds_named
 
 OTHER_SYSTEMS = (dnahnet, ldarnet, dnazen)
-"""Claims about the other systems, each with its own first sentence."""
+"""Claims about the other systems, each with sentences of its own."""
 REAL_SOURCES = ("mirror", "download")  # the DNA on which the prototype was measured
 
 
@@ -29,8 +29,8 @@ def origin(results: Results) -> str:
         return str(other.ORIGIN)
     if results.scale == "demo" and results.manifest.get("source") in REAL_SOURCES:
         return (
-            "The settings of the demo (model size, alpha, sampling around genes, F taken before "
-            "projection) and the thresholds of these claims come from a prototype that was "
+            "The settings of the demo (model size, alpha, sampling around genes, F counted before "
+            "the bound) and the thresholds of these claims come from a prototype that was "
             "evaluated on the same held-out chromosomes, so this is not an independent test. "
             "Later changes were chosen on validation DNA."
         )

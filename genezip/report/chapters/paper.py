@@ -3,7 +3,7 @@
 from typing import Any
 
 from genezip.report.chapter import Cell, Chapter, Section, Table
-from genezip.report.paper import NOT_REPRODUCED, NUMBER, ORDER, REPRODUCED
+from genezip.report.paper import NOT_REPRODUCED, NUMBER, ORDER, OTHER_QUANTITY, REPRODUCED
 from genezip.report.results import Results
 from genezip.report.scores import Number, records
 from genezip.report.words import decimals_of, fixed, measured, plain
@@ -19,13 +19,14 @@ def section(results: Results) -> Section | None:
     if claims.empty:
         return None
     numbers, orders = (claims[claims["kind"] == kind] for kind in (NUMBER, ORDER))
+    tested = numbers[numbers["reason"] != OTHER_QUANTITY]
     counts = [sum(orders["verdict"] == verdict) for verdict in KINDS]
     compared = (
         f"The paper compares things, and gives numbers. Of its {len(orders)} comparisons that this "
         f"workflow can make, {_are(counts[0])} reproduced here and {_are(counts[1])} not; the "
         "others need a model or data that this run does not have."
     )
-    text = [compared if len(orders) else "", _numbers_sentence(results, numbers)]
+    text = [compared if len(orders) else "", _numbers_sentence(results, tested)]
     tables = [_orders(orders)] if len(orders) else []
     tables += [_numbers(numbers)] if len(numbers) else []
     return Section([sentence for sentence in text if sentence], tables)

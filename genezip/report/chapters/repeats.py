@@ -388,7 +388,8 @@ def repeat_kinds(results: Results) -> Drawing | None:
         "repeat_kinds",
         "Which repeats get fewer tokens",
         "Bases per token in a kind of repeat divided by those of DNA in no repeat in the same "
-        "regions: right of 1, the model spends fewer tokens on it. Old copies of interspersed "
+        "regions: right of 1, the model spends fewer tokens on it. For periods and numbers of "
+        "copies the background is all DNA outside tandem repeats. Old copies of interspersed "
         "repeats differ more from their consensus. Pale bands are 95 % of the ratios after random "
         "shifts of the repeats along the segment; for a dot inside its band none is shown. "
         f"Groups with fewer than {MIN_BASES:,} bases are not drawn. {interval_words(data)}"

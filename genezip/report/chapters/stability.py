@@ -50,7 +50,10 @@ def section(results: Results) -> Section | None:
         return None
     text = [
         "A token should stay where it is when a distant base changes, or every variant rewrites "
-        "the input of the language model. One base of held-out DNA was changed at a time.",
+        "the input of the language model. One base of held-out DNA was changed at a time. Only a "
+        "stretch around it is read (stability.window_bp, 4,096 bp unless it was set), so distances "
+        "end at its edges. A boundary before the base can move where tokens depend on bases to "
+        "their right: a bound on the tokens of the stretch, networks of both directions, words.",
         *(_sentence(results, name) for name in names),
     ]
     return Section(text, [_strands(results, names)])
@@ -67,10 +70,7 @@ def _sentence(results: Results, name: str) -> str:
     if reach:
         text += f"; where it does, the farthest lies {measured(reach, _bp)} away on average"
     if earlier and earlier.value > 0:
-        text += (
-            f", and in {_percent(earlier.value)} of cases one before the changed base moves, as "
-            "a bound ranks the positions of the whole window"
-        )
+        text += f", and in {_percent(earlier.value)} of cases one before the changed base moves"
     return text + "."
 
 

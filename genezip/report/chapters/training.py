@@ -403,11 +403,11 @@ def bounds(results: Results) -> Drawing | None:
     bit = "; ".join(f"{curve.model} {100 * _bit(curve):.0f} %" for curve in compared)
     return Drawing(
         "bounds",
-        "Training with and without bounds that bite",
+        "Training with and without bounds that change tokens",
         "Tokens that each stage selects in a training window, and perplexity on validation DNA. "
         "The models differ in their floor and ceiling alone. Windows of the last fifth of training "
         f"in which a bound changed the tokens: {bit}. A bound ranks the positions of the whole "
-        "window, so where it bites the perplexity is not that of an exact likelihood.",
+        "window, so where it changes tokens the perplexity is not that of an exact likelihood.",
         figure,
         pd.concat(frames, ignore_index=True),
     )

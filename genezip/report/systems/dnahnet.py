@@ -1,4 +1,4 @@
-"""Claims about a language model of whole genomes, and the first sentence of its page.
+"""Claims about a language model of whole genomes, and the sentences of its page.
 
 They are those of the dnaHNet paper (arXiv 2602.10603) that one run can test: tokens of three bases,
 then of two of these; the reading frame of genes; better prediction than simpler models; essential

@@ -25,7 +25,8 @@ from genezip.report.words import fixed, listed, measured
 ORIGIN = (
     "The claims are those of the LDARNet paper (arXiv 2606.04552) that one run can test, each "
     "beside the simple model or the control that it lacks there. Fine-tuning on the 18 sets of the "
-    "Nucleotide Transformer is no part of this run (config/ldarnet-sets.yaml)."
+    "Nucleotide Transformer is not part of this run; config/ldarnet-sets.yaml does it on five of "
+    "them."
 )
 NOTE = "Differences are paired over the same windows, sites or test sequences."
 WITHIN = 0.15

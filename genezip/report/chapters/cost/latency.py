@@ -124,7 +124,7 @@ def section(results: Results) -> Section | None:
         return Section(["No length could be timed."])
     made = timed.iloc[0]
     text = [
-        f"Measured on this machine: {made['device']}, {made['threads']} "
+        f"Measured on this machine: {made['device']}, {int(made['threads'])} "
         f"thread{'' if made['threads'] == 1 else 's'}, {made['dtype']}, torch {made['torch']}. "
         f"Only the forward pass is timed, one sequence at a time ({made['rule']})."
     ]

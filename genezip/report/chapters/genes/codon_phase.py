@@ -157,7 +157,7 @@ def _phase_table(results: Results) -> Table:
     head = ["organism", "DNA", "stage", "rate at codon position 1 / 2 / 3", "amplitude"]
     head += ["phase lock", "of shifted boundaries", "in shuffled DNA", "genes"]
     note = (
-        "Rates of the second stage are of the tokens of the first. Shifted boundaries: median and "
+        "Rates of the second stage are of the tokens of the first. Shifted boundaries: mean and "
         "range of 95 % of the shifts. Shuffled DNA keeps start, stop and the counts of "
         "dinucleotides of every gene."
     )
