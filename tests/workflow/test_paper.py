@@ -31,8 +31,18 @@ def test_make_paper_has_the_models_of_its_tables(repo: Path, tmp_path: Path) -> 
     assert not re.search(r"--result \S+pretrain", table6)  # only what it reads
     (latency,) = re.findall(r"logged logs/latency.log program .*", text)
     assert "benchmarks/latency.py" in latency and "--preset tiny" in latency
+    assert "--threads 1 " in latency
     for router in ("cpg", "surprisal", "gc_cpg", "fixed_stride"):
         assert f"--router {router} " in text
+
+
+def test_latency_is_measured_while_no_other_job_runs(repo: Path, tmp_path: Path) -> None:
+    """It takes every core, so a scheduler starts nothing beside it."""
+    text = plan(repo, tmp_path, "config", "demo", targets=("results/latency/latency.tsv",))
+    stats = re.search(r"^latency +1 *$", text, re.MULTILINE)
+    assert stats and "--threads 1 " in text
+    rule = (repo / "workflow" / "rules" / "paper.smk").read_text().split("rule latency:")[1]
+    assert "threads: workflow.cores if workflow.local_exec" in rule.split("\nrule ")[0]
 
 
 def test_one_table_is_a_target(repo: Path, tmp_path: Path) -> None:

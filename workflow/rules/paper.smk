@@ -38,13 +38,15 @@ rule latency:
         "results/benchmarks/latency.tsv"
     conda:
         environment("latency")
-    threads: needs("latency", SCALE).threads
+    # every core of a local run, so that no other job disturbs the times
+    threads: workflow.cores if workflow.local_exec else needs("latency", SCALE).threads
     resources:
         **(
             needs("latency", SCALE).resources
             | {"gpu": int(CONFIG.latency.device == "cuda")}
         ),
     params:
+        threads=needs("latency", SCALE).threads,
         program=latency_program,
         preset=CONFIG.latency.preset or ("70m" if SCALE == "full" else "tiny"),
         device=CONFIG.latency.device,
@@ -56,7 +58,7 @@ rule latency:
     shell:
         "logged {log} program {params.program:q} --no-goals --preset {params.preset} "
         "--device {params.device} --max-length {params.longest} --seconds {params.seconds} "
-        "--fasta resources/pieces.fa --threads {threads} --out {params.out}"
+        "--fasta resources/pieces.fa --threads {params.threads} --out {params.out}"
 
 
 rule paper_table:
