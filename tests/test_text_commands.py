@@ -66,6 +66,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "--out scores.tsv": (PARSE, "test_contributing runs it"),
     "genezip fetch --plan": (RUN, ""),
     "genezip models": (RUN, ""),
+    "genezip doctor": (RUN, ""),
     "genezip labels fetch": (RUN, ""),
     "genezip weights import pytorch_model.bin --out published": (RUN, ""),
     "genezip config show config/config.yaml config/demo.yaml": (RUN, ""),
