@@ -141,3 +141,15 @@ def test_the_label_of_the_claim_keeps_off_the_axis_however_many_models_there_are
     (label,) = (text for text in axes.texts if text.get_text().startswith("claim"))
     FigureCanvasAgg(drawing.figure).draw()
     assert label.get_window_extent().y0 > axes.bbox.y0
+
+
+@pytest.mark.parametrize(
+    ("length", "step", "ticks"),
+    [
+        (65_536, 10_000, ["120", "130", "140"]),
+        (4_096, 500, ["120.0", "120.5", "121.0"]),
+        (300, 50, ["120.000", "120.050", "120.100"]),
+    ],
+)
+def test_ticks_of_a_locus_differ(length: int, step: int, ticks: list[str]) -> None:
+    assert [locus.kilobases(120_000 + step * k, length) for k in range(3)] == ticks

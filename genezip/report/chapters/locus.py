@@ -141,6 +141,12 @@ def _draw_model(axes: Axes, bins: pd.DataFrame, look: style.ModelStyle, top: flo
     axes.set_ylim(-0.28 * top, 1.08 * top)
 
 
+def kilobases(position: float, length: int) -> str:
+    """A position as a tick in kb, with the decimals that ticks of a locus of this length need."""
+    decimals = 0 if length >= 7_000 else 1 if length >= 700 else 3
+    return f"{position / 1000:,.{decimals}f}"
+
+
 def _label(axes: Axes, text: str, colour: str = style.INK, at: float = -0.055) -> None:
     axes.text(
         at, 0.5, text, transform=axes.transAxes, ha="right", va="center", fontsize=8.5,
@@ -226,7 +232,7 @@ def _drawing(results: Results, named: str, name: str) -> Drawing | None:
             axes.axvspan(row["start"], row["end"], color=colour, alpha=0.13, linewidth=0)
     last.set_xlim(low, high)
     last.xaxis.set_major_locator(MaxNLocator(7))
-    last.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x / 1000:,.0f}"))
+    last.xaxis.set_major_formatter(FuncFormatter(lambda x, _: kilobases(x, high - low)))
     last.set_xlabel(f"position on {chrom} (kb)", parse_math=False)  # a name may have $
     place = f"{chrom}:{low:,}–{high:,}"
     if name == "locus":
