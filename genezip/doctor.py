@@ -1,7 +1,7 @@
 """What this machine has, what is missing with the command that gets it, and what can run here.
 
-``genezip doctor`` prints it. A part of the paper run is possible where the machine has the memory,
-the cores and the GPUs that its rules ask for (:mod:`genezip.config.rules`).
+``genezip doctor`` prints it. A part of the paper run is possible where the machine has the memory
+and the GPU that its rules ask for (:mod:`genezip.config.rules`).
 """
 
 import os

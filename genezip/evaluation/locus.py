@@ -21,7 +21,7 @@ from genezip.errors import GenezipError
 from genezip.formats.genes.rows import Transcripts
 from genezip.genome.assembly import Assembly, Segment
 from genezip.genome.gene_models import Annotation
-from genezip.genome.intervals import union
+from genezip.genome.intervals import true_runs, union
 from genezip.genome.region_map import RegionMap
 from genezip.genome.sources.source import Source
 from genezip.genome.sources.splits import parse_interval
@@ -320,10 +320,9 @@ def repeat_rows(
         names = table["repeat_class"].astype(str) if kind == "rmsk" else "tandem"
         parts.append(table[["start", "end"]].assign(region=names))
     if segment.soft_masked and not (segment.rmsk and repeats["rmsk"] is not None):
-        lower = assembly.sequence(segment, locus.start, locus.end) >= ord("a")
-        edges = np.flatnonzero(np.diff(np.concatenate([[False], lower, [False]])))
-        spans = edges.reshape(-1, 2) + locus.start
-        frame = pd.DataFrame(spans, columns=["start", "end"])
+        lower = assembly.lower_case(segment, locus.start, locus.end)
+        starts, ends = true_runs(lower, locus.start)
+        frame = pd.DataFrame({"start": starts, "end": ends})
         parts.insert(0, frame.assign(region="soft-masked"))
     if not parts:
         return pd.DataFrame(columns=["kind", "chrom", "start", "end", "region"])

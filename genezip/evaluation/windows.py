@@ -186,7 +186,7 @@ def _soft_masks(table: pd.DataFrame, assembly: Assembly) -> Iterator[np.ndarray]
             yield np.empty(0, dtype=np.uint8)
             continue
         lower = np.zeros(length, dtype=bool)
-        lower[: end - start] = assembly.sequence(segment, start, end) >= ord("a")
+        lower[: end - start] = assembly.lower_case(segment, start, end)
         yield np.packbits(lower)
 
 

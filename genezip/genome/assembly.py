@@ -168,6 +168,12 @@ class Assembly:
         """Token ids of :meth:`sequence` (uint8 array; see :mod:`genezip.alphabet`)."""
         return encode(self.sequence(segment, start, end), segment.name)
 
+    def lower_case(
+        self, segment: Segment, start: int | None = None, end: int | None = None
+    ) -> np.ndarray:
+        """Bool array: the bases of :meth:`sequence` in lower case, which marks repeats."""
+        return self.sequence(segment, start, end) >= ord("a")
+
     def n_runs(self, segment: Segment) -> Intervals:
         """Runs of N and other ambiguity codes of a segment, in genome coordinates, sorted."""
         return _n_runs(lambda lo, hi: self.ids(segment, lo, hi), segment.start, segment.end)

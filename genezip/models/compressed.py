@@ -115,10 +115,13 @@ class Compressed:
             facts["tokens by stage"] = ", ".join(f"{count:,}" for count in self.stage_tokens)
         if self.bound_active.any():
             facts["bound"] = "changed the tokens"
-        if self.log_prob is not None:
-            known = self.log_prob[np.isfinite(self.log_prob)].astype(np.float64)
-            mean = -known.mean() / np.log(2) if known.size else float("nan")
-            facts["bits per base"] = f"{mean:.4g} ({self.likelihood})"
+        if self.log_prob is not None and self.likelihood is not None:
+            facts["likelihood"] = self.likelihood
+            if self.likelihood == "exact":  # others are not comparable
+                exact = Likelihood(
+                    log_prob=self.log_prob, kind="exact", looked_ahead=np.zeros(0, dtype=bool)
+                )
+                facts["bits per base"] = f"{exact.bits_per_base:.4g}"
         return facts
 
     def __repr__(self) -> str:

@@ -313,6 +313,17 @@ def read(measured: Measured, names: Mapping[str, str], run: Run) -> Reading:
     return found
 
 
+def _named(text: str, names: Mapping[str, str]) -> str:
+    """A text with the names in its braces filled in."""
+    try:
+        return text.format_map(names)
+    except (KeyError, IndexError, ValueError):
+        raise GenezipError(
+            f"tables has {text!r}, with a name in braces that is not known there; use one of "
+            f"{', '.join(names)}, or name it in `rows` or `names`"
+        ) from None
+
+
 def _paths(path: str, model: str, run: Run) -> list[tuple[int | None, Path]]:
     """Seed and place of the files that a path stands for."""
     if "{run}" not in path:
@@ -329,7 +340,7 @@ def _paths(path: str, model: str, run: Run) -> list[tuple[int | None, Path]]:
 def _from_json(measured: Measured, names: Mapping[str, str], run: Run) -> Reading:
     """The number at a path of keys in a JSON file, or in that of every run of a model."""
     # a name in braces is one key, even with a dot in it
-    keys = [key.format_map(names) for key in measured.value.split(".")]
+    keys = [_named(key, names) for key in measured.value.split(".")]
     values, seeds = [], []
     for seed, path in _paths(str(measured.file), names.get("model", ""), run):
         value: Any = _json(path)
@@ -368,7 +379,7 @@ def _table(path: Path) -> pd.DataFrame:
 
 def _from_table(measured: Measured, names: Mapping[str, str], run: Run) -> Reading:
     """The number in the one row (of each seed) of a TSV file that has the texts of ``where``."""
-    where = {column: text.format_map(names) for column, text in measured.where.items()}
+    where = {column: _named(text, names) for column, text in measured.where.items()}
     parts = []
     for _, path in _paths(str(measured.file), names.get("model", ""), run):
         frame = _table(path)

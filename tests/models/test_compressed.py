@@ -59,7 +59,7 @@ def test_a_result_is_read_at_a_glance_and_as_a_table() -> None:
     )  # fmt: skip
     assert repr(found) == (
         "Compressed(bases: 8; tokens: 3; bases per token: 2.667; mode: one window; "
-        "bits per base: 1.143 (exact))"
+        "likelihood: exact; bits per base: 1.143)"
     )
     table = found.to_frame()
     assert [*table] == ["start", "end", "bp", "boundary_prob", "kept_by", "token_id", "bits"]
@@ -67,7 +67,9 @@ def test_a_result_is_read_at_a_glance_and_as_a_table() -> None:
     assert table["kept_by"].tolist() == ["forced", "router", "floor"]
     assert table["bits"].tolist() == pytest.approx([2, 3, 3], rel=1e-6)
     html = found._repr_html_()
-    assert html.count("<tr>") == 5 and "1.143 (exact)" in html
+    assert html.count("<tr>") == 6 and "<td>1.143</td>" in html
+    pseudo = replace(found, likelihood="pseudo")  # comparable with no other
+    assert "likelihood: pseudo" in repr(pseudo) and "bits" not in repr(pseudo)
     two = replace(found, stage_tokens=np.array([4, 3]), bound_active=np.array([True, False]))
     assert "tokens by stage: 4, 3; bound: changed the tokens" in repr(two)
 

@@ -98,6 +98,14 @@ def test_a_text_is_no_published_number(text: str) -> None:
     assert paper.published_number(text) is None
 
 
+@pytest.mark.parametrize("text", ["{modl}", "{", "{}"])
+def test_a_name_in_braces_that_nobody_knows(tmp_path: Path, text: str) -> None:
+    for keys in ({"file": SCORES, "where": {"model": text}}, {"file": CARD, "value": text}):
+        ours = table(columns={"bpt": keys})
+        with pytest.raises(GenezipError, match="with a name in braces that is not known there"):
+            paper.compare("one", ours, made_run(tmp_path))
+
+
 def test_numbers_of_another_quantity_have_no_verdict(tmp_path: Path) -> None:
     columns = {"bpt": {"value": "training.valid.bpt", "tolerance": 0.1}}
     ours = table(file=CARD, columns=columns, verdicts=False)

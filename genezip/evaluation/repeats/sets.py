@@ -150,7 +150,7 @@ class RepeatAnnotation:
         if scheme is SOFTMASK:
             for low in range(segment.start, segment.end, _BLOCK_BP):
                 high = min(low + _BLOCK_BP, segment.end)
-                lower = self._assembly.sequence(segment, low, high) >= ord("a")
+                lower = self._assembly.lower_case(segment, low, high)
                 codes[low - segment.start : high - segment.start][lower] = 1
         elif scheme in (RMSK, RMSK_ONLY):
             here = self._rows(self.rmsk, segment)

@@ -96,7 +96,7 @@ class RepeatMask:
     def mask(self, segment: Segment, start: int, end: int) -> np.ndarray:
         """Whether each base of an interval is in a repeat, bool (end - start,)."""
         if segment.soft_masked:
-            return self.assembly.sequence(segment, start, end) >= ord("a")
+            return self.assembly.lower_case(segment, start, end)
         rows = self.rows(segment, start, end)
         assert rows is not None, "repeats that are not known"
         return covered_mask(rows["start"].to_numpy(), rows["end"].to_numpy(), start, end)

@@ -251,7 +251,7 @@ def _drawing(results: Results, named: str, name: str) -> Drawing | None:
         "arrows show the strand), the region of every base with a triangle at each transcription "
         f"start, {'repeats (black: tandem), ' if len(repeats) else ''}then for each model, on one "
         f"scale, the mean boundary probability in bins of {_widest(bins)} bp with a tick below "
-        " for every bin where a token starts, and the local bases per token "
+        "for every bin where a token starts, and the local bases per token "
         "(bases over tokens). Tinted stripes are promoters: a model that has learned promoters has "
         f"more ticks and fewer bases per token there. {chosen}The models were not trained on it, "
         "and annotation is never an input.",
