@@ -153,3 +153,14 @@ def test_the_label_of_the_claim_keeps_off_the_axis_however_many_models_there_are
 )
 def test_ticks_of_a_locus_differ(length: int, step: int, ticks: list[str]) -> None:
     assert [locus.kilobases(120_000 + step * k, length) for k in range(3)] == ticks
+
+
+def test_every_figure_and_its_numbers_are_outputs_of_the_report(repo: Path) -> None:
+    rules = repo / "workflow" / "rules"
+    named = re.search(
+        r"^FIGURES = \((.*?)\)\.split", (rules / "common.smk").read_text(), re.M | re.S
+    )
+    assert named is not None
+    assert set(named[1].replace('"', " ").split()) == set(FIGURES)  # each as TSV
+    drawn = re.findall(r'"results/figures/(\w+)\.svg"', (rules / "report.smk").read_text())
+    assert set(drawn) == set(FIGURES)

@@ -30,7 +30,7 @@ if BUDGET and CONFIG.evaluation.mixing:
 FIGURES = (
     "corpus curves steering perplexity bpt enrichment gc_thirds locus repeats repeat_kinds "
     "labels classification codon_phase alignment stability essentiality variants scaling masked "
-    "ggrams words bounds latency"
+    "ggrams words bounds gaps latency"
 ).split()
 FIGURES += [f"locus_{number + 2}" for number in range(len(CONFIG.report.loci))]
 
