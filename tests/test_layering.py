@@ -159,7 +159,7 @@ def test_no_folder_has_more_modules_than_one_can_overlook() -> None:
 
 def test_commands_import_the_package_inside_their_functions() -> None:
     light = {"genezip.errors", "genezip.cli"}
-    for path in sorted((PACKAGE / "cli").glob("*.py")):
+    for path in sorted((PACKAGE / "cli").rglob("*.py")):
         names = imports(path, top_level_only=True)
         heavy = {
             name

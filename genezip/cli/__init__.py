@@ -2,8 +2,8 @@
 
 ``COMMANDS`` lists every noun under the headings of ``genezip --help``; start reading there. Modules
 import the package inside their commands, so that the help is fast. To add a command, write a
-function like ``use.compress``, with an example at the end of its docstring and shared options from
-``options.py``, and add it to ``COMMANDS``.
+function like ``compress`` in ``use/compress.py``, with an example at the end of its docstring and
+shared options from ``options.py``, and add it to ``COMMANDS``.
 """
 
 import sys
@@ -24,8 +24,8 @@ from genezip.cli import (
     regions,
     report,
     tasks,
-    use,
 )
+from genezip.cli.use import compress
 from genezip.errors import GenezipError
 
 COMMANDS: dict[str, dict[str, Callable[..., None] | typer.Typer]] = {
@@ -42,7 +42,11 @@ COMMANDS: dict[str, dict[str, Callable[..., None] | typer.Typer]] = {
         "pretrain": pretrain.pretrain,
         "pretrain-words": pretrain.pretrain_words,
     },
-    "Use": {"weights": models.weights, "compress": use.compress, "tracks": use.tracks},
+    "Use": {
+        "weights": models.weights,
+        "compress": compress.compress,
+        "tracks": compress.tracks,
+    },
     "Evaluate": {
         "evaluate": evaluate.app,
         "tasks": tasks.app,

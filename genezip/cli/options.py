@@ -125,6 +125,15 @@ Jobs = Annotated[int, typer.Option("--jobs", min=1, help="Processes that write s
 Model = Annotated[
     str, typer.Option("--model", help="Model folder, hub id, or a system such as fixed:16.")
 ]
+SHIPPED = "genezip-small"
+"""The model that comes with the package."""
+ModelOrShipped = Annotated[
+    str,
+    typer.Option(
+        "--model",
+        help="Model folder, hub id, a system such as fixed:16, or a model that genezip has.",
+    ),
+]
 ModelFolder = Annotated[Path, typer.Option("--out", help="Model folder to write.")]
 ModelName = Annotated[str, typer.Option("--name", help="Name of the model in tables and figures.")]
 Bound = Annotated[

@@ -8,7 +8,7 @@ import typer
 
 from genezip.cli import options
 from genezip.cli.evaluate import boundaries, masked, words
-from genezip.cli.use import heldout
+from genezip.cli.use.compress import heldout
 
 logger = logging.getLogger(__name__)
 

@@ -1,0 +1,1 @@
+"""Commands for your own DNA: a module per command, each used with a trained model."""
