@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from genezip.artifacts.manifest import Kind
 from genezip.errors import GenezipError
-from genezip.models.hub import HubId, snapshot
+from genezip.models.hub import HubId, known_models, local_folder, snapshot
 
 if TYPE_CHECKING:
     from genezip.models.base import Compressor
@@ -63,8 +63,9 @@ def load(
 
     Parameters
     ----------
-    source : model folder; hub id ``owner/name``; for a system without files its name and settings,
-        such as ``fixed:16``; or the class of a system outside this package, ``module:Class``,
+    source : model folder; name of a model that comes with the package (``genezip-small``); hub id
+        ``owner/name``; for a system without files its name and settings, such as ``fixed:16``; or
+        the class of a system outside this package, ``module:Class``,
         which is called without arguments
     device : ``cpu``, ``cuda`` or ``auto``; used by networks only
     revision : branch, tag or commit of a hub id
@@ -95,11 +96,11 @@ def load(
                 "download it and name the folder if you trust it"
             )
         return _call(system, "from_pretrained", source, given, optional)
-    folder = Path(source)
+    folder = local_folder(source)
     if not text or not folder.exists():
         raise GenezipError(
             f"there is no model {text!r}; name a model folder, a hub id owner/name, or a system "
-            "such as fixed:16"
+            f"such as fixed:16{known_models()}"
         )
     if folder.is_file():
         raise GenezipError(f"{folder} is a file; name the model folder that holds it")

@@ -9,6 +9,7 @@ system lacks raises one clear error (:func:`lacks`).
 import inspect
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal, NoReturn, Protocol, Self
 
 import numpy as np
@@ -17,6 +18,7 @@ from genezip.alphabet import OneSequence, encode
 from genezip.artifacts.files import sha256_file
 from genezip.errors import GenezipError
 from genezip.models.compressed import Compressed, Embedding, Likelihood, LikelihoodKind
+from genezip.models.hub import upload
 
 Sequences = list[Any] | tuple[Any, ...]
 """A list or tuple of sequences, each as :func:`genezip.alphabet.encode` takes it."""
@@ -147,7 +149,35 @@ class Compressor(Protocol):
         """
 
 
-class PlainCompressor:
+class Shareable:
+    """Names under which other libraries save and share a model, for a class that has ``save``."""
+
+    def save(self, folder: str | Path) -> None:
+        """Write a model folder."""
+        raise NotImplementedError
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write a model folder with its card, as :meth:`save` does."""
+        self.save(folder)
+
+    def push_to_hub(
+        self,
+        repo_id: str,
+        private: bool = False,
+        token: str | None = None,
+        message: str = "Upload a genezip model",
+    ) -> str:
+        """Upload the model folder with its card to the Hugging Face hub; return the address.
+
+        The repository ``owner/name`` is created if it does not exist. ``token`` is by default that
+        of the last login. The package ``huggingface_hub`` must be installed.
+        """
+        with TemporaryDirectory(prefix="genezip-") as folder:
+            self.save(folder)
+            return upload(Path(folder), repo_id, private, token, message)
+
+
+class PlainCompressor(Shareable):
     """Base class of a system that defines only ``name`` and ``encode``.
 
     It has no vectors, probabilities, ids, likelihoods or streams; requests for them are refused.

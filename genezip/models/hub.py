@@ -1,4 +1,6 @@
-"""Models on the Hugging Face hub: ids such as ``owner/name``, pinned by a revision.
+"""Where a model is: a folder, a model that comes with the package, or one on the Hugging Face hub.
+
+An id on the hub is ``owner/name``, pinned by a revision.
 
 The client library is optional (``pip install 'genezip[hub]'``) and imported only when an id is
 used. Downloaded files stay in its cache, so a second use needs no network.
@@ -10,6 +12,7 @@ from pathlib import Path
 from typing import Self
 
 from genezip.errors import GenezipError
+from genezip.models.shipped import shipped_models
 
 _ID = re.compile(r"([A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?:@([\w./-]+))?", re.ASCII)
 
@@ -73,12 +76,86 @@ def snapshot(hub_id: HubId, patterns: list[str]) -> Path:
         raise GenezipError(
             f"{hub_id} is no folder here and cannot be fetched from the hub "
             f"({type(error).__name__}), nor is it in the local cache; connect to the network, "
-            "check the name, or name a folder"
+            f"check the name, or name a folder{known_models()}"
         ) from error
     return Path(found)
 
 
+def upload(folder: Path, repo_id: str, private: bool, token: str | None, message: str) -> str:
+    """Upload a model folder as one commit; return the address of the repository.
+
+    The repository is created if it does not exist. The folder must have a model card that the hub
+    can read (``README.md`` with a YAML head, or none).
+    """
+    try:
+        from huggingface_hub import HfApi, ModelCard
+        from huggingface_hub.errors import (
+            HfHubHTTPError,
+            HFValidationError,
+            LocalTokenNotFoundError,
+        )
+    except ImportError:
+        raise GenezipError(
+            f"uploading to {repo_id} needs the package huggingface_hub; run pip install "
+            "'genezip[hub]'"
+        ) from None
+    if HubId.parse(repo_id) != HubId(repo_id):
+        raise GenezipError(f"{repo_id!r} is no repository of the hub; give owner/name")
+    ModelCard.load(folder / "README.md")  # raises for a head that is no YAML
+    api = HfApi(token=token)
+    try:
+        address = api.create_repo(repo_id, private=private, exist_ok=True)
+        api.upload_folder(repo_id=repo_id, folder_path=folder, commit_message=message)
+    except LocalTokenNotFoundError:
+        raise _refused(repo_id, "there is no login") from None
+    except (HfHubHTTPError, HFValidationError) as error:
+        raise _refused(repo_id, str(error).splitlines()[0]) from error
+    except Exception as error:  # the client's errors for a broken network differ by version
+        raise _refused(repo_id, type(error).__name__) from error
+    return str(address)
+
+
+def _refused(repo_id: str, why: str) -> GenezipError:
+    return GenezipError(
+        f"the hub did not take {repo_id} ({why}); check name and network, and log in with a token "
+        "that may write"
+    )
+
+
+def local_folder(source: str | Path) -> Path:
+    """A local path, or the folder of the model of that name that comes with the package.
+
+    An existing path is preferred.
+    """
+    path = Path(source)
+    if isinstance(source, str) and source in shipped_models() and not path.exists():
+        return shipped_models()[source]
+    return path
+
+
 def model_folder(source: str | Path, revision: str | None, files: list[str]) -> Path:
-    """Folder of a model: a local one, or a snapshot of a hub id with these files."""
+    """Folder of a model: a local one, a shipped one, or a snapshot of a hub id with these files."""
     hub_id = HubId.parse(source, revision)
-    return Path(source) if hub_id is None else snapshot(hub_id, files)
+    return local_folder(source) if hub_id is None else snapshot(hub_id, files)
+
+
+def known_models() -> str:
+    """What can be opened by name without a network, as the end of an error message."""
+    named = [f"{name} comes with genezip" for name in shipped_models()]
+    if cached := cached_models():
+        named.append(f"the local cache of the hub has {', '.join(cached)}")
+    return f" ({'; '.join(named)})" if named else ""
+
+
+def cached_models() -> list[str]:
+    """Ids of the models in the local cache of the hub; none without its client library."""
+    try:
+        from huggingface_hub import constants, scan_cache_dir
+        from huggingface_hub.errors import CacheNotFound
+    except ImportError:
+        return []
+    try:
+        found = scan_cache_dir(constants.HF_HUB_CACHE)
+    except (CacheNotFound, ValueError, OSError):
+        return []
+    return sorted(one.repo_id for one in found.repos if one.repo_type == "model")

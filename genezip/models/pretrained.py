@@ -17,10 +17,10 @@ from genezip import models
 from genezip.artifacts.files import atomic_path, sha256_file, write_json
 from genezip.config import NETWORKS
 from genezip.errors import GenezipError
-from genezip.models import CONFIG
+from genezip.models import CARD, CONFIG
 from genezip.models.hnet.architecture import Architecture, architecture
 from genezip.models.hnet.network import GeneZipNetwork
-from genezip.models.hub import HubId, snapshot
+from genezip.models.hub import HubId, local_folder, snapshot
 
 WEIGHTS = "model.safetensors"
 BEST = "best.safetensors"
@@ -45,6 +45,7 @@ class ModelCard:
     target_bpt: dict[str, float]
     training: dict[str, Any]
     compressor: str = NETWORKS[0]
+    text: str = ""
 
 
 def save_weights(path: str | Path, network: nn.Module) -> None:
@@ -98,7 +99,12 @@ def load_card(folder: str | Path) -> ModelCard:
         config["target_bpt"],
         {**config["training"], "sha256": config["sha256"]},
         system,
+        _text(path.parent / CARD),
     )
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.is_file() else ""
 
 
 def load_network(
@@ -106,14 +112,15 @@ def load_network(
 ) -> tuple[GeneZipNetwork, ModelCard]:
     """Load a model folder, or a model on the hub, for inference.
 
-    ``folder`` is a path or a hub id ``owner/name`` (text); an existing path is preferred.
+    ``folder`` is a path, the name of a model that comes with the package, or a hub id
+    ``owner/name`` (text); an existing path is preferred.
     ``weights`` are :data:`WEIGHTS` or :data:`BEST`, and ``revision`` is a branch, tag or commit of
     a hub id, whose commit is recorded in the card (``training["hub"]``).
     """
     hub_id = HubId.parse(folder, revision)
     if hub_id is None:
-        return _load_folder(Path(folder), weights)
-    found = snapshot(hub_id, [CONFIG, weights])
+        return _load_folder(local_folder(folder), weights)
+    found = snapshot(hub_id, [CONFIG, weights, CARD])
     if not (found / CONFIG).is_file():
         raise GenezipError(
             f"{hub_id} on the hub has no {CONFIG}; if it holds weights of the GeneZip release, "

@@ -23,6 +23,7 @@ from genezip.config import NETWORKS, NetworkKind, Pretrain, region_preset
 from genezip.corpus.corpus import CorpusReader
 from genezip.corpus.stream import Batches, WindowStream, prefetched
 from genezip.errors import GenezipError
+from genezip.models.card import model_card
 from genezip.models.hnet.architecture import GUIDED, Architecture, load_architecture
 from genezip.models.hnet.architecture import architecture as parse_architecture
 from genezip.models.hnet.network import GeneZipNetwork, build
@@ -41,7 +42,6 @@ from genezip.training.curve import CURVE, open_curve
 from genezip.training.fit import Schedule, fit
 from genezip.training.masked import MaskedBase, MaskedWindows
 from genezip.training.memory import available_bytes, check_memory, estimate
-from genezip.training.model_card import model_card
 from genezip.training.objectives import NextBase, validation_windows
 from genezip.training.optimizer import build_optimizer, pretraining_rate
 from genezip.training.ranks import ALONE, Ranks

@@ -15,10 +15,12 @@ import numpy as np
 import torch
 
 from genezip.alphabet import OneSequence, encode
-from genezip.artifacts.files import sha256_json
+from genezip.artifacts.files import sha256_json, write_text
 from genezip.artifacts.scores import UNTRAINED
 from genezip.errors import GenezipError
-from genezip.models.base import Level, Sequences, ids_of, lacks
+from genezip.models import CARD
+from genezip.models.base import Level, Sequences, Shareable, ids_of, lacks
+from genezip.models.card import model_card
 from genezip.models.compressed import Compressed, Embedding, Likelihood, LikelihoodKind, joined
 from genezip.models.device import choose_device
 from genezip.models.hnet.architecture import BoundKind, Direction
@@ -26,7 +28,7 @@ from genezip.models.hnet.flops import flops, guide_flops
 from genezip.models.hnet.network import GeneZipNetwork, build
 from genezip.models.hnet.streaming import Stream
 from genezip.models.hnet.windows import base_states, run_batch
-from genezip.models.pretrained import WEIGHTS, ModelCard, load_network, save_pretrained
+from genezip.models.pretrained import WEIGHTS, ModelCard, load_card, load_network, save_pretrained
 
 ONE_WINDOW_BP = 1_048_576  # longest sequence that is held in memory as one window
 # bases of independent sequences in one batch; on a GPU 40 of 12,800, as in the release
@@ -36,7 +38,7 @@ Precision = Literal["fp32", "bf16"]
 Result = TypeVar("Result")
 
 
-class GeneZip:
+class GeneZip(Shareable):
     """A trained network with the methods of :class:`~genezip.models.base.Compressor`, and more.
 
     Without a bound, or with the bound ``causal``, sequences of any length are streamed in constant
@@ -334,8 +336,18 @@ class GeneZip:
         return guide_flops(self.network.shape, lengths)
 
     def save(self, folder: str | Path) -> None:
-        """Write the model folder with the bound that the model was loaded with."""
+        """Write the model folder with the bound that the model was loaded with, and a card.
+
+        The card is that of the folder that the model was loaded from, as long as the weights are
+        the same.
+        """
+        folder = Path(folder)
         save_pretrained(folder, self.network, self.card)
+        written = load_card(folder)
+        same = written.training["sha256"][WEIGHTS] == self._sha256
+        parameters = self.network.count_parameters()
+        text = self.card.text if same else ""
+        write_text(folder / CARD, text or model_card(written, parameters))
 
     def precision(self) -> AbstractContextManager[Any]:
         """Autocast if the model was loaded with ``bf16`` on a GPU."""

@@ -1,5 +1,7 @@
-"""The README of a model folder."""
+"""The README of a model folder, with the head that the Hugging Face hub reads."""
 
+import json
+from collections.abc import Sequence
 from typing import Any
 
 from genezip.models.pretrained import ModelCard
@@ -29,6 +31,24 @@ METRICS = {
     "bound_bit": "share of windows where a bound changed the tokens",
 }
 
+# arXiv number of each method, which the hub links.
+PAPERS = {"genezip": "2602.17739", "dnahnet": "2602.10603", "ldarnet": "2606.04552"}
+
+
+def yaml_head(kind: str, licence: str | None = None, tags: Sequence[str] = ()) -> str:
+    """The YAML head of a card: library, task, tags, and the licence if one is given.
+
+    Strings are quoted as JSON, which YAML includes.
+    """
+    every = ["dna", "genomics", "tokenization", "compression", kind, *tags]
+    if kind in PAPERS:
+        every.append(f"arxiv:{PAPERS[kind]}")
+    lines = ["---", "library_name: genezip", "pipeline_tag: feature-extraction"]
+    if licence is not None:
+        lines.append(f"license: {json.dumps(licence)}")
+    return "\n".join([*lines, "tags:", *(f"- {json.dumps(tag)}" for tag in every), "---", ""])
+
+
 # Metric by which the best weights are chosen, and its name.
 BEST_OF = {"ppl": "perplexity", "mask_bits": "loss in bits per masked base"}
 
@@ -36,6 +56,8 @@ BEST_OF = {"ppl": "perplexity", "mask_bits": "loss in bits per masked base"}
 def model_card(card: ModelCard, parameters: int) -> str:
     """Markdown model card; ``card`` is read from the model folder, so it has the weight hashes."""
     training = card.training
+    if "settings" not in training:
+        return _plain_card(card, parameters)
     settings = training["settings"]
     method, first, opened = METHODS[card.compressor]
     labels = RegionClasses.from_json(training.get("classes", [])).labels
@@ -43,7 +65,8 @@ def model_card(card: ModelCard, parameters: int) -> str:
         f"| {labels[name]} | {value:.1f} |" for name, value in card.target_bpt.items()
     )
     hashes = "\n".join(f"| `{name}` | `{value}` |" for name, value in training["sha256"].items())
-    return f"""# {card.name}, seed {card.seed}
+    return f"""{yaml_head(card.compressor)}
+# {card.name}, seed {card.seed}
 
 DNA compressor of {method}: {parameters:,} parameters,
 trained for {settings["steps"]:,} steps of {settings["batch"]} windows{_begun(training)}.
@@ -78,6 +101,24 @@ validation {_best(training)}. `config.json` holds architecture, targets, setting
 | file | sha256 |
 |---|---|
 {hashes}
+"""
+
+
+def _plain_card(card: ModelCard, parameters: int) -> str:
+    """The card of a network that was not trained by this package."""
+    method, first, opened = METHODS[card.compressor]
+    return f"""{yaml_head(card.compressor)}
+# {card.name}
+
+DNA compressor of {method}: {parameters:,} parameters, not trained by genezip.
+
+```python
+{first}
+
+model = {opened}("path/to/this/folder")
+```
+
+`config.json` holds architecture, targets and the hashes of the weights.
 """
 
 
