@@ -1,4 +1,4 @@
-"""``genezip models``, ``tokenizer fixed | bpe | ggrams`` and ``weights import``."""
+"""``genezip models``, ``tokenizer fixed | bpe | ggrams`` and ``weights import | export``."""
 
 import logging
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ tokenizer = typer.Typer(
     help="Tokenisers without a network: fixed length, BPE, and G-grams of its words.",
     no_args_is_help=True,
 )
-weights = typer.Typer(help="Weights published by others.", no_args_is_help=True)
+weights = typer.Typer(help="Weights of others, and yours for others.", no_args_is_help=True)
 
 
 def models(
@@ -266,6 +266,41 @@ def import_weights(
         f"{card.name} in {out}: widths {', '.join(map(str, card.architecture.d_model))}; "
         f"targets: {card.training['targets']}; bounds: {card.training['bounds']}"
     )
+
+
+@weights.command()
+def export(
+    model: Annotated[Path, typer.Argument(help="Model folder of `genezip pretrain`.")],
+    out: options.ModelFolder,
+    results: Annotated[
+        Path, typer.Option(help="Folder with the tables of held-out DNA (results/compress).")
+    ],
+    source: options.Source,
+    command: Annotated[str, typer.Option(help="The command that made the model, for the card.")],
+    licence: Annotated[str, typer.Option(help="Licence of the weights (SPDX).")],
+    beside: Annotated[
+        list[str] | None,
+        typer.Option(help="Models of the tables, for paired differences in the card."),
+    ] = None,
+    bound: options.Bound = None,
+) -> None:
+    """Write a trained network for others: weights, configuration, a card with its scores.
+
+    \b
+    Example:
+      genezip weights export results/pretrain/mine.seed0 --out mine \
+        --results results/compress --source resources/source.json \
+        --command 'make mine' --licence Apache-2.0 --beside genezip-tiny --bound causal
+    """
+    from typing import cast
+
+    from genezip.genome.sources.source import Source
+    from genezip.models.export import Origin, export_model
+    from genezip.models.hnet.architecture import BoundKind
+
+    origin = Origin(Source.load(source).raw["files"], command, licence)
+    card = export_model(model, out, results, origin, beside or (), cast(BoundKind | None, bound))
+    typer.echo(f"{card.name} in {out}")
 
 
 def _table(rows: Sequence[Sequence[str]], numbers: set[int]) -> str:
