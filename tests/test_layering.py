@@ -38,6 +38,7 @@ LAYERS = {
         NUMBERS,
     ),
     "doctor": ({"config"}, {"torch", "psutil"}),
+    "run_folder": ({"artifacts"}, set[str]()),
     "models": (
         {"artifacts", "config"},
         {"torch", "numpy", "pandas", "pydantic", "safetensors", "mamba_ssm", "causal_conv1d"}

@@ -25,7 +25,7 @@ from genezip.cli import (
     report,
     tasks,
 )
-from genezip.cli.use import compress
+from genezip.cli.use import compress, init
 from genezip.errors import GenezipError
 
 COMMANDS: dict[str, dict[str, Callable[..., None] | typer.Typer]] = {
@@ -43,6 +43,7 @@ COMMANDS: dict[str, dict[str, Callable[..., None] | typer.Typer]] = {
         "pretrain-words": pretrain.pretrain_words,
     },
     "Use": {
+        "init": init.init,
         "weights": models.weights,
         "compress": compress.compress,
         "tracks": compress.tracks,

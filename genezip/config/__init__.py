@@ -39,7 +39,13 @@ from genezip.config.results import (
     Report,
     Stability,
 )
-from genezip.config.rules import Needs, needs, shell_prefix
+from genezip.config.rules import (
+    Needs,
+    beside_workflow,
+    needs,
+    shell_prefix,
+    workflow_home,
+)
 from genezip.config.run import Config, merge
 from genezip.config.section import Fraction, Scale, Section
 from genezip.config.tables import Measured, Order, PaperTable
@@ -119,6 +125,7 @@ __all__ = [
     "VariantEffect",
     "VariantSet",
     "WordsPretrain",
+    "beside_workflow",
     "check_presets",
     "load",
     "merge",
@@ -134,4 +141,5 @@ __all__ = [
     "schema",
     "settings",
     "shell_prefix",
+    "workflow_home",
 ]

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from genezip.config.model import RegionPreset
 from genezip.config.read import parse, read_yaml
+from genezip.config.rules import beside_workflow
 from genezip.config.run import Config
 from genezip.errors import GenezipError
 
@@ -40,8 +41,8 @@ def of_user(name: str | Path) -> bool:
 def preset_file(kind: Kind, name: str | Path) -> Path:
     """File of a preset or of the user; an error names the nearest preset."""
     known = {path.stem: path for path in preset_files(kind)}
-    if of_user(name) and Path(name).is_file():
-        return Path(name)
+    if of_user(name) and beside_workflow(name).is_file():
+        return beside_workflow(name)
     if str(name) in known:
         return known[str(name)]
     close = get_close_matches(Path(name).stem, known, 1)
@@ -81,16 +82,18 @@ def _check_guided(name: str, guide: str | None, layout: Any) -> None:
 def check_presets(config: Config, root: Path) -> None:
     """Raise if a preset or file of a model is missing, or a user class has no target.
 
-    Relative paths of the user start at ``root``.
+    Relative paths of the user start at ``root``; ``config/...`` may be a file of the workflow.
     """
     for name, entry in config.networks().items():
         path = entry.architecture
-        layout = read_preset("models", root / path if of_user(path) else path)
+        layout = read_preset("models", beside_workflow(path, root) if of_user(path) else path)
         _check_guided(name, entry.guide, layout)
         budget = entry.regions or entry.match_bpt
         if budget is None:
             continue
-        targets = region_preset(root / budget if of_user(budget) else budget).multipliers
+        targets = region_preset(
+            beside_workflow(budget, root) if of_user(budget) else budget
+        ).multipliers
         for found in config.regions.classes:
             if found.target_bpt is None and found.name not in targets:
                 raise GenezipError(
@@ -99,4 +102,4 @@ def check_presets(config: Config, root: Path) -> None:
                 )
     for words in config.on_words().values():
         path = words.architecture
-        read_preset("words", root / path if of_user(path) else path)
+        read_preset("words", beside_workflow(path, root) if of_user(path) else path)

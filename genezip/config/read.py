@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import ValidationError
 
+from genezip.config.rules import beside_workflow
 from genezip.config.run import Config, of_layers
 from genezip.config.section import Section, reasons
 from genezip.config.tasks import Benchmarks
@@ -32,12 +33,12 @@ def parse(section: type[AnySection], value: Any, where: str = "configuration") -
 
 
 def read_yaml(path: str | Path) -> Any:
-    """Parse a YAML file."""
+    """Parse a YAML file of the user, or a file ``config/...`` of the workflow."""
     try:
-        with open(path, encoding="utf-8") as handle:
+        with open(beside_workflow(path), encoding="utf-8") as handle:
             return yaml.safe_load(handle) or {}
     except FileNotFoundError:
-        others = [other.stem for other in Path(path).parent.glob("*.yaml")]
+        others = [other.stem for other in beside_workflow(Path(path).parent).glob("*.yaml")]
         close = get_close_matches(Path(path).stem, others, 1)
         advice = f"did you mean {Path(path).with_stem(close[0])}?" if close else ADVICE
         raise GenezipError(f"{path} does not exist; {advice}") from None

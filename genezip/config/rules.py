@@ -1,4 +1,4 @@
-"""What a rule of the workflow needs, and what comes before its command.
+"""Where the workflow lies, what a rule of it needs, and what comes before its command.
 
 Each rule has one default of threads, GPUs, memory, time and environment, a function of the scale,
 which a profile, ``--set-resources`` and ``--set-threads`` override. The numbers are for a full-size
@@ -12,8 +12,36 @@ from pathlib import Path
 from shlex import quote
 
 from genezip.config.section import Scale
+from genezip.errors import GenezipError
 
 PACKAGE = Path(__file__).resolve().parents[1]
+
+
+def workflow_home() -> Path:
+    """The folder with ``workflow/``, ``config/`` and ``envs/``.
+
+    An installed package holds them in ``genezip/_workflow`` (``setup.py`` puts them there); a
+    checkout and an editable install have them beside the package.
+    """
+    for folder in (PACKAGE / "_workflow", PACKAGE.parent):
+        if (folder / "workflow" / "rules" / "config.smk").is_file():
+            return folder
+    raise GenezipError(
+        f"{PACKAGE} has no workflow beside it; install genezip again, from its wheel or a clone"
+    )
+
+
+def beside_workflow(path: str | Path, root: Path = Path()) -> Path:
+    """A file of the user below ``root``, or a file ``config/...`` of :func:`workflow_home`.
+
+    Outside a checkout ``config/demo.yaml`` is the file of the package, unless the user has one. A
+    path that neither has is the user's.
+    """
+    own = root / path
+    if own.exists() or Path(path).parts[:1] != ("config",):
+        return own
+    packaged = workflow_home() / path
+    return packaged if packaged.exists() else own
 
 
 @dataclass(frozen=True)

@@ -157,10 +157,15 @@ def settings(section, *keys, without=()):
 
 
 def preset(kind, name):
-    """Params of a preset: its name (or the path of a user file) and its content."""
+    """Params of a preset: its name (or the path of a user file) and its content.
+
+    A file of the workflow, such as ``config/bounds/floor.yaml``, keeps its name in the folder of
+    another run: commands find it beside the workflow, wherever that is installed.
+    """
     if not name:
         return "", ""
-    path = user_file("a preset", name) if of_user(name) else name
+    own = of_user(name) and beside_workflow(name, ROOT) == ROOT / name
+    path = user_file("a preset", name) if own else name
     return path, preset_file(kind, path).read_text()
 
 

@@ -23,6 +23,7 @@ try:
         TASK_TABLES,
         Evaluation,
         GenezipError,
+        beside_workflow,
         check_presets,
         needs,
         of_user,
@@ -43,7 +44,7 @@ ROOT = Path(workflow.basedir).absolute()
 ROOT = ROOT.parent if ROOT.name == "workflow" else ROOT
 
 # Layers, later ones winning: config/tables.yaml, the file named in the Snakefile, --configfile,
-# --config. A module has only the config it is given, below the tables beside its Snakefile.
+# --config. A module has only the config it is given, below the tables of the workflow.
 given = workflow.config_settings
 files = [path for path in workflow.configfiles if path not in given.configfiles]
 if getattr(given, "replace_workflow_config", False):
@@ -53,9 +54,9 @@ layers.append(given.config)
 merged = {}
 for layer in layers:
     update_config(merged, layer)
-published = ROOT / "config" / "tables.yaml"
-tables = [load_configfile(str(published)) or {}] if published.is_file() else []
 try:
+    published = beside_workflow("config/tables.yaml", ROOT)
+    tables = [load_configfile(str(published)) or {}] if published.is_file() else []
     CONFIG = parse_layers([*tables, *(layers if merged == config else [config])])
     check_presets(CONFIG, ROOT)
 except GenezipError as error:
