@@ -14,6 +14,9 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
+from genezip.config.rules import PACKAGE, needs, workflow_home
+from genezip.errors import GenezipError
+
 GB = 1e9
 HOST = "hgdownload.soe.ucsc.edu"
 """A server of the download table, to see whether this machine reaches the network."""
@@ -101,6 +104,14 @@ def online(host: str = HOST) -> bool:
     return True
 
 
+def workflow_folder() -> str:
+    """Where workflow, config and envs lie: a checkout or the package; empty where they are lost."""
+    try:
+        return str(workflow_home())
+    except GenezipError:
+        return ""
+
+
 def _library(name: str) -> str:
     """Version of a Python package, empty where it is not installed."""
     if find_spec(name) is None:
@@ -121,10 +132,19 @@ def examine(
     """
     import torch
 
+    from genezip import __version__
+
     devices = gpus() if devices is None else devices
     free = shutil.disk_usage(folder).free
     found = [
         Finding("Python", platform.python_version(), "", ""),
+        Finding("genezip", f"{__version__} in {PACKAGE}", "", ""),
+        Finding(
+            "workflow",
+            workflow_folder(),
+            "snakemake and genezip init",
+            "install genezip again, from its wheel or a clone",
+        ),
         Finding("cores", str(cores()), "", ""),
         Finding("memory", f"{memory_bytes() / GB:.0f} GB", "", ""),
         Finding("free disk", f"{free / GB:,.0f} GB in {folder.resolve()}", "", ""),
@@ -160,8 +180,6 @@ def examine(
 
 def possible(findings: list[Finding]) -> Iterator[tuple[str, list[str]]]:
     """Each part of the paper run, with what is lacking for it; an empty list means that it runs."""
-    from genezip.config.rules import needs
-
     there = {one.name: bool(one.found) for one in findings}
     for part in PARTS:
         asked = [needs(rule, "full") for rule in part.rules]
@@ -193,5 +211,10 @@ def in_words(findings: list[Finding]) -> str:
         f"{name:<{width}}  {'needs ' + ' and '.join(lacking) if lacking else 'possible'}"
         for name, lacking in parts
     ]
-    lines += ["", "`make demo` and `genezip compress` need none of what is missing."]
+    if workflow_folder() == str(PACKAGE.parent):
+        lines += ["", "`make demo` and `genezip compress` need none of what is missing."]
+    else:
+        lines += ["", "`genezip compress` needs none of what is missing."]
+        if not {"workflow", "snakemake"} & {one.name for one in missing}:
+            lines += ["`genezip init my-run` writes a folder in which snakemake runs the workflow."]
     return "\n".join(lines)

@@ -16,13 +16,15 @@ SNAKEFILE = "Snakefile"
 CONFIG = "config.yaml"
 MARK = "from genezip.config import workflow_home"
 """A line by which a Snakefile of :func:`write_run_folder` is known."""
-Size = Literal["demo", "full"]
+RunScale = Literal["demo", "full"]
+CORES: dict[RunScale, int] = {"demo": 2, "full": 16}
+"""Cores that a run is started with, as in the README."""
 
 _SNAKEFILE = f"""\
 # The workflow of genezip, from the installed package, with the settings of this folder.
-#   snakemake --cores 2 -n        what would run
-#   snakemake --cores 2           everything, to results/report.html
-#   genezip doctor                where the workflow lies, and what this machine lacks
+# What would run:  snakemake --cores CORES -n
+# Everything:      snakemake --cores CORES
+# Where the workflow lies, and what this machine lacks:  genezip doctor
 
 {MARK}
 
@@ -43,9 +45,9 @@ module genezip:
 
 use rule * from genezip
 """
-_BASES: dict[Size, tuple[str, ...]] = {"demo": ("config", "demo"), "full": ("config",)}
+_BASES: dict[RunScale, tuple[str, ...]] = {"demo": ("config", "demo"), "full": ("config",)}
 
-_BEGIN: dict[Size, str] = {
+_BEGIN: dict[RunScale, str] = {
     "demo": """\
 # What differs from the demo: a few million bases of GRCh38 and two tiny models, about ten minutes
 # on two cores. Without network the DNA is simulated.
@@ -90,14 +92,14 @@ _OWN_GENOME = """
 """
 
 
-def write_run_folder(folder: str | Path, size: Size = "demo") -> None:
+def write_run_folder(folder: str | Path, scale: RunScale = "demo") -> None:
     """Write Snakefile and config of a run.
 
     Parameters
     ----------
     folder : path
         A new or empty folder, outside the folders of other runs.
-    size : "demo" or "full"
+    scale : "demo" or "full"
         The settings that the config is laid over: minutes on a laptop, or the paper's.
 
     Raises
@@ -108,10 +110,10 @@ def write_run_folder(folder: str | Path, size: Size = "demo") -> None:
     """
     folder = Path(folder)
     _refuse(folder)
-    base = [f'configfile: GENEZIP / "config" / "{name}.yaml"' for name in _BASES[size]]
+    base = [f'configfile: GENEZIP / "config" / "{name}.yaml"' for name in _BASES[scale]]
     texts = {
-        CONFIG: _BEGIN[size] + _OWN_GENOME,
-        SNAKEFILE: _SNAKEFILE.replace("BASE", "\n".join(base)),
+        CONFIG: _BEGIN[scale] + _OWN_GENOME,
+        SNAKEFILE: _SNAKEFILE.replace("BASE", "\n".join(base)).replace("CORES", str(CORES[scale])),
     }
     new = not folder.exists()
     try:

@@ -9,6 +9,7 @@ from toolkit.command_line import call
 
 from genezip import doctor
 from genezip.config.rules import FULL
+from genezip.errors import GenezipError
 
 LARGE = [("NVIDIA H200", 150_000_000_000)]
 
@@ -48,6 +49,26 @@ def test_a_missing_tool_has_its_command(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(shutil, "which", lambda name: f"/bin/{name}" if name == "mamba" else None)
     found = {one.name: one for one in doctor.examine(tmp_path, reach=lambda: True, devices=LARGE)}
     assert found["conda"].found == "/bin/mamba" and not found["bedtools"].found
+
+
+def test_where_the_workflow_lies(
+    repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = doctor.examine(tmp_path, reach=lambda: True, devices=LARGE)
+    assert {one.name: one.found for one in found}["workflow"] == str(repo)
+    assert "`make demo` and" in doctor.in_words(found)
+    monkeypatch.setattr(doctor, "workflow_home", lambda: tmp_path)
+    found = doctor.examine(tmp_path, reach=lambda: True, devices=LARGE)
+    assert "make demo" not in doctor.in_words(found)
+    assert "`genezip init my-run` writes a folder" in doctor.in_words(found)
+
+    def lost() -> Path:
+        raise GenezipError("no workflow")
+
+    monkeypatch.setattr(doctor, "workflow_home", lost)
+    text = doctor.in_words(doctor.examine(tmp_path, reach=lambda: True, devices=LARGE))
+    assert re.search("^workflow +needed for .*; install genezip again", text, re.MULTILINE)
+    assert "genezip init my-run" not in text
 
 
 def test_every_rule_with_needs_of_its_own_is_in_a_part(repo: Path) -> None:

@@ -162,6 +162,6 @@ def test_yaml_files_are_valid(files: list[Path]) -> None:
 def test_ci_runs_what_the_readme_says(repo: Path) -> None:
     script = repo / ".ci" / "run"
     assert script.stat().st_mode & 0o111, "no run bit"
-    for command in ("make lint", "make test", "make demo"):
+    for command in ("make lint", "make test", "make wheel", "make demo"):
         assert command in script.read_text()
     assert ".ci/run" in (repo / ".github" / "workflows" / "ci.yml").read_text()

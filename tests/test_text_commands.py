@@ -13,7 +13,6 @@ import subprocess
 import sys
 from functools import partial
 from importlib.metadata import entry_points
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +56,18 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "--tokenizer bpe --ggrams ggrams.json --name mine --out mine": (
         PARSE,
         "training/test_words trains a toy",
+    ),
+    "pip install 'dist/genezip-0.1.0-py3-none-any.whl[workflow]'": (
+        PARSE,
+        "test_wheel installs one without its dependencies",
+    ),
+    "genezip init my-run": (RUN, ""),
+    "cd my-run": (PARSE, "the folder of the line before"),
+    "snakemake --cores 2 -n": (PARSE, "test_run_folder plans it in that folder"),
+    "snakemake --cores 2": (PARSE, "the same, some ten minutes; test_wheel makes a region map"),
+    "genezip config show config/config.yaml config/demo.yaml my-run/config.yaml": (
+        PARSE,
+        "test_run_folder loads such a folder",
     ),
     "genezip tasks list": (RUN, ""),
     "genezip tasks run my_task.yaml --out my_task": (RUN, ""),
@@ -179,10 +190,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(REPO / name, folder / name)
     reader_files.write_all(folder)
-    for one in FOUND:  # a block that begins with `# NAME.yaml` is that file
-        name = re.match(r"# ([\w-]+\.yaml)\n", one.text)
-        if one.kind == "yaml" and name:
-            (folder / name[1]).write_text(one.text)
+    text_commands.write_named_files(FOUND, folder)
     return folder
 
 
@@ -284,11 +292,9 @@ def test_a_command_runs_as_written(clone: Path, command: str) -> None:
     done = run(command, clone)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
-    words = shlex.split(command)
-    for option, value in pairwise(words):
-        if option in ("--out", "--bed", "--summary"):
-            assert (clone / value).exists(), value
-    if "--tracks" in words:
+    for value in text_commands.outputs_of(command):
+        assert (clone / value).exists(), value
+    if "--tracks" in command:
         assert {path.suffix for path in (clone / "tracks").iterdir()} >= {".bw", ".xml"}
     assert (clone / "config" / "README.md").read_text() == before
 

@@ -27,6 +27,30 @@ def snakemake(
     )  # fmt: skip
 
 
+CONDA = """#!/bin/sh
+case "$1" in
+  info) echo '{"conda_prefix": "/nowhere", "platform": "linux-64"}' ;;
+  --version) echo "conda 25.1.0" ;;
+  config) echo '{"get": {"channel_priority": "strict"}}' ;;
+esac
+"""
+
+
+def pretended_conda(folder: Path) -> str:
+    """A ``PATH`` with a conda that can be asked for a plan and does nothing else."""
+    folder.mkdir()
+    (folder / "conda").write_text(CONDA)
+    (folder / "conda").chmod(0o755)
+    return os.pathsep.join([str(folder), str(Path(sys.executable).parent), os.environ["PATH"]])
+
+
+def environments_of(text: str) -> set[Path]:
+    """Files of the conda environments that a plan would create."""
+    return {
+        Path(one).resolve() for one in re.findall(r"^Conda environment (.+) will be", text, re.M)
+    }
+
+
 def jobs_of(text: str) -> dict[str, int]:
     """Rule -> number of jobs, from the table of a dry run."""
     table = text.split("Job stats:", 1)[1].split("total", 1)[0]

@@ -2,7 +2,9 @@
 
 import ast
 import re
+import shlex
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +77,20 @@ def commands(lines: list[str]) -> list[str]:
     joined = re.sub(r" *\\\n *", " ", "\n".join(lines))
     found = (re.sub(r"(^|\s+)# .*$", "", line).rstrip() for line in joined.splitlines())
     return [re.sub(r"\s+", " ", line) for line in found if line]
+
+
+def write_named_files(found: list[Found], folder: Path) -> None:
+    """Blocks that begin with ``# NAME.yaml``: each is the file of that name."""
+    for one in found:
+        name = re.match(r"# ([\w-]+\.yaml)\n", one.text)
+        if one.kind == "yaml" and name:
+            (folder / name[1]).write_text(one.text)
+
+
+def outputs_of(command: str) -> list[str]:
+    """Files and folders that a command is told to write."""
+    pairs = pairwise(shlex.split(command))
+    return [value for option, value in pairs if option in ("--out", "--bed", "--summary")]
 
 
 def options_in(text: str) -> set[str]:

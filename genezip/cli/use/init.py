@@ -8,15 +8,15 @@ import typer
 
 def init(
     folder: Annotated[Path, typer.Argument(help="New folder; . for the current one, if empty.")],
-    size: Annotated[
+    scale: Annotated[
         Literal["demo", "full"],
         typer.Option(help="Settings to start from: minutes on a laptop, or the paper's."),
     ] = "demo",
 ) -> None:
     """Write a folder in which `snakemake` runs the workflow of this package.
 
-    It gets a Snakefile and a config.yaml, which you edit. Results go to its folder
-    results, downloaded files to resources.
+    It gets a Snakefile and a config.yaml, which you edit. Results go to its
+    folder results, downloaded files to resources.
 
     \b
     Example:
@@ -25,10 +25,11 @@ def init(
     from importlib.util import find_spec
     from shlex import quote
 
-    from genezip.run_folder import write_run_folder
+    from genezip.run_folder import CORES, write_run_folder
 
-    write_run_folder(folder, size)
+    write_run_folder(folder, scale)
     enter = "" if folder.resolve() == Path.cwd() else f"cd {quote(str(folder))} && "
-    typer.echo(f"{folder / 'config.yaml'} has the settings; {enter}snakemake --cores 2 runs them")
+    run = f"{enter}snakemake --cores {CORES[scale]}"
+    typer.echo(f"{folder / 'config.yaml'} has the settings; {run} runs them")
     if find_spec("snakemake") is None:
         typer.echo("Snakemake is missing; install it: pip install 'genezip[workflow]'", err=True)
