@@ -135,6 +135,11 @@ def _refuse(folder: Path) -> None:
         raise GenezipError(
             f"the folder {str(there)!r} has {odd[0]!r} in its path: {what}; choose another name"
         )
+    if there.name == "workflow":
+        raise GenezipError(
+            f"{folder} is named workflow, so Snakemake's paths would start in the folder above it; "
+            "choose another name"
+        )
     if there.exists() and not there.is_dir():
         raise GenezipError(f"{folder} is a file; name a folder that does not exist yet")
     for above in there.parents:

@@ -135,6 +135,12 @@ def test_a_name_that_snakemake_misreads_is_refused(
     assert "in its path" in said and said.endswith("choose another name")
 
 
+def test_a_folder_whose_paths_would_start_above_it_is_refused(
+    refused: Callable[[str], str],
+) -> None:
+    assert "workflow is named workflow" in refused("workflow")
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_folder_without_permission_is_refused(
     tmp_path: Path, refused: Callable[[str], str]
