@@ -60,7 +60,7 @@ paper: venv
 
 # The model that comes with the package, from nothing: about an hour on two cores, resumable.
 small: venv
-	snakemake --profile workflow/profiles/demo --directory runs/$@ --set-threads pretrain=2 \
+	snakemake --profile workflow/profiles/demo --directory runs/$@ \
 	  --configfile config/config.yaml config/demo.yaml config/$@.yaml -- \
 	  results/compress/compression.tsv
 	genezip weights export runs/$@/results/pretrain/genezip-small.seed0 \
