@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from genezip.tasks.base import Task
     from genezip.tasks.classification.sets import labelled
     from genezip.tasks.classification.task import LabelledSequences
+    from genezip.view.picture import Picture
+    from genezip.view.plot import plot_region
 
 __version__ = "0.1.0"
 __all__ = [
@@ -41,6 +43,7 @@ __all__ = [
     "Genome",
     "LabelledSequences",
     "Likelihood",
+    "Picture",
     "PlainCompressor",
     "RegionClasses",
     "RegionMap",
@@ -55,6 +58,7 @@ __all__ = [
     "labelled",
     "load",
     "models",
+    "plot_region",
     "read_compressed",
     "read_gene_models",
     "tasks",
@@ -74,6 +78,7 @@ _HOMES = {
     "Genome": "genezip.genome.assembly:ReferenceGenome",
     "LabelledSequences": "genezip.tasks.classification.task:LabelledSequences",
     "Likelihood": "genezip.models.compressed:Likelihood",
+    "Picture": "genezip.view.picture:Picture",
     "PlainCompressor": "genezip.models.base:PlainCompressor",
     "RegionClasses": "genezip.region_classes:RegionClasses",
     "RegionMap": "genezip.genome.region_map:RegionMap",
@@ -87,6 +92,7 @@ _HOMES = {
     "labelled": "genezip.tasks.classification.sets:labelled",
     "load": "genezip.models:load",
     "models": "genezip.models",
+    "plot_region": "genezip.view.plot:plot_region",
     "read_compressed": "genezip.inference.table:read_compressed",
     "read_gene_models": "genezip.genome.gene_models:read_gene_models",
     "tasks": "genezip.tasks",

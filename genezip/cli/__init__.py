@@ -25,7 +25,7 @@ from genezip.cli import (
     report,
     tasks,
 )
-from genezip.cli.use import compress, init
+from genezip.cli.use import compress, init, plot
 from genezip.errors import GenezipError
 
 COMMANDS: dict[str, dict[str, Callable[..., None] | typer.Typer]] = {
@@ -47,6 +47,7 @@ COMMANDS: dict[str, dict[str, Callable[..., None] | typer.Typer]] = {
         "weights": models.weights,
         "compress": compress.compress,
         "tracks": compress.tracks,
+        "plot": plot.plot,
     },
     "Evaluate": {
         "evaluate": evaluate.app,

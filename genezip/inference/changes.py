@@ -11,7 +11,7 @@ with exact ones.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, get_args, runtime_checkable
 
@@ -19,8 +19,8 @@ import numpy as np
 
 from genezip.alphabet import A_ID, is_base, reverse_complement
 from genezip.errors import GenezipError
-from genezip.models.base import Compressor, Sequences, lacks
-from genezip.models.compressed import Likelihood, LikelihoodKind
+from genezip.models.base import Compressor, Sequences, Stream, lacks
+from genezip.models.compressed import Compressed, Likelihood, LikelihoodKind
 
 KINDS: tuple[LikelihoodKind, ...] = get_args(LikelihoodKind)
 """Kinds of likelihood, from ``exact`` on; a number in this order is their code in a file."""
@@ -255,23 +255,36 @@ def _streamed(
     compressor: Compressor, reference: np.ndarray, changes: Sequence[Change]
 ) -> ChangedLikelihoods | None:
     """The same from copies of one stream; None for a stream without exact log-probabilities."""
+    parts = []
+    changed: list[np.ndarray] = [np.zeros(0, dtype=np.float32)] * len(changes)
+    for number, found in read_changed(compressor.stream(), reference, changes):
+        if found.log_prob is None:
+            return None
+        if number is not None:
+            changed[number] = found.log_prob
+        elif found.likelihood != "exact":
+            return None
+        else:
+            parts.append(found.log_prob)
+    return ChangedLikelihoods(np.concatenate(parts), changed, np.zeros(len(changes)), "exact")
+
+
+def read_changed(
+    stream: Stream, reference: np.ndarray, changes: Sequence[Change]
+) -> Iterator[tuple[int | None, Compressed]]:
+    """Read a reference once, and from a copy of the stream at each change the changed rest of it.
+
+    Yields (None, result) of consecutive stretches of the reference, and (number of the change,
+    result of the bases from its start to the end of the reference), in order of place.
+    """
     at: dict[int, list[int]] = defaultdict(list)
     for number, change in enumerate(changes):
         at[change.start].append(number)
-    stream, parts = compressor.stream(), []
-    changed: list[np.ndarray] = [np.zeros(0, dtype=np.float32)] * len(changes)
     ends = [*sorted(at), len(reference)]
     for start, end in zip([0, *ends], ends, strict=False):
         if end > start:
-            found = stream.feed(reference[start:end])
-            if found.log_prob is None or found.likelihood != "exact":
-                return None
-            parts.append(found.log_prob)
+            yield None, stream.feed(reference[start:end])
         for number in at.get(end, ()):
             ids = changes[number].ids
             rest = np.concatenate([ids, reference[end + len(ids) :]])
-            ending = stream.copy().feed(rest).log_prob
-            if ending is None:
-                return None
-            changed[number] = ending
-    return ChangedLikelihoods(np.concatenate(parts), changed, np.zeros(len(changes)), "exact")
+            yield number, stream.copy().feed(rest)

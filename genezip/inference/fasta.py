@@ -22,6 +22,7 @@ from genezip.errors import GenezipError
 from genezip.formats.fasta import FastaStream
 from genezip.formats.input_file import is_packed
 from genezip.formats.lines import check_row_names
+from genezip.inference.forward import longest_window
 from genezip.inference.parts import Draft, Join, PartFolder, Records, Totals, of_tokens
 from genezip.inference.table import TokenTable
 from genezip.inference.tracks import BOUNDARY_PROB, TrackWriter, room
@@ -114,7 +115,7 @@ def compress_fasta(
     if tracks is not None:
         folder_target(tracks)
     compressor = _opened(model, device, bound)
-    window_bp = _window_bp(compressor, window_bp)
+    window_bp = window_length(compressor, window_bp)
     with ExitStack() as stack:
         beside = None if target.is_stream else target.path.parent  # a pipe has no folder
         stream = stack.enter_context(FastaStream(fasta, beside))
@@ -156,13 +157,12 @@ def _opened(model: str | Path | Compressor, device: str, bound: str | None) -> C
     return model
 
 
-def _window_bp(compressor: Compressor, asked: int | None) -> int | None:
+def window_length(compressor: Compressor, asked: int | None = None) -> int | None:
     """Length of independent windows; None where every record is one stream."""
     if asked is None:
         if compressor.streams:
             return None
-        multiple = compressor.window_multiple
-        return max(min(WINDOW_BP, compressor.max_bp or WINDOW_BP) // multiple, 1) * multiple
+        return longest_window(compressor, min(WINDOW_BP, compressor.max_bp or WINDOW_BP))
     if compressor.max_bp is not None and asked > compressor.max_bp:
         raise GenezipError(
             f"--window-bp is {asked}, but {compressor.name} takes at most {compressor.max_bp:,} "

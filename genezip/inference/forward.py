@@ -115,14 +115,29 @@ def compress_windows(
 
 
 def tokens_of(compressor: Compressor, sequences: Sequence[np.ndarray]) -> list[Compressed]:
-    """Tokens of independent sequences, with likelihoods also where ``encode`` gives none.
+    """Tokens as by :func:`cut`, with likelihoods also where ``encode`` gives none.
 
-    A sequence longer than ``max_bp`` is encoded in consecutive independent windows. Tokens are
-    checked by :func:`check_tokens`. A pseudo-likelihood that must be requested is left out.
+    A pseudo-likelihood that must be requested is left out.
     """
-    longest, multiple = compressor.max_bp, compressor.window_multiple
+    found = cut(compressor, sequences)
+    given = any(one.log_prob is not None for one in found)
+    if compressor.likelihood is None or given or on_request(compressor):
+        return found
+    likelihoods = compressor.log_likelihood(list(sequences))
+    return [
+        replace(one, log_prob=likelihood.log_prob, likelihood=likelihood.kind)
+        for one, likelihood in zip(found, likelihoods, strict=True)
+    ]
+
+
+def cut(compressor: Compressor, sequences: Sequence[np.ndarray]) -> list[Compressed]:
+    """Tokens of independent sequences, checked by :func:`check_tokens`.
+
+    A sequence longer than ``max_bp`` is encoded in consecutive independent windows.
+    """
+    longest = compressor.max_bp
     if longest is not None and max(map(len, sequences), default=0) > longest:
-        window_bp = max(longest // multiple, 1) * multiple
+        window_bp = longest_window(compressor, longest)
         found = []
         for ids in sequences:
             starts = range(0, len(ids), window_bp)
@@ -132,14 +147,13 @@ def tokens_of(compressor: Compressor, sequences: Sequence[np.ndarray]) -> list[C
         found = compressor.encode(list(sequences))
     for ids, one in zip(sequences, found, strict=True):
         check_tokens(one, compressor.name, len(ids))
-    given = any(one.log_prob is not None for one in found)
-    if compressor.likelihood is None or given or on_request(compressor):
-        return found
-    likelihoods = compressor.log_likelihood(list(sequences))
-    return [
-        replace(one, log_prob=likelihood.log_prob, likelihood=likelihood.kind)
-        for one, likelihood in zip(found, likelihoods, strict=True)
-    ]
+    return found
+
+
+def longest_window(compressor: Compressor, most: int) -> int:
+    """Longest window of at most ``most`` bases that is a multiple of ``window_multiple``."""
+    multiple = compressor.window_multiple
+    return max(most // multiple, 1) * multiple
 
 
 def forward_row(window: HeldoutWindow, found: Compressed) -> CompressedWindow:

@@ -10,7 +10,17 @@ import inspect
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Literal, NoReturn, Protocol, Self
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Literal,
+    NoReturn,
+    Protocol,
+    Self,
+    TypedDict,
+    Unpack,
+    overload,
+)
 
 import numpy as np
 
@@ -20,8 +30,23 @@ from genezip.errors import GenezipError
 from genezip.models.compressed import Compressed, Embedding, Likelihood, LikelihoodKind
 from genezip.models.hub import upload
 
+if TYPE_CHECKING:
+    from genezip.view.genes import GeneModels
+    from genezip.view.picture import Picture
+
 Sequences = list[Any] | tuple[Any, ...]
 """A list or tuple of sequences, each as :func:`genezip.alphabet.encode` takes it."""
+
+
+class PlotOptions(TypedDict, total=False):
+    """Options of :meth:`Compressor.plot`, which describes them."""
+
+    name: str | None
+    region: tuple[int, int] | None
+    genes: "GeneModels | None"
+    mutate: bool
+    at: int | None
+
 
 Level = Literal["base", "token"]
 """Kind of vectors of :meth:`Compressor.embed`."""
@@ -142,6 +167,33 @@ class Compressor(Protocol):
     def stream(self) -> Stream:
         """Open an empty stream."""
 
+    @overload
+    def plot(self, sequence: OneSequence, **options: Unpack[PlotOptions]) -> "Picture": ...
+
+    @overload
+    def plot(self, sequence: Sequences, **options: Unpack[PlotOptions]) -> "list[Picture]": ...
+
+    def plot(
+        self, sequence: OneSequence | Sequences, **options: Unpack[PlotOptions]
+    ) -> "Picture | list[Picture]":
+        """Draw boundary probability, chunks and local bp per token of a sequence.
+
+        Each sequence of a list or tuple has its own picture. A sequence is read as by
+        :meth:`encode`. A system without boundary probabilities has chunks and bp per token alone.
+        Notebooks show the picture, and its method ``save`` writes SVG or PNG.
+
+        Parameters
+        ----------
+        name : name of the sequence, by default that of a Biopython record
+        region : (start, end) of the bases to draw, 0-based, half-open; all by default, at most
+            2,000,000
+        genes : gene models, or a file of them, whose contig is ``name``: genes and the region
+            classes are drawn
+        mutate : also draw how each mutation of one base changes the boundary probability of a cut
+            (a heat map, and the attribute ``mutations``); the region has at most 500 bp
+        at : base of that cut, 0-based; None takes the strongest boundary of the region
+        """
+
     def save(self, folder: str | Path) -> None:
         """Write a model folder that :func:`genezip.models.load` opens.
 
@@ -177,7 +229,29 @@ class Shareable:
             return upload(Path(folder), repo_id, private, token, message)
 
 
-class PlainCompressor(Shareable):
+class Plots:
+    """The method ``plot`` of all systems (:meth:`Compressor.plot`)."""
+
+    @overload
+    def plot(
+        self: Compressor, sequence: OneSequence, **options: Unpack[PlotOptions]
+    ) -> "Picture": ...
+
+    @overload
+    def plot(
+        self: Compressor, sequence: Sequences, **options: Unpack[PlotOptions]
+    ) -> "list[Picture]": ...
+
+    def plot(
+        self: Compressor, sequence: OneSequence | Sequences, **options: Unpack[PlotOptions]
+    ) -> "Picture | list[Picture]":
+        """Draw boundary probability, chunks and bp per token; see :meth:`Compressor.plot`."""
+        from genezip.view.plot import plot_sequences  # matplotlib is loaded for pictures alone
+
+        return plot_sequences(self, sequence, **options)
+
+
+class PlainCompressor(Shareable, Plots):
     """Base class of a system that defines only ``name`` and ``encode``.
 
     It has no vectors, probabilities, ids, likelihoods or streams; requests for them are refused.

@@ -12,6 +12,9 @@ from genezip.errors import GenezipError
 if TYPE_CHECKING:
     import pandas as pd
 
+    from genezip.view.genes import GeneModels
+    from genezip.view.picture import Picture
+
 LikelihoodKind = Literal["exact", "looked_ahead", "pseudo"]
 """Kind of the log-probabilities of bases.
 
@@ -102,6 +105,30 @@ class Compressed:
             bits = -np.nan_to_num(self.log_prob.astype(np.float64)) / np.log(2)
             table["bits"] = np.add.reduceat(bits, starts)
         return table
+
+    def plot(
+        self,
+        model: str = "",
+        name: str = "sequence",
+        region: tuple[int, int] | None = None,
+        genes: "GeneModels | None" = None,
+    ) -> "Picture":
+        """Draw boundary probability, chunks and local bp per token.
+
+        Notebooks show the picture, and its method ``save`` writes SVG or PNG. A result has no
+        letters of its sequence; :meth:`Compressor.plot` draws them, and mutations.
+
+        Parameters
+        ----------
+        model : name of the model in the title
+        name : name of the sequence, and of its contig in ``genes``
+        region : (start, end) of the bases to draw, 0-based, half-open; all by default, at most
+            2,000,000
+        genes : gene models, or a file of them: genes and the region classes are drawn
+        """
+        from genezip.view.plot import plot_compressed  # matplotlib is loaded for pictures alone
+
+        return plot_compressed(self, model, name, region, genes)
 
     def _facts(self) -> dict[str, str]:
         """What a reader wants to know at a glance."""

@@ -12,8 +12,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from genezip.artifacts.scores import DNA_SCORES
 from genezip.config import Report
 from genezip.report import style
-from genezip.report.chapters import FIGURES, locus, repeats, tokens, training
-from genezip.report.drawing import Drawing
+from genezip.report.chapters import FIGURES, repeats, tokens, training
+from genezip.report.drawing import Drawing, kilobases, lanes
 from genezip.report.page import write_figures
 from genezip.report.results import Results, load
 
@@ -78,7 +78,7 @@ def test_labels_are_moved_apart_inside_the_axes() -> None:
 
 
 def test_lanes_keep_genes_apart() -> None:
-    assert locus.lanes([(0, 10), (5, 8), (11, 20), (9, 12)]) == [0, 1, 0, 1]
+    assert lanes([(0, 10), (5, 8), (11, 20), (9, 12)]) == [0, 1, 0, 1]
 
 
 def test_models_have_styles_of_their_own(results: Results) -> None:
@@ -152,7 +152,7 @@ def test_the_label_of_the_claim_keeps_off_the_axis_however_many_models_there_are
     ],
 )
 def test_ticks_of_a_locus_differ(length: int, step: int, ticks: list[str]) -> None:
-    assert [locus.kilobases(120_000 + step * k, length) for k in range(3)] == ticks
+    assert [kilobases(120_000 + step * k, length) for k in range(3)] == ticks
 
 
 def test_every_figure_and_its_numbers_are_outputs_of_the_report(repo: Path) -> None:

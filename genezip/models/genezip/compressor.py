@@ -19,7 +19,7 @@ from genezip.artifacts.files import sha256_json, write_text
 from genezip.artifacts.scores import UNTRAINED
 from genezip.errors import GenezipError
 from genezip.models import CARD
-from genezip.models.base import Level, Sequences, Shareable, ids_of, lacks
+from genezip.models.base import Level, Plots, Sequences, Shareable, ids_of, lacks
 from genezip.models.card import model_card
 from genezip.models.compressed import Compressed, Embedding, Likelihood, LikelihoodKind, joined
 from genezip.models.device import choose_device
@@ -38,7 +38,7 @@ Precision = Literal["fp32", "bf16"]
 Result = TypeVar("Result")
 
 
-class GeneZip(Shareable):
+class GeneZip(Shareable, Plots):
     """A trained network with the methods of :class:`~genezip.models.base.Compressor`, and more.
 
     Without a bound, or with the bound ``causal``, sequences of any length are streamed in constant

@@ -10,17 +10,25 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.patches import Rectangle
-from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from genezip.region_classes import RegionClasses
 from genezip.report import style
 from genezip.report.chapter import Chapter, Section
-from genezip.report.drawing import Drawing, new_figure
+from genezip.report.drawing import (
+    Drawing,
+    bpt_axis,
+    draw_genes,
+    draw_prob,
+    draw_regions,
+    draw_repeats,
+    draw_starts,
+    kilobases,
+    new_figure,
+    side_label,
+    transcripts_in_lanes,
+)
 from genezip.report.results import Results
 from genezip.report.scores import records
-
-LETTER_SHARE = 0.0105  # width of a letter of a gene name, as a share of the locus
 
 
 def section(results: Results) -> Section | None:
@@ -37,121 +45,16 @@ def loci(results: Results) -> list[str]:
     return [*dict.fromkeys(results.locus["locus"])]
 
 
-def lanes(spans: list[tuple[float, float]]) -> list[int]:
-    """Lane of every span, without overlaps in a lane (first fit, left to right)."""
-    ends: list[float] = []
-    found = [0] * len(spans)
-    for index in sorted(range(len(spans)), key=lambda i: spans[i]):
-        start, end = spans[index]
-        lane = next((k for k, last in enumerate(ends) if last <= start), len(ends))
-        if lane == len(ends):
-            ends.append(end)
-        ends[lane] = end
-        found[index] = lane
-    return found
-
-
-def _transcripts(genes: pd.DataFrame, length: int) -> pd.DataFrame:
-    """One row per transcript with its lane; its span includes its name on the left."""
-    table = genes[genes["feature"] == "transcript"].reset_index(drop=True)
-    names = table["gene_name"].fillna("").str.len()
-    left = table["start"] - (names + 1) * LETTER_SHARE * length
-    spans = list(zip(left, table["end"] + 0.01 * length, strict=True))
-    return table.assign(lane=lanes(spans))
-
-
-def _draw_genes(axes: Axes, genes: pd.DataFrame, low: int, high: int) -> None:
-    """Draw introns as lines with arrows, exons as boxes, coding parts as taller boxes."""
-    length = high - low
-    table = _transcripts(genes, length)
-    for row in records(table):
-        start, end, y = row["start"], row["end"], -row["lane"]
-        axes.plot([start, end], [y, y], color=style.INK, linewidth=0.8, zorder=1)
-        arrows = np.arange(start + 0.006 * length, end, 0.018 * length)
-        marker = "4" if row["strand"] == "+" else "3"
-        axes.plot(arrows, np.full(len(arrows), y), marker, color=style.INK, markersize=4, zorder=1)
-        parts = genes[genes["transcript_id"] == row["transcript_id"]]
-        for part in records(parts[parts["feature"].isin(["exon", "cds"])]):
-            half = 0.32 if part["feature"] == "cds" else 0.17
-            width = max(part["end"] - part["start"], 0.0009 * length)  # wide enough to be visible
-            box = Rectangle((part["start"], y - half), width, 2 * half, color=style.INK)
-            box.set_linewidth(0)
-            axes.add_patch(box)
-        axes.text(
-            start - 0.004 * length, y, str(row["gene_name"]), ha="right", va="center",
-            fontsize=7.5, style="italic",
-        )  # fmt: skip
-    axes.set_ylim(-table["lane"].max() - 0.6 if len(table) else -0.6, 0.6)
-    if table.empty:
-        axes.text((low + high) / 2, 0, "no gene in this locus", ha="center", color=style.SOFT)
-    _bare(axes)
-
-
-def _bare(axes: Axes) -> None:
-    axes.set_yticks([])
-    for side in ("left", "bottom"):
-        axes.spines[side].set_visible(False)
-    axes.tick_params(axis="x", length=0, labelbottom=False)
-
-
-def _draw_regions(axes: Axes, regions: pd.DataFrame, region_classes: RegionClasses) -> None:
-    for row in records(regions):
-        start, width = row["start"], row["end"] - row["start"]
-        colour = style.region_colour(region_classes, row["region"])
-        axes.add_patch(Rectangle((start, 0), width, 1, color=colour, linewidth=0))
-    axes.set_ylim(0, 1)
-    _bare(axes)
-
-
-def _draw_repeats(axes: Axes, repeats: pd.DataFrame) -> None:
-    """Draw interspersed repeats as grey boxes and tandem repeats as black ones."""
-    for row in records(repeats):
-        tandem = row["region"] in ("tandem", "Simple_repeat", "Satellite")
-        colour = style.INK if tandem else style.SOFT
-        box = Rectangle((row["start"], 0.15), row["end"] - row["start"], 0.7, color=colour)
-        box.set(linewidth=0, alpha=1 if tandem else 0.55)
-        axes.add_patch(box)
-    axes.set_ylim(0, 1)
-    _bare(axes)
-
-
-def _draw_starts(axes: Axes, starts: pd.DataFrame) -> None:
-    """Draw every transcription start as a triangle that points along its strand."""
-    for row in records(starts):
-        marker = {"+": ">", "-": "<"}.get(row["region"], "|")
-        axes.plot(
-            row["start"], 1.45, marker, markersize=3.6, color=style.INK, clip_on=False,
-            markeredgewidth=0,
-        )  # fmt: skip
-
-
 def _draw_model(axes: Axes, bins: pd.DataFrame, look: style.ModelStyle, top: float) -> None:
     """Draw boundary probability per bin up to ``top``, and a tick per bin with a token start."""
     middle = (bins["start"] + bins["end"]) / 2
-    axes.fill_between(middle, bins["boundary_prob"].astype(float), color=look.colour, alpha=0.22,
-                      linewidth=0, step="mid")  # fmt: skip
-    axes.plot(
-        middle, bins["boundary_prob"], color=look.colour, linewidth=0.7, drawstyle="steps-mid"
-    )
+    draw_prob(axes, middle, bins["boundary_prob"], look.colour)
     starts = np.repeat(middle, bins["tokens"].astype(int).clip(upper=1))
     axes.vlines(starts, -0.24 * top, -0.06 * top, color=look.colour, linewidth=0.6)
     axes.set_ylim(-0.28 * top, 1.08 * top)
     axes.yaxis.set_major_locator(MaxNLocator(nbins=3, prune=None))
     axes.set_yticks([tick for tick in axes.get_yticks() if 0 <= tick <= 1.05 * top])
     axes.set_ylim(-0.28 * top, 1.08 * top)
-
-
-def kilobases(position: float, length: int) -> str:
-    """A position as a tick in kb, with the decimals that ticks of a locus of this length need."""
-    decimals = 0 if length >= 7_000 else 1 if length >= 700 else 3
-    return f"{position / 1000:,.{decimals}f}"
-
-
-def _label(axes: Axes, text: str, colour: str = style.INK, at: float = -0.055) -> None:
-    axes.text(
-        at, 0.5, text, transform=axes.transAxes, ha="right", va="center", fontsize=8.5,
-        color=colour, fontweight="bold", linespacing=1.35,
-    )  # fmt: skip
 
 
 def locus(results: Results) -> Drawing | None:
@@ -186,7 +89,7 @@ def _drawing(results: Results, named: str, name: str) -> Drawing | None:
     low, high, chrom = int(bins["start"].min()), int(bins["end"].max()), bins["chrom"].iloc[0]
     genes = results.locus_genes[results.locus_genes["locus"] == named]
     repeats = table[table["kind"] == "repeat"]
-    depth = 1 + max(_transcripts(genes, high - low)["lane"], default=0)
+    depth = 1 + max(transcripts_in_lanes(genes, high - low)["lane"], default=0)
     heights = [0.22 * depth + 0.12, 0.17, *([0.15] if len(repeats) else [])]
     above = len(heights)
     heights += [*[0.85] * len(names), 0.95]
@@ -197,14 +100,14 @@ def _drawing(results: Results, named: str, name: str) -> Drawing | None:
     top = 1 - (0.4 + extra) / total
     figure.subplots_adjust(left=0.165, right=0.985, bottom=0.48 / total, top=top, hspace=0.28)
     style.region_key(figure, results.region_classes, 0.165, 1 - 0.16 / total)
-    _draw_genes(panels[0], genes, low, high)
-    _label(panels[0], "genes", at=-0.13)  # left of the names of genes that begin outside
-    _draw_regions(panels[1], table[table["kind"] == "region"], results.region_classes)
-    _draw_starts(panels[1], table[table["kind"] == "tss"])
-    _label(panels[1], "regions")
+    draw_genes(panels[0], genes, low, high)
+    side_label(panels[0], "genes", at=-0.13)  # left of the names of genes that begin outside
+    draw_regions(panels[1], table[table["kind"] == "region"], results.region_classes)
+    draw_starts(panels[1], table[table["kind"] == "tss"])
+    side_label(panels[1], "regions")
     if len(repeats):
-        _draw_repeats(panels[2], repeats)
-        _label(panels[2], "repeats")
+        draw_repeats(panels[2], repeats)
+        side_label(panels[2], "repeats")
     prob = bins["boundary_prob"].astype(float)
     highest = float(prob.max()) if prob.notna().any() else 1.0
     last = panels[-1]
@@ -214,18 +117,14 @@ def _drawing(results: Results, named: str, name: str) -> Drawing | None:
         count = int(of_model["tokens"].sum())
         has_prob = of_model["boundary_prob"].notna().any()
         words = ["boundary prob."] if has_prob else []
-        _label(axes, "\n".join([look.label, *words, f"{count:,} tokens"]), look.colour)
+        side_label(axes, "\n".join([look.label, *words, f"{count:,} tokens"]), look.colour)
         last.plot(
             (of_model["start"] + of_model["end"]) / 2, of_model["bpt"].astype(float),
             color=look.colour, linestyle=look.dashes, linewidth=1.1,
         )  # fmt: skip
-    last.set_yscale("log")
-    last.yaxis.set_major_locator(FixedLocator(style.BPT_TICKS))
-    last.yaxis.set_minor_locator(NullLocator())
-    last.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:,.0f}"))
     values = bins["bpt"].astype(float)
-    last.set_ylim(values.max() * 1.15, values.min() / 1.15)
-    _label(last, "bases per token\n(finer above)")
+    bpt_axis(last, values.min() / 1.15, values.max() * 1.15)
+    side_label(last, "bases per token\n(finer above)")
     for row in records(table[(table["kind"] == "region") & (table["region"] == "promoter")]):
         for axes in panels[above:]:
             colour = style.region_colour(results.region_classes, "promoter")
