@@ -72,6 +72,13 @@ class Stretch:
         inside = (starts < self.end) & (ends > self.start)
         return starts[inside], ends[inside]
 
+    @property
+    def mean_bpt(self) -> float:
+        """Bp per token of the stretch: its bases over its fractional tokens (as :meth:`bpt`)."""
+        starts, ends = self.chunks()
+        inside = np.minimum(ends, self.end) - np.maximum(starts, self.start)
+        return float(inside.sum() / (inside / (ends - starts)).sum())
+
     def bpt(self, window_bp: int = TRACK_BP) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Start, end (int64) and local bp per token (float64) of the windows over the stretch.
 
@@ -113,7 +120,9 @@ def read_stretch(
         )
     window_bp = window_length(compressor)
     if window_bp is None:
-        first, last = max(start - flank, 0), min(end + TAIL_BP, length)
+        # blocks of a vocabulary are those of the whole contig
+        first = max(start - flank, 0) // compressor.window_multiple * compressor.window_multiple
+        last = min(end + TAIL_BP, length)
         last = max(last, min(first + compressor.shortest_bp, length))
         edges, step = np.array([first]), BLOCK_BP
     else:

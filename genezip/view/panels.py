@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from genezip.alphabet import BASES, decode
 from genezip.inference.mutations import Mutations
@@ -18,7 +18,7 @@ COLOUR = "#6A1FA0"  # of the model, as of the reference in the report
 CHUNKS = ("#2166AC", "#92C5DE")  # in turn, as in chunks.bed.gz
 GAIN_AND_LOSS = "RdBu_r"  # red and blue, distinct for all readers
 
-EACH_BASE_BP = 5_000
+EACH_BASE_BP = 1_500
 """Up to this length the probability of every base is drawn, above it means of bins."""
 MOST_BOXES = 1_000
 """Up to this number chunks are boxes; more would be narrower than a pixel."""
@@ -75,7 +75,7 @@ def prob_panel(axes: Axes, stretch: Stretch) -> None:
     else:
         axes.set_ylim(0, max(float(values.max()) * 1.08, 0.05))
         axes.yaxis.set_major_locator(MaxNLocator(3))
-        words += f"\n(mean of {width:,} bp)"
+        words += f"\n(means of\n{width:,} bp)"
     side_label(axes, words, COLOUR)
 
 
@@ -87,16 +87,17 @@ def chunk_panel(axes: Axes, stretch: Stretch) -> None:
         colours = [CHUNKS[number % 2] for number in range(len(starts))]
         spans = list(zip(low.tolist(), (high - low).tolist(), strict=True))
         axes.broken_barh(spans, (0, 1), facecolors=colours, linewidth=0)
-        point = len(stretch) / _WIDTH_PT
+        point, words = len(stretch) / _WIDTH_PT, "chunks"
         for number, (start, end) in enumerate(zip(low, high, strict=True)):
             text = f"{ends[number] - starts[number]:,}"
             whole = (start, end) == (starts[number], ends[number])
             if whole and end - start > (5 * len(text) + 2) * point:
+                words = "chunks (bp)"
                 axes.text(
                     (start + end) / 2, 0.46, text, ha="center", va="center", fontsize=7,
                     color=style.text_on(colours[number]),
                 )  # fmt: skip
-        side_label(axes, "chunks (bp)")
+        side_label(axes, words)
     else:
         width = prob_bin_bp(len(stretch))
         edges = np.arange(stretch.start, stretch.end + width, width)
@@ -104,7 +105,7 @@ def chunk_panel(axes: Axes, stretch: Stretch) -> None:
         spans = [(int(edge), width) for edge in edges[:-1]]
         shades = _shades(counts / max(counts.max(), 1))
         axes.broken_barh(spans, (0, 1), facecolors=shades, linewidth=0)
-        side_label(axes, f"chunk starts\n(per {width:,} bp)")
+        side_label(axes, "chunk starts")
     axes.set_ylim(0, 1)
     bare(axes)
 
@@ -136,6 +137,8 @@ def bpt_panel(axes: Axes, stretch: Stretch) -> None:
     most = min([tick for tick in ticks if tick >= values.max()], default=float(values.max()))
     most = max(most, 2 * least)
     bpt_axis(axes, least / 1.08, most * 1.08)
+    if most / least > 100:
+        axes.yaxis.set_major_locator(LogLocator())
     side_label(axes, f"bases per token\n(windows of\n{width:,} bp)")
 
 
@@ -153,7 +156,7 @@ def mutation_panel(axes: Axes, mutations: Mutations) -> None:
         if row < 0:
             continue
         if size is None:
-            axes.broken_barh([(at, 1)], (row, 1), facecolors="#8C8C8C", linewidth=0)
+            axes.broken_barh([(at, 1)], (row, 1), facecolors=style.RULE, linewidth=0)
         else:
             axes.text(at + 0.5, row + 0.5, letter, ha="center", va="center", fontsize=size)
     axes.set_ylim(4, 0)
@@ -166,7 +169,7 @@ def mutation_panel(axes: Axes, mutations: Mutations) -> None:
     bar.ax.set_yticklabels([signed(-most), "0", signed(most)])
     bar.outline.set_visible(False)
     bar.ax.tick_params(length=0, labelsize=7.5)
-    side_label(axes, "mutated to\n(change of the\ncut's probability)")
+    side_label(axes, "mutated to\n(change of\nprobability)")
 
 
 def signed(value: float) -> str:
@@ -194,10 +197,14 @@ def position_axis(axes: Axes, low: int, high: int, name: str) -> None:
 
 
 def mark_cut(panels: Sequence[Axes], at: int) -> None:
-    """A dashed line at the left edge of the base where the cut is."""
+    """A dashed line at the left edge of the base where the cut is, named in the first panel."""
     for axes in panels:
         axes.axvline(at, color=style.INK, linewidth=0.8, linestyle=(0, (3, 2)), zorder=5)
-    panels[0].text(
-        at, 1.02, f"cut at {at + 1:,}", ha="center", va="bottom", fontsize=7.5,
-        transform=panels[0].get_xaxis_transform(),
+    low, high = panels[0].get_xlim()
+    right = (at - low) / (high - low) < 0.8
+    panels[0].annotate(
+        f"cut at {at + 1:,}", (at, 1), xycoords=panels[0].get_xaxis_transform(),
+        xytext=(4 if right else -4, 0), textcoords="offset points",
+        ha="left" if right else "right", va="top", fontsize=7.5, zorder=6,
+        bbox={"facecolor": "white", "alpha": 0.85, "linewidth": 0, "pad": 1},
     )  # fmt: skip

@@ -28,7 +28,7 @@ from genezip.view.genes import Genes
 
 SUFFIXES = (".svg", ".png")
 PNG_DPI = 150
-_LEFT, _RIGHT = 0.165, 0.985
+_LEFT, _RIGHT = 0.175, 0.965
 _LINE_IN = 0.148  # height of a line of the caption
 _CAPTION_LETTERS = 150  # per line
 
@@ -140,9 +140,7 @@ def _drawn(
     above = 0.2 * len(heads) + 0.2
     if genes is not None:
         above += 0.12 + style.key_extra_in(genes.region_classes, _LEFT) + 0.1
-    if mutations is not None and genes is None:
-        above += 0.08
-    below = 0.62 + _LINE_IN * len(lines)
+    below = 0.58 + _LINE_IN * len(lines)
     gap = 0.13
     total = sum(heights.values()) + gap * (len(heights) - 1) + above + below
     figure = new_figure(total)
@@ -167,7 +165,7 @@ def _drawn(
         )  # fmt: skip
     for number, line in enumerate(lines):
         figure.text(
-            0.012, (below - 0.62 - _LINE_IN * (number + 0.5) + 0.04) / total, line, va="center",
+            0.012, (below - 0.58 - _LINE_IN * (number + 0.5) + 0.04) / total, line, va="center",
             fontsize=7.5, color=style.SOFT, parse_math=False,
         )  # fmt: skip
     if genes is not None:
@@ -186,7 +184,6 @@ def _drawn(
     panels.bpt_panel(axes["bpt"], stretch)
     if mutations is not None:
         panels.mutation_panel(axes["mutations"], mutations)
-        panels.mark_cut([axes["prob"], axes["mutations"]], mutations.at)
     for edge in _inner_edges(stretch):
         for name in ("prob", "chunks", "bpt"):
             if name in axes:
@@ -194,6 +191,8 @@ def _drawn(
     for panel in list(axes.values())[:-1]:
         panel.tick_params(axis="x", length=0, labelbottom=False)
     panels.position_axis(list(axes.values())[-1], stretch.start, stretch.end, axis)
+    if mutations is not None:
+        panels.mark_cut([axes["prob"], axes["mutations"]], mutations.at)
     table = None if mutations is None else mutations.table(chrom)
     return Picture(title=title, caption=caption, figure=figure, mutations=table)
 
@@ -206,9 +205,9 @@ def _inner_edges(stretch: Stretch) -> np.ndarray:
 def _title(stretch: Stretch, model: str, place: str) -> str:
     starts, _ = stretch.chunks()
     count = int(((starts >= stretch.start) & (starts < stretch.end)).sum())
-    words = "token begins" if count == 1 else "tokens begin"
+    words = "1 token begins" if count == 1 else f"{count:,} tokens begin"
     begin = f"{model}: {place}" if model else place
-    return f"{begin}, {len(stretch):,} bp, {count:,} {words} here"
+    return f"{begin}, {len(stretch):,} bp; {words} here, {stretch.mean_bpt:.3g} bp per token"
 
 
 def _caption(stretch: Stretch, read: str, genes: Genes | None, mutations: Mutations | None) -> str:
@@ -220,8 +219,19 @@ def _caption(stretch: Stretch, read: str, genes: Genes | None, mutations: Mutati
             f"Genes of {genes.name}, one transcript each: boxes are exons, taller where they code; "
             "arrows show the strand. Triangles are transcription starts."
         )
-    if stretch.boundary_prob is not None and panels.prob_bin_bp(len(stretch)) == 1:
-        parts.append("The boundary probability is that of every base.")
+    width = panels.prob_bin_bp(len(stretch))
+    if stretch.boundary_prob is not None:
+        each = "for every base" if width == 1 else f"as means of {width:,} bp"
+        stages = len(stretch.found.stage_tokens)
+        if stages > 1:
+            parts.append(
+                f"The boundary probability is drawn {each} and is that of the first of {stages} "
+                "stages, while chunks are those of the last: a token begins where every stage cuts."
+            )
+        else:
+            parts.append(f"The boundary probability is drawn {each}.")
+    if len(stretch.chunks()[0]) > panels.MOST_BOXES:
+        parts.append(f"Chunks are too many for boxes: the darker, the more begin in {width:,} bp.")
     parts.append(
         "Bases per token are the bases of a window over its tokens (1,000 / tokens per kb); finer "
         "above."

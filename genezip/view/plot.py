@@ -206,31 +206,28 @@ def _opened(
 
 def _bound_words(compressor: Compressor) -> str:
     bound = compressor.metadata.get("bound")
-    return "" if bound is None else f" under the bound {bound}"
+    return "Read" if bound is None else f"Bound {bound}; read"
 
 
 def _read_words(compressor: Compressor, stretch: Stretch) -> str:
     """How a region was read, in one sentence."""
-    bound, before = _bound_words(compressor), stretch.start - stretch.first
+    read, before = _bound_words(compressor), stretch.start - stretch.first
     window_bp = window_length(compressor)
-    if window_bp is None:
-        where = f"{before:,} bp before the region"
-        if stretch.first == 0:
-            where = f"the first base of the contig, {where}"
-        if not before:
-            where = "the first base of the region" + (
-                ", which is that of the contig" if stretch.first == 0 else ""
-            )
-        return f"Read{bound} as a stream from {where}, on."
-    edge = stretch.edges[stretch.edges <= stretch.start][-1]
-    return (
-        f"Read{bound} in independent windows of {window_bp:,} bp, as by genezip compress; the "
-        f"region begins {stretch.start - int(edge):,} bp behind the start of one."
-    )
+    if window_bp is not None:
+        edge = int(stretch.edges[stretch.edges <= stretch.start][-1])
+        behind = f"{stretch.start - edge:,} bp behind the start of one"
+        return (
+            f"{read} in independent windows of {window_bp:,} bp, as by genezip compress; the "
+            f"region begins {behind if stretch.start > edge else 'with one'}."
+        )
+    if stretch.first == 0:
+        return f"{read} as a stream from the first base of the contig, {before:,} bp before."
+    return f"{read} as a stream that begins {before:,} bp before the region."
 
 
 def _whole_words(compressor: Compressor, stretch: Stretch) -> str:
-    bound, count = _bound_words(compressor), stretch.found.length
+    """How a sequence was read, in one sentence."""
+    read = _bound_words(compressor)
     if len(stretch.edges) > 1:
-        return f"Read{bound} in {stretch.found.mode}."
-    return f"Read{bound} in one pass over the sequence of {count:,} bp."
+        return f"{read} in {stretch.found.mode}."
+    return f"{read} in one pass over the sequence of {stretch.found.length:,} bp."

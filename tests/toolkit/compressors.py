@@ -33,6 +33,7 @@ def check_protocol(compressor: Compressor, longest: int = 300, seed: int = 0) ->
     check_likelihood(compressor, sequences)
     check_flops(compressor, sequences)
     check_stream(compressor, sequences[0], rng)
+    check_pictures(compressor, sequences[:2])
 
 
 def check_description(compressor: Compressor) -> None:
@@ -233,6 +234,16 @@ def check_stream_vectors(compressor: Compressor, stream: Stream, sequence: str) 
     found = joined(parts).base_vectors
     assert found is not None
     np.testing.assert_allclose(found, expected.vectors, **TOLERANCE)
+
+
+def check_pictures(compressor: Compressor, sequences: list[str]) -> None:
+    """A sequence has a picture, a list one of each; mutations need boundary probabilities."""
+    pictures = compressor.plot(sequences)
+    assert len(pictures) == 2
+    assert all(compressor.name in picture.title for picture in pictures)
+    assert "tokens begin here" in compressor.plot(sequences[0], name="mine").title
+    if not compressor.gives_prob:
+        refused(lambda: compressor.plot(sequences[0], mutate=True), "gives no boundary probability")
 
 
 def refused(call: Callable[[], Any], words: str | None = None) -> None:
