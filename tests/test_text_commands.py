@@ -44,6 +44,13 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "test_contributing runs it",
     ),
     "genezip compress my.fa --model bpe --out words.parquet": (RUN, ""),
+    "genezip plot data/my.fa.gz chr1:8,001-13,000 --gtf data/my.gtf.gz "
+    "--model runs/demo/results/pretrain/genezip-tiny.seed0 --out region.svg": (RUN, ""),
+    "genezip plot data/my.fa.gz chr1:10,001-10,120 --mutate "
+    "--model runs/demo/results/pretrain/genezip-tiny.seed0 --table mutations.tsv --out cut.png": (
+        RUN,
+        "",
+    ),
     "genezip tokenizer bpe --corpus runs/demo/results/corpus/demo/manifest.json --name bpe-4096 "
     "--out bpe": (PARSE, "needs the corpus of a demo; cli/test_models fits one of a toy"),
     "genezip tokenizer bpe --corpus corpus/manifest.json --name bpe --out bpe --settings "

@@ -22,7 +22,7 @@ from genezip.errors import GenezipError
 from genezip.formats.fasta import FastaStream
 from genezip.formats.input_file import is_packed
 from genezip.formats.lines import check_row_names
-from genezip.inference.forward import longest_window
+from genezip.inference.forward import BLOCK_BP, window_length
 from genezip.inference.parts import Draft, Join, PartFolder, Records, Totals, of_tokens
 from genezip.inference.table import TokenTable
 from genezip.inference.tracks import BOUNDARY_PROB, TrackWriter, room
@@ -30,8 +30,6 @@ from genezip.models import load
 from genezip.models.base import Compressor
 from genezip.models.compressed import check_tokens
 
-WINDOW_BP = 12_800
-BLOCK_BP = 8192
 LOCUS_BP = 100_000  # length of the interval at which the IGV session opens
 
 logger = logging.getLogger(__name__)
@@ -155,20 +153,6 @@ def _opened(model: str | Path | Compressor, device: str, bound: str | None) -> C
             "to genezip.load"
         )
     return model
-
-
-def window_length(compressor: Compressor, asked: int | None = None) -> int | None:
-    """Length of independent windows; None where every record is one stream."""
-    if asked is None:
-        if compressor.streams:
-            return None
-        return longest_window(compressor, min(WINDOW_BP, compressor.max_bp or WINDOW_BP))
-    if compressor.max_bp is not None and asked > compressor.max_bp:
-        raise GenezipError(
-            f"--window-bp is {asked}, but {compressor.name} takes at most {compressor.max_bp:,} "
-            "bp; give a smaller value"
-        )
-    return asked
 
 
 def _refuse_short(compressor: Compressor, fasta: FastaStream, window_bp: int | None) -> None:

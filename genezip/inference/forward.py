@@ -22,6 +22,8 @@ from genezip.models.compressed import Compressed, check_tokens, joined
 from genezip.models.token_counts import TokenCounts
 
 MAX_REPEAT_WINDOWS = 2000  # enough windows where a whole genome has RepeatMasker rows
+WINDOW_BP = 12_800  # of independent windows of a record
+BLOCK_BP = 8192  # of a stream that are read at a time
 VECTORS_BP = 65_536  # bases whose vectors are in memory together
 WIDEST = 1_024  # vectors longer than this are in memory for fewer bases
 
@@ -154,6 +156,20 @@ def longest_window(compressor: Compressor, most: int) -> int:
     """Longest window of at most ``most`` bases that is a multiple of ``window_multiple``."""
     multiple = compressor.window_multiple
     return max(most // multiple, 1) * multiple
+
+
+def window_length(compressor: Compressor, asked: int | None = None) -> int | None:
+    """Length of independent windows; None where every record is one stream."""
+    if asked is None:
+        if compressor.streams:
+            return None
+        return longest_window(compressor, min(WINDOW_BP, compressor.max_bp or WINDOW_BP))
+    if compressor.max_bp is not None and asked > compressor.max_bp:
+        raise GenezipError(
+            f"--window-bp is {asked}, but {compressor.name} takes at most {compressor.max_bp:,} "
+            "bp; give a smaller value"
+        )
+    return asked
 
 
 def forward_row(window: HeldoutWindow, found: Compressed) -> CompressedWindow:

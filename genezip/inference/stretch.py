@@ -12,8 +12,7 @@ import numpy as np
 
 from genezip import log
 from genezip.errors import GenezipError
-from genezip.inference.fasta import BLOCK_BP, WINDOW_BP, window_length
-from genezip.inference.forward import cut, longest_window
+from genezip.inference.forward import BLOCK_BP, WINDOW_BP, cut, longest_window, window_length
 from genezip.inference.tracks import WINDOW_BP as TRACK_BP
 from genezip.inference.tracks import WindowedBpt
 from genezip.models.base import Compressor

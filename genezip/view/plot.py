@@ -8,7 +8,7 @@ import numpy as np
 from genezip.alphabet import OneSequence
 from genezip.errors import GenezipError
 from genezip.formats.genes.rows import Transcripts
-from genezip.inference.fasta import window_length
+from genezip.inference.forward import window_length
 from genezip.inference.mutations import Mutations, mutate_stretch
 from genezip.inference.stretch import FLANK_BP, Stretch, read_stretch, whole_stretch
 from genezip.models import load

@@ -69,7 +69,7 @@ def test_by_default_no_token_is_cut(
     records: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     """A table of a FASTA has the tokens and ids of whole records, also of what does not stream."""
-    monkeypatch.setattr("genezip.inference.fasta.WINDOW_BP", 100)
+    monkeypatch.setattr("genezip.inference.forward.WINDOW_BP", 100)
     model = load(name) if ":" in name else BPE(fit_tokenizer([random_ids(5000)], 40, 64), 64)
     compress_fasta(records, model, tmp_path / "o.parquet")
     found = pq.read_table(tmp_path / "o.parquet")

@@ -11,7 +11,8 @@ from toolkit.networks import LONG_CHUNKS
 
 from genezip.alphabet import encode
 from genezip.errors import GenezipError
-from genezip.inference.fasta import WINDOW_BP, compress_fasta
+from genezip.inference.fasta import compress_fasta
+from genezip.inference.forward import WINDOW_BP
 from genezip.inference.stretch import TAIL_BP, Stretch, read_stretch, whole_stretch
 from genezip.models import load
 from genezip.models.base import Compressor

@@ -90,7 +90,8 @@ def write_named_files(found: list[Found], folder: Path) -> None:
 def outputs_of(command: str) -> list[str]:
     """Files and folders that a command is told to write."""
     pairs = pairwise(shlex.split(command))
-    return [value for option, value in pairs if option in ("--out", "--bed", "--summary")]
+    written = ("--out", "--bed", "--summary", "--table")
+    return [value for option, value in pairs if option in written]
 
 
 def options_in(text: str) -> set[str]:
