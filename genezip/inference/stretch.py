@@ -21,8 +21,9 @@ from genezip.models.compressed import Compressed, check_tokens, joined
 FLANK_BP = WINDOW_BP
 """Bases that a stream reads before a stretch."""
 
-TAIL_BP = 4096
-"""Bases that a stream reads behind a stretch, so that its last chunk has its whole length."""
+TAIL_BP, MOST_TAIL_BP = 4096, 65_536
+"""Bases that a stream reads behind a stretch, and at most where its last chunk has no end yet."""
+
 
 Bases = Callable[[int, int], np.ndarray]
 """Token ids of an interval of a contig, 0-based and half-open."""
@@ -132,20 +133,31 @@ def read_stretch(
         if 0 < last % window_bp < compressor.shortest_bp and last - last % window_bp >= end:
             last -= last % window_bp  # a short last window, which may have no token
         edges, step = np.arange(first, last, window_bp), window_bp
-    ids = bases(first, last)
     stream = compressor.stream() if window_bp is None else None
-    parts = []
+    ids = bases(first, last)
+    complete = -(-end // TRACK_BP) * TRACK_BP  # a chunk that begins before has its whole length
+    furthest = min(complete + MOST_TAIL_BP, length)
+    parts, at, begun = [], 0, first
     with log.Progress("reading", len(ids), "bp") as shown:
-        for at in range(0, len(ids), step):
+        while at < len(ids):
             block = ids[at : at + step]
             if stream is None:
                 (part,) = cut(compressor, [block])
             else:
                 part = stream.feed(block)
                 check_tokens(part, compressor.name, len(block), begins=False)
+            if len(part.token_starts):
+                begun = first + at + int(part.token_starts[-1])
             parts.append(replace(part, tokens=None))  # vectors are not drawn
+            at += len(block)
             shown.advance(len(block))
-    return Stretch(start, end, first, joined(parts), edges, ids)
+            if stream is None or first + at < last:
+                continue
+            if begun >= complete:
+                break
+            if at == len(ids) and first + at < furthest:
+                ids = np.concatenate([ids, bases(last, furthest)])
+    return Stretch(start, end, first, joined(parts), edges, ids[:at])
 
 
 def whole_stretch(compressor: Compressor, ids: np.ndarray, start: int, end: int) -> Stretch:

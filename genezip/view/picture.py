@@ -207,7 +207,9 @@ def _title(stretch: Stretch, model: str, place: str) -> str:
     count = int(((starts >= stretch.start) & (starts < stretch.end)).sum())
     words = "1 token begins" if count == 1 else f"{count:,} tokens begin"
     begin = f"{model}: {place}" if model else place
-    return f"{begin}, {len(stretch):,} bp; {words} here, {stretch.mean_bpt:.3g} bp per token"
+    bpt = stretch.mean_bpt
+    number = f"{bpt:,.0f}" if bpt >= 100 else f"{bpt:.3g}"
+    return f"{begin}, {len(stretch):,} bp; {words} here, {number} bp per token"
 
 
 def _caption(stretch: Stretch, read: str, genes: Genes | None, mutations: Mutations | None) -> str:

@@ -221,7 +221,8 @@ def _read_words(compressor: Compressor, stretch: Stretch) -> str:
             f"region begins {behind if stretch.start > edge else 'with one'}."
         )
     if stretch.first == 0:
-        return f"{read} as a stream from the first base of the contig, {before:,} bp before."
+        where = f", {before:,} bp before the region" if before else ""
+        return f"{read} as a stream from the first base of the contig{where}."
     return f"{read} as a stream that begins {before:,} bp before the region."
 
 

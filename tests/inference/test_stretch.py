@@ -15,7 +15,8 @@ from genezip.inference.fasta import compress_fasta
 from genezip.inference.forward import WINDOW_BP
 from genezip.inference.stretch import TAIL_BP, Stretch, read_stretch, whole_stretch
 from genezip.models import load
-from genezip.models.base import Compressor
+from genezip.models.base import Compressor, PlainCompressor
+from genezip.models.compressed import Compressed, tokens_at
 
 CONTIG = random_dna(WINDOW_BP + 3_000, 5)
 IDS = encode(CONTIG)
@@ -89,6 +90,31 @@ def test_blocks_of_a_vocabulary_keep_their_phase() -> None:
     assert model.streams
     starts, _ = read(model, 5_001, 5_041, flank=7).chunks()
     assert (starts % 16 == 0).all()
+
+
+class Sparse(PlainCompressor):
+    """A token at the first base and at every 10,000th."""
+
+    name = "sparse"
+    streams = causal = True
+
+    def __init__(self) -> None:
+        self.read = 0
+
+    def stream(self) -> "Sparse":  # type: ignore[override]
+        return Sparse()
+
+    def feed(self, ids: np.ndarray, vectors: bool = False) -> Compressed:
+        places = self.read + np.arange(len(ids))
+        self.read += len(ids)
+        return tokens_at(len(ids), np.flatnonzero(places % 10_000 == 0), mode="stream")
+
+
+def test_the_last_chunk_is_read_to_its_end() -> None:
+    found = read(Sparse(), 100, 200)  # type: ignore[arg-type]
+    assert [int(edge) for edges in found.chunks() for edge in edges] == [0, 10_000]
+    assert found.mean_bpt == 10_000 and found.bpt()[2].tolist() == [10_000]
+    assert found.found.length == len(found.ids) < len(IDS)
 
 
 def test_a_sequence_that_is_given_is_read_whole(causal: Compressor) -> None:

@@ -166,8 +166,12 @@ def test_the_caption_says_how_a_region_was_read(model: Compressor, tmp_path: Pat
     fasta.write_text(f">c\n{DNA}\n")
     for region, flank, words in (
         ("c:1,001-1,050", 300, "stream that begins 300 bp before the region"),
-        ("c:1,001-1,050", 12_800, "stream from the first base of the contig, 1,000 bp before."),
-        ("c:1-50", 300, "stream from the first base of the contig, 0 bp before."),
+        (
+            "c:1,001-1,050",
+            12_800,
+            "stream from the first base of the contig, 1,000 bp before the region.",
+        ),
+        ("c:1-50", 300, "stream from the first base of the contig."),
     ):
         assert words in plot_region(fasta, region, model, flank=flank).caption
     words = "in independent windows of 12,798 bp, as by genezip compress; the region begins"
