@@ -52,13 +52,14 @@ def plot(
 ) -> None:
     """Draw boundary probability, chunks and bases per token of a region, and its genes.
 
-    A model that streams reads the bases of --flank before the region. Another reads
-    the windows of `genezip compress`, and a model with the bound sequence does so
-    too, except that --mutate opens it with the bound causal if --bound is not given.
+    A model that streams reads the bases of --flank before the region. Another
+    reads the windows of `genezip compress`. So does a model with the bound
+    sequence; --mutate opens it with the bound causal if --bound is not given.
 
     \b
     Example:
-      genezip plot my.fa chr1:1,001-6,000 --model mine --gtf my.gtf --out region.svg
+      genezip plot my.fa chr1:1,001-6,000 --model mine \\
+        --gtf my.gtf --out region.svg
     """
     from contextlib import ExitStack
 
