@@ -23,7 +23,15 @@ from genezip.formats.fasta import FastaStream
 from genezip.formats.input_file import is_packed
 from genezip.formats.lines import check_row_names
 from genezip.inference.forward import BLOCK_BP, window_length
-from genezip.inference.parts import Draft, Join, PartFolder, Records, Totals, of_tokens
+from genezip.inference.parts import (
+    Join,
+    PartFolder,
+    Records,
+    TokenDraft,
+    TokenPart,
+    Totals,
+    of_tokens,
+)
 from genezip.inference.table import TokenTable
 from genezip.inference.tracks import BOUNDARY_PROB, TrackWriter, room
 from genezip.models import load
@@ -112,7 +120,7 @@ def compress_fasta(
     target = destination(out)
     if tracks is not None:
         folder_target(tracks)
-    compressor = _opened(model, device, bound)
+    compressor = opened(model, device, bound)
     window_bp = window_length(compressor, window_bp)
     with ExitStack() as stack:
         beside = None if target.is_stream else target.path.parent  # a pipe has no folder
@@ -130,9 +138,9 @@ def compress_fasta(
         stop = stack.enter_context(stop_request())
         if beside is None:
             beside = Path(stack.enter_context(TemporaryDirectory(prefix="genezip-")))
-        parts = PartFolder(beside / f"{target.path.name}.parts", identity)
+        parts = PartFolder(beside / f"{target.path.name}.parts", identity, TokenPart)
         stack.enter_context(parts)
-        draft = Draft(prob=tracks is not None and compressor.gives_prob)
+        draft = TokenDraft(prob=tracks is not None and compressor.gives_prob)
         if tracks is not None:
             # checked now, not after hours; parts take 4 bytes per base until the tracks exist
             bases = sum(stream.lengths.values())
@@ -144,7 +152,8 @@ def compress_fasta(
     return summary
 
 
-def _opened(model: str | Path | Compressor, device: str, bound: str | None) -> Compressor:
+def opened(model: str | Path | Compressor, device: str, bound: str | None) -> Compressor:
+    """The compressor itself, or the model that :func:`genezip.models.load` opens."""
     if isinstance(model, str | Path):
         return load(model, device, bound=bound)
     if bound is not None:
@@ -179,8 +188,8 @@ def _compress(
     compressor: Compressor,
     streamed: bool,
     step: int,
-    parts: PartFolder,
-    draft: Draft,
+    parts: PartFolder[TokenPart],
+    draft: TokenDraft,
     stop: StopRequest,
 ) -> list[tuple[int, int]]:
     """Write the missing parts; return start and end of all parts, in order."""
@@ -224,7 +233,7 @@ def _compress(
             if stop or draft.is_full():
                 write()
             if stop:
-                _stop(f"{name}: stopped at {shown.done:,} of {total:,} bp")
+                stopped(f"{name}: stopped at {shown.done:,} of {total:,} bp")
         if draft:
             write()
     return sorted(finished)
@@ -233,7 +242,7 @@ def _compress(
 def _join(
     fasta: FastaStream,
     compressor: Compressor,
-    parts: PartFolder,
+    parts: PartFolder[TokenPart],
     finished: list[tuple[int, int]],
     run: dict[str, Any],
     out: Path,
@@ -260,13 +269,14 @@ def _join(
         for start, end in finished:
             join.add(parts.read(start, end))
             if stop:
-                _stop(f"{fasta.name}: stopped before all parts were joined")
+                stopped(f"{fasta.name}: stopped before all parts were joined")
         totals = join.finish()
         table.finish({**run, "mode": mode, **totals.facts(), "versions": versions()})
     return Summary(totals, run.get("bound"), mode)
 
 
-def _stop(what: str) -> NoReturn:
+def stopped(what: str) -> NoReturn:
+    """Say how far a run came, and end it as Ctrl-C does."""
     logger.info(f"{what}; run the same command to resume")
     raise KeyboardInterrupt
 

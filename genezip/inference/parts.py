@@ -1,9 +1,9 @@
-"""Finished parts of a FASTA on disk, from which ``genezip compress`` resumes.
+"""Finished parts of long work on disk, from which ``genezip compress`` and ``embed`` resume.
 
 A part is one file, written atomically. It holds the results of consecutive bases, the state of the
 stream after the last of them and the identity of the run. Positions count the bases of all records
-in the order of the file, so a part may hold many short records. :class:`Join` adds part after part
-to the table and the tracks.
+in the order of the file (of all regions in the order of a BED), so a part may hold many short
+records. :class:`Join` adds part after part of a FASTA to the table and the tracks.
 """
 
 import logging
@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Generic, Self, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -67,9 +67,23 @@ class Records:
             start = stop
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Part:
     """Results of the bases from ``start`` to ``end``, half-open.
+
+    ``arrays`` are results by name, and ``state`` is what the next base needs, as plain values and
+    tensors; None between sequences.
+    """
+
+    start: int
+    end: int
+    arrays: dict[str, np.ndarray]
+    state: dict[str, Any] | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenPart(Part):
+    """Tokens of the bases from ``start`` to ``end``, half-open.
 
     A span is a window, or a block of a stream.
 
@@ -89,24 +103,19 @@ class Part:
     state : state of the stream at ``end``; None between sequences
     """
 
-    start: int
-    end: int
-    arrays: dict[str, np.ndarray]
     predicted: int
     bound_active: int
     kinds: dict[str, int]
-    state: dict[str, Any] | None
 
 
 class Draft:
-    """Results of the spans of the next part; ``prob`` keeps every base's boundary probability.
+    """Results of the next part.
 
-    They are copied into memory that all parts reuse: small arrays kept from each span would
+    They are copied into memory that all parts reuse: small arrays kept from each step would
     fragment the heap between the large ones that are freed.
     """
 
-    def __init__(self, prob: bool) -> None:
-        self.prob = prob
+    def __init__(self) -> None:
         self.columns: dict[str, _Column] = {}
         self.clear()
 
@@ -114,31 +123,21 @@ class Draft:
         """Begin the next part."""
         for column in self.columns.values():
             column.length = 0
-        self.start = self.end = self.predicted = self.bound_active = 0
-        self.kinds = Counter[str]()
+        self.start = self.end = 0
         self.began = time.monotonic()
 
     def __bool__(self) -> bool:
         return self.end > self.start
 
-    def add(self, start: int, span: Compressed) -> None:
-        """Add a span that begins at ``start``."""
+    def append(self, start: int, end: int, arrays: Mapping[str, np.ndarray]) -> None:
+        """Add results of the bases from ``start``, where the draft ends if it has any, to ``end``.
+
+        Every call gives the same names.
+        """
         self.start = self.start if self else start
-        self.end = start + span.length
-        log_prob = np.zeros(0) if span.log_prob is None else span.log_prob
-        known = log_prob[~np.isnan(log_prob)].astype(np.float64)
-        given = {name: getattr(span, name) for name in _OF_TOKENS}
-        if span.tokens is not None:
-            given["tokens"] = span.tokens.astype(np.float32, copy=False)
-        given["boundary_prob"] = span.boundary_prob if self.prob else None
-        given["token_starts"] = start + span.token_starts
-        given["nats"] = np.array([-known.sum()])
-        for name, values in given.items():
-            if values is not None:
-                self.columns.setdefault(name, _Column()).append(values)
-        self.predicted += len(known)
-        self.bound_active += bool(span.bound_active.any())
-        self.kinds[span.likelihood or "none"] += 1
+        self.end = end
+        for name, values in arrays.items():
+            self.columns.setdefault(name, _Column()).append(values)
 
     def is_full(self) -> bool:
         """Whether the part should be written."""
@@ -149,11 +148,48 @@ class Draft:
         )
 
     def part(self, state: dict[str, Any] | None) -> Part:
+        """The part, with the state after it; valid until the next :meth:`append`."""
+        return Part(start=self.start, end=self.end, arrays=self._arrays(), state=state)
+
+    def _arrays(self) -> dict[str, np.ndarray]:
+        return {name: column.values() for name, column in self.columns.items()}
+
+
+class TokenDraft(Draft):
+    """Tokens of the spans of the next part; ``prob`` keeps every base's boundary probability."""
+
+    def __init__(self, prob: bool) -> None:
+        self.prob = prob
+        super().__init__()
+
+    def clear(self) -> None:
+        """Begin the next part."""
+        super().clear()
+        self.predicted = self.bound_active = 0
+        self.kinds = Counter[str]()
+
+    def add(self, start: int, span: Compressed) -> None:
+        """Add a span that begins at ``start``."""
+        log_prob = np.zeros(0) if span.log_prob is None else span.log_prob
+        known = log_prob[~np.isnan(log_prob)].astype(np.float64)
+        given = {name: getattr(span, name) for name in _OF_TOKENS}
+        if span.tokens is not None:
+            given["tokens"] = span.tokens.astype(np.float32, copy=False)
+        given["boundary_prob"] = span.boundary_prob if self.prob else None
+        given["token_starts"] = start + span.token_starts
+        given["nats"] = np.array([-known.sum()])
+        arrays = {name: values for name, values in given.items() if values is not None}
+        self.append(start, start + span.length, arrays)
+        self.predicted += len(known)
+        self.bound_active += bool(span.bound_active.any())
+        self.kinds[span.likelihood or "none"] += 1
+
+    def part(self, state: dict[str, Any] | None) -> TokenPart:
         """The part, with the state of the stream after it; valid until the next :meth:`add`."""
-        return Part(
+        return TokenPart(
             start=self.start,
             end=self.end,
-            arrays={name: column.values() for name, column in self.columns.items()},
+            arrays=self._arrays(),
             predicted=self.predicted,
             bound_active=self.bound_active,
             kinds=dict(self.kinds),
@@ -183,14 +219,17 @@ class _Column:
         return self.data[: self.length]
 
 
-class PartFolder:
+P = TypeVar("P", bound=Part)
+
+
+class PartFolder(Generic[P]):
     """The folder of the parts of one run; it is removed at exit if it is empty.
 
-    ``identity`` holds plain values that must be equal in all parts.
+    ``identity`` holds plain values that must be equal in all parts, and ``kind`` is their class.
     """
 
-    def __init__(self, folder: Path, identity: dict[str, Any]) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, identity: dict[str, Any], kind: type[P]) -> None:
+        self.folder, self.kind = folder, kind
         self.identity = {"parts_version": FORMAT_VERSION, **identity}
 
     def __enter__(self) -> Self:
@@ -206,13 +245,13 @@ class PartFolder:
         if self.folder.is_dir() and not any(self.folder.iterdir()):
             self.folder.rmdir()
 
-    def write(self, part: Part) -> None:
+    def write(self, part: P) -> None:
         """Write a part atomically."""
         arrays = {name: torch.from_numpy(array) for name, array in part.arrays.items()}
         values = {"part": {**vars(part), "arrays": arrays}}
         save_state(self._path(part.start, part.end), self.identity, values)
 
-    def read(self, start: int, end: int) -> Part:
+    def read(self, start: int, end: int) -> P:
         """Read a part that :meth:`finished` lists."""
         path = self._path(start, end)
         state = load_state(path, ("part",))
@@ -220,7 +259,7 @@ class PartFolder:
             raise GenezipError(f"{path} was damaged during the run; run the same command again")
         part = state["part"]
         arrays = {name: array.numpy() for name, array in part["arrays"].items()}
-        return Part(**{**part, "arrays": arrays})
+        return self.kind(**{**part, "arrays": arrays})
 
     def finished(self) -> list[tuple[int, int]]:
         """Start and end of every complete part, in order; damaged ones are deleted with a warning.
@@ -239,7 +278,7 @@ class PartFolder:
             if not found or start >= found[-1][1]:
                 found.append((start, end))
         for path in damaged:
-            logger.warning(f"{path} is damaged; its bases are compressed again")
+            logger.warning(f"{path} is damaged; its bases are read again")
             path.unlink()
         return found
 
@@ -294,7 +333,7 @@ class Join:
         self.kinds = Counter[str]()
         self.nats: list[float] = []
 
-    def add(self, part: Part) -> None:
+    def add(self, part: TokenPart) -> None:
         """Add the next part."""
         rows = {"start": part.arrays["token_starts"], **of_tokens(part)}
         self.tokens += len(rows["start"])
@@ -347,6 +386,6 @@ class Join:
             self.tracks.add_chunks(self.records.names[record], start, chunk_bp)
 
 
-def of_tokens(part: Part) -> dict[str, np.ndarray]:
+def of_tokens(part: TokenPart) -> dict[str, np.ndarray]:
     """Columns of the token table that a part has besides chrom, start and end."""
     return {column: part.arrays[name] for name, column in _OF_TOKENS.items() if name in part.arrays}

@@ -10,7 +10,7 @@ record.
 """
 
 import base64
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -194,21 +194,15 @@ TOKEN_COLUMNS = {
 """Optional columns of the token table, in order; ``token`` is a vector."""
 
 
-class TokenTable:
-    """Writer of the token table: chrom, start, end, then :data:`TOKEN_COLUMNS` of the system.
+class RowTable:
+    """Writer of a table of any number of rows in constant memory.
 
     Row groups have one size, so that equal rows give equal bytes however they are added. The file
-    is written in place, not atomically. ``like`` has an array of any number of rows for each of the
-    further columns, which defines the columns and the length of a vector.
+    is written in place, not atomically.
     """
 
-    def __init__(self, path: Path, like: Mapping[str, np.ndarray]) -> None:
-        fields = [("chrom", pa.string()), ("start", pa.int64()), ("end", pa.int64())]
-        for name, kind in TOKEN_COLUMNS.items():
-            if name in like:
-                width = like[name].shape[1:]
-                fields.append((name, pa.list_(kind, *width) if width else kind))
-        self.schema = pa.schema(fields)
+    def __init__(self, path: Path, schema: pa.Schema) -> None:
+        self.schema = schema
         # pyarrow writes the schema at the beginning, but the metadata are known only at the end:
         # :meth:`finish` writes the key of the schema.
         self.writer = pq.ParquetWriter(path, self.schema, compression="zstd", store_schema=False)
@@ -220,13 +214,9 @@ class TokenTable:
     def __exit__(self, *error: object) -> None:
         self.writer.close()
 
-    def add(
-        self, chrom: pa.Array, start: np.ndarray, end: np.ndarray, columns: Mapping[str, np.ndarray]
-    ) -> None:
-        """Add rows; ``start`` and ``end`` are positions in the record."""
-        arrays = [chrom, pa.array(start), pa.array(end)]
-        arrays += [_arrow(columns[field.name], field.type) for field in list(self.schema)[3:]]
-        more = pa.Table.from_arrays(arrays, schema=self.schema)
+    def append(self, columns: Sequence[pa.Array]) -> None:
+        """Add rows, given as the columns of the schema in order."""
+        more = pa.Table.from_arrays(columns, schema=self.schema)
         self.waiting = pa.concat_tables([self.waiting, more])
         while self.waiting.num_rows >= ROW_GROUP:
             self._write(self.waiting.slice(0, ROW_GROUP))
@@ -248,8 +238,32 @@ class TokenTable:
         self.writer.write_table(rows.combine_chunks())
 
 
-def _arrow(values: np.ndarray, kind: pa.DataType) -> pa.Array:
-    """A column of the token table, from an array of its rows."""
+class TokenTable(RowTable):
+    """Writer of the token table: chrom, start, end, then :data:`TOKEN_COLUMNS` of the system.
+
+    ``like`` has an array of any number of rows for each of the further columns, which defines the
+    columns and the length of a vector.
+    """
+
+    def __init__(self, path: Path, like: Mapping[str, np.ndarray]) -> None:
+        fields = [("chrom", pa.string()), ("start", pa.int64()), ("end", pa.int64())]
+        for name, kind in TOKEN_COLUMNS.items():
+            if name in like:
+                width = like[name].shape[1:]
+                fields.append((name, pa.list_(kind, *width) if width else kind))
+        super().__init__(path, pa.schema(fields))
+
+    def add(
+        self, chrom: pa.Array, start: np.ndarray, end: np.ndarray, columns: Mapping[str, np.ndarray]
+    ) -> None:
+        """Add rows; ``start`` and ``end`` are positions in the record."""
+        further = list(self.schema)[3:]
+        arrays = [as_column(columns[field.name], field.type) for field in further]
+        self.append([chrom, pa.array(start), pa.array(end), *arrays])
+
+
+def as_column(values: np.ndarray, kind: pa.DataType) -> pa.Array:
+    """A column of a table, from an array of its rows."""
     if pa.types.is_dictionary(kind):
         codes = pa.array(values.astype(np.int8))
         return pa.DictionaryArray.from_arrays(codes, pa.array(KEPT_BY))

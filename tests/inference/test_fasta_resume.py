@@ -251,7 +251,7 @@ def test_damaged_parts_are_made_again(
         kept = {"truncated": len(data) // 2, "altered": len(data), "empty": 0}[damage]
         parts[number].write_bytes(data[:kept])
     again = compress(fasta, models["causal"], tmp_path / "out", block_bp=43)
-    said = [f"{parts[number]} is damaged; its bases are compressed again" for number in which]
+    said = [f"{parts[number]} is damaged; its bases are read again" for number in which]
     assert messages()[: len(which)] == said
     assert again.bytes == whole["causal"].bytes
     same_tracks(whole["causal"].tracks, again.tracks)
