@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from genezip.genome.region_map import RegionMap
     from genezip.genome.region_rules import build_region_map
     from genezip.genome.sources.source import Source
+    from genezip.inference.embedding.embed import embed_regions
     from genezip.inference.fasta import compress_fasta
     from genezip.inference.table import read_compressed
     from genezip.models import load
@@ -54,6 +55,7 @@ __all__ = [
     "__version__",
     "build_region_map",
     "compress_fasta",
+    "embed_regions",
     "ids_of",
     "labelled",
     "load",
@@ -88,6 +90,7 @@ _HOMES = {
     "Task": "genezip.tasks.base:Task",
     "build_region_map": "genezip.genome.region_rules:build_region_map",
     "compress_fasta": "genezip.inference.fasta:compress_fasta",
+    "embed_regions": "genezip.inference.embedding.embed:embed_regions",
     "ids_of": "genezip.models.base:ids_of",
     "labelled": "genezip.tasks.classification.sets:labelled",
     "load": "genezip.models:load",

@@ -25,7 +25,7 @@ from genezip.cli import (
     report,
     tasks,
 )
-from genezip.cli.use import compress, init, plot
+from genezip.cli.use import compress, embed, init, plot
 from genezip.errors import GenezipError
 
 COMMANDS: dict[str, dict[str, Callable[..., None] | typer.Typer]] = {
@@ -46,6 +46,7 @@ COMMANDS: dict[str, dict[str, Callable[..., None] | typer.Typer]] = {
         "init": init.init,
         "weights": models.weights,
         "compress": compress.compress,
+        "embed": embed.embed,
         "tracks": compress.tracks,
         "plot": plot.plot,
     },

@@ -24,6 +24,7 @@ BED9: Types = {
     "name": _NAME,
     **dict.fromkeys(("score", "strand", "thick_start", "thick_end", "rgb")),
 }
+STRANDS = "+-."
 _MOST_COLUMNS = 12
 _ROWS = 1 << 16  # converted to text at a time
 
@@ -84,6 +85,26 @@ def read_bed(
             form.explain(file)
             raise GenezipError(f"{file} has a malformed row; {todo}")
     return table
+
+
+def read_regions(given: Input) -> pd.DataFrame:
+    """Intervals of a BED file of 3 to 12 columns with their names and strands.
+
+    Returns
+    -------
+    DataFrame
+        chrom, start, end (int64, 0-based, half-open), name (None where the file has no fourth
+        column), strand (``+``, ``-`` or ``.``, which also stands for a missing sixth column) and
+        ``line``, the number of the row's line in the file, from 1. A file without rows is refused.
+    """
+    with opened(given) as file:
+        count = len(_as_first_row(file))
+        named = {**BED3, "name": pa.string(), "4": None, "strand": pa.string()}
+        types = dict(list(named.items())[:count]) | dict.fromkeys(map(str, range(6, count)))
+        choices = {"strand": STRANDS} if count > 5 else None
+        table = read_bed(file, types, choices=choices, numbered=True)
+    absent = {"name": None, "strand": "."}
+    return table.assign(**{key: value for key, value in absent.items() if key not in table})
 
 
 def _as_first_row(file: TextFile) -> Types:
