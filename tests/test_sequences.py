@@ -1,5 +1,6 @@
 """What may be given as DNA: one rule for every entry point."""
 
+import inspect
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -74,6 +75,39 @@ def test_several_are_each_as_if_alone(zipper: GeneZip, kind: type) -> None:
     ]
     assert zipper.generate(given, 4) == [zipper.generate(one, 4) for one in given]
     assert zipper.compress(kind()) == []
+
+
+def test_every_method_takes_one_or_several(zipper: GeneZip) -> None:
+    """The result of one is that of a list of it; protocol checks compare the rest."""
+    calls = {
+        "compress": zipper.compress,
+        "encode": zipper.encode,
+        "encode_with_vectors": zipper.encode_with_vectors,
+        "boundaries": zipper.boundaries,
+        "embed": zipper.embed,
+        "log_likelihood": zipper.log_likelihood,
+        "generate": lambda given: zipper.generate(given, 3),
+    }
+    taking = {
+        name
+        for name, method in vars(GeneZip).items()
+        if inspect.isfunction(method) and not name.startswith("_")
+        if {"sequence", "sequences", "prompt"} & set(inspect.signature(method).parameters)
+    }
+    assert set(calls) == taking
+    for name, call in calls.items():
+        one, listed, paired = call(TEXT), call([TEXT]), call((TEXT, Seq(TEXT)))
+        assert isinstance(listed, list) and isinstance(paired, list), name
+        assert not isinstance(one, list), name
+        assert type(one) is type(listed[0]) and len(listed) == 1 and len(paired) == 2, name
+
+
+def test_one_sequence_without_bases_is_refused(zipper: GeneZip) -> None:
+    for call in (zipper.encode, zipper.embed, zipper.boundaries):
+        with pytest.raises(GenezipError, match=r"^sequence has no bases"):
+            call("")
+        with pytest.raises(GenezipError, match=r"^sequence 1 of the list has no bases"):
+            call([TEXT, ""])
 
 
 @pytest.mark.parametrize(

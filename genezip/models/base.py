@@ -7,7 +7,7 @@ system lacks raises one clear error (:func:`lacks`).
 """
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import (
@@ -18,6 +18,7 @@ from typing import (
     Protocol,
     Self,
     TypedDict,
+    TypeVar,
     Unpack,
     overload,
 )
@@ -51,11 +52,14 @@ class PlotOptions(TypedDict, total=False):
 Level = Literal["base", "token"]
 """Kind of vectors of :meth:`Compressor.embed`."""
 
+Result = TypeVar("Result")
+
 
 class Stream(Protocol):
     """One sequence that is read block by block in constant memory.
 
-    The results of the blocks together equal the result of one pass over the whole sequence. The
+    The results of the blocks together equal the result of one pass over the whole sequence. A list
+    is refused, since several sequences need a stream each and blocks of one are fed in turn. The
     state of a system that adapts while it reads is kept only here, so that no result depends on
     other sequences.
     """
@@ -77,8 +81,10 @@ class Compressor(Protocol):
     """A system that turns DNA into tokens.
 
     Sequences are given as a list or tuple, each as :func:`genezip.alphabet.encode` takes it
-    (text, bytes, Biopython, ASCII codes or token ids). Each result depends on its sequence only,
-    not on others in the list or read before.
+    (text, bytes, Biopython, ASCII codes or token ids), and the result is a list in their order.
+    The protocol refuses a sequence alone, so that a method has one type of result in all systems;
+    methods of :class:`~genezip.models.genezip.compressor.GeneZip` take one as well. Each result
+    depends on its sequence only, not on others in the list or read before.
 
     A class derived from :class:`PlainCompressor` defines only what its system can do.
     """
@@ -324,14 +330,23 @@ def ids_of(sequences: Sequences) -> list[np.ndarray]:
         raise GenezipError(
             f"a list of sequences is expected, not {type(sequences).__name__}; give [sequence]"
         )
-    found = []
-    for number, sequence in enumerate(sequences):
-        name = f"sequence {number} of the list"
-        ids = encode(sequence, name)
-        if len(ids) == 0:
-            raise GenezipError(f"{name} has no bases; leave it out")
-        found.append(ids)
-    return found
+    return [_ids(one, f"sequence {n} of the list") for n, one in enumerate(sequences)]
+
+
+def one_or_each(
+    sequences: OneSequence | Sequences, of_list: Callable[[list[np.ndarray]], list[Result]]
+) -> Result | list[Result]:
+    """Result of one sequence, or of each in a list; ``of_list`` takes ids as of :func:`ids_of`."""
+    if isinstance(sequences, list | tuple):
+        return of_list(ids_of(sequences))
+    return of_list([_ids(sequences, "sequence")])[0]
+
+
+def _ids(sequence: OneSequence, name: str) -> np.ndarray:
+    ids = encode(sequence, name)
+    if len(ids) == 0:
+        raise GenezipError(f"{name} has no bases; leave it out")
+    return ids
 
 
 def on_request(compressor: Compressor) -> bool:

@@ -10,8 +10,9 @@ import pytest
 
 from genezip.alphabet import encode
 from genezip.errors import GenezipError
-from genezip.models.base import Compressor, Stream, on_request
+from genezip.models.base import Compressor, Level, Stream, on_request
 from genezip.models.compressed import Compressed, Likelihood, joined
+from genezip.models.genezip.compressor import GeneZip
 from toolkit.dna import random_dna
 
 TOLERANCE = {"rtol": 1e-4, "atol": 1e-5}  # a batch, a stream and one window sum in another order
@@ -28,6 +29,7 @@ def check_protocol(compressor: Compressor, longest: int = 300, seed: int = 0) ->
     check_description(compressor)
     check_tokens(compressor, sequences)
     check_forms(compressor, sequences[0])
+    check_alone(compressor, sequences[0])
     check_wrong_input(compressor)
     check_vectors(compressor, sequences)
     check_likelihood(compressor, sequences)
@@ -128,10 +130,31 @@ def check_forms(compressor: Compressor, sequence: str) -> None:
     assert_same(expected, compressor.encode((sequence,))[0])
 
 
+def check_alone(compressor: Compressor, sequence: str) -> None:
+    """A sequence that is in no list is refused, but by a GeneZip, which returns its one result."""
+    if not isinstance(compressor, GeneZip):
+        for call in (compressor.encode, compressor.boundaries):
+            refused(lambda call=call: call(sequence), r"give \[sequence\]")
+        return
+    (expected,) = compressor.encode([sequence])
+    assert_same(expected, compressor.encode(sequence))
+    np.testing.assert_array_equal(compressor.boundaries(sequence), expected.token_starts)
+    whole = compressor.encode_with_vectors(sequence)
+    assert_same(expected, whole)
+    levels: list[Level] = ["base"] if compressor.token_width is None else ["base", "token"]
+    for level in levels:
+        (listed,) = compressor.embed([sequence], level)
+        found = compressor.embed(sequence, level)
+        np.testing.assert_array_equal(found.vectors, listed.vectors)
+        np.testing.assert_array_equal(found.starts, listed.starts)
+    np.testing.assert_allclose(whole.base_vectors, compressor.embed(sequence).vectors, **TOLERANCE)
+    assert compressor.encode(()) == compressor.embed([]) == compressor.embed((), "base") == []
+
+
 def check_wrong_input(compressor: Compressor) -> None:
     """What is no list of DNA is one sentence."""
     assert compressor.encode([]) == [] and compressor.boundaries([]) == []
-    for wrong in ("ACGT" * 20, ["ACGT" * 20, ""], ["ACGT" * 20 + "J"], [1]):
+    for wrong in (["ACGT" * 20, ""], ["ACGT" * 20 + "J"], [1], "", 1, "ACGT" * 20 + "J"):
         refused(lambda wrong=wrong: compressor.encode(wrong))
 
 
@@ -153,6 +176,10 @@ def check_vectors(compressor: Compressor, sequences: list[str]) -> None:
         assert one.vectors.dtype == np.float32
         assert one.vectors.shape == (len(starts), compressor.token_width)
         np.testing.assert_array_equal(one.starts, starts)
+    for one, sequence in zip(found, sequences, strict=True):
+        (alone,) = compressor.embed([sequence], "token")
+        np.testing.assert_array_equal(one.starts, alone.starts)
+        np.testing.assert_allclose(one.vectors, alone.vectors, **TOLERANCE)
 
 
 def check_likelihood(compressor: Compressor, sequences: list[str]) -> None:

@@ -139,7 +139,7 @@ def embed_regions(
         "fasta_sha256": sha256_file(regions.genome.path),
         **compressor.metadata,
     }
-    identity = {**run, "genezip": versions()["genezip"]}
+    identity = {**run, "facts": dict(compressor.facts), "genezip": versions()["genezip"]}
     if level != "token":  # the number of tokens is not known before they are made
         expected = regions.bases if level == "base" else len(regions)
         check_room(out, 2 * 4 * width * expected)  # the file, and the parts it is made of

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar, overload
+from typing import Any, Literal, Self, overload
 
 import numpy as np
 import torch
@@ -19,7 +19,15 @@ from genezip.artifacts.files import sha256_json, write_text
 from genezip.artifacts.scores import UNTRAINED
 from genezip.errors import GenezipError
 from genezip.models import CARD
-from genezip.models.base import Level, Plots, Sequences, Shareable, ids_of, lacks
+from genezip.models.base import (
+    Level,
+    Plots,
+    Result,
+    Sequences,
+    Shareable,
+    lacks,
+    one_or_each,
+)
 from genezip.models.card import model_card
 from genezip.models.compressed import Compressed, Embedding, Likelihood, LikelihoodKind, joined
 from genezip.models.device import choose_device
@@ -35,11 +43,13 @@ ONE_WINDOW_BP = 1_048_576  # longest sequence that is held in memory as one wind
 BATCH_BP = {"cpu": 8192, "cuda": 524_288}
 
 Precision = Literal["fp32", "bf16"]
-Result = TypeVar("Result")
 
 
 class GeneZip(Shareable, Plots):
     """A trained network with the methods of :class:`~genezip.models.base.Compressor`, and more.
+
+    Every method takes one sequence, and returns its result, or a list or tuple of sequences, and
+    returns a list of their results in order. A result does not depend on the others in the list.
 
     Without a bound, or with the bound ``causal``, sequences of any length are streamed in constant
     memory. With the bound ``sequence`` a sequence is one window of at most 1,048,576 bp, and a
@@ -190,22 +200,35 @@ class GeneZip(Shareable, Plots):
         """Whether there are boundary probabilities, which a flat model does not have."""
         return self.network.shape.n_stages > 0
 
-    def encode(self, sequences: Sequences) -> list[Compressed]:
+    @overload
+    def encode(self, sequences: OneSequence) -> Compressed: ...
+
+    @overload
+    def encode(self, sequences: Sequences) -> list[Compressed]: ...
+
+    def encode(self, sequences: OneSequence | Sequences) -> Compressed | list[Compressed]:
         """Cut sequences into tokens, ``batch_bp`` bases in one padded forward pass.
 
         A sequence of more than 1,048,576 bp is streamed, or refused under the bound ``sequence``.
         """
-        return self._encode(sequences, vectors=False)
+        return one_or_each(sequences, lambda windows: self._encode(windows, vectors=False))
 
-    def encode_with_vectors(self, sequences: Sequences) -> list[Compressed]:
+    @overload
+    def encode_with_vectors(self, sequences: OneSequence) -> Compressed: ...
+
+    @overload
+    def encode_with_vectors(self, sequences: Sequences) -> list[Compressed]: ...
+
+    def encode_with_vectors(
+        self, sequences: OneSequence | Sequences
+    ) -> Compressed | list[Compressed]:
         """Tokens and vectors of the bases (``base_vectors``) in one forward pass.
 
         Each sequence has at most 1,048,576 bp.
         """
-        return self._encode(sequences, vectors=True)
+        return one_or_each(sequences, lambda windows: self._encode(windows, vectors=True))
 
-    def _encode(self, sequences: Sequences, vectors: bool) -> list[Compressed]:
-        windows = ids_of(sequences)
+    def _encode(self, windows: list[np.ndarray], vectors: bool) -> list[Compressed]:
         for ids in windows:
             self._check_window(ids)
         found: list[Compressed] = []
@@ -286,12 +309,22 @@ class GeneZip(Shareable, Plots):
         mode = "one window" if window_bp is None else f"windows of {window_bp} bp"
         return Likelihood(log_prob=log_prob, kind=kind, looked_ahead=looked, mode=mode)
 
-    def embed(self, sequences: Sequences, level: Level = "base") -> list[Embedding]:
+    @overload
+    def embed(self, sequences: OneSequence, level: Level = "base") -> Embedding: ...
+
+    @overload
+    def embed(self, sequences: Sequences, level: Level = "base") -> list[Embedding]: ...
+
+    def embed(
+        self, sequences: OneSequence | Sequences, level: Level = "base"
+    ) -> Embedding | list[Embedding]:
         """Vectors of the bases (stage-0 decoder output), or at level ``token`` of the trunk output.
 
         Tokens of a flat model have no vectors.
         """
-        windows = ids_of(sequences)
+        return one_or_each(sequences, lambda windows: self._embed(windows, level))
+
+    def _embed(self, windows: list[np.ndarray], level: Level) -> list[Embedding]:
         for ids in windows:
             self._check_window(ids)
         if level not in ("base", "token"):
@@ -299,7 +332,7 @@ class GeneZip(Shareable, Plots):
         if level == "token":
             if self.token_width is None:
                 lacks(f"{self.name}, a flat model,", "vectors of tokens")
-            return [self._token_vectors(ids) for ids in windows]
+            return [one for batch in self._batches(windows) for one in self._token_vectors(batch)]
         states: list[np.ndarray] = []
         for batch in self._batches(windows):
             with self.precision():
@@ -318,14 +351,29 @@ class GeneZip(Shareable, Plots):
         if waiting:
             yield waiting
 
-    def _token_vectors(self, ids: np.ndarray) -> Embedding:
-        (found,) = [self._streamed(ids)] if self.causal else self.encode([ids])
-        assert found.tokens is not None
-        return Embedding(found.tokens.astype(np.float32), found.token_starts)
+    def _token_vectors(self, batch: list[np.ndarray]) -> list[Embedding]:
+        # a sequence that fills a batch may be of any length, and a stream reads it block by block
+        alone = self.causal and len(batch) == 1
+        found = [self._streamed(batch[0])] if alone else self._encode(batch, vectors=False)
+        return [
+            Embedding(one.tokens.astype(np.float32), one.token_starts)
+            for one in found
+            if one.tokens is not None
+        ]
 
-    def boundaries(self, sequences: Sequences) -> list[np.ndarray]:
+    @overload
+    def boundaries(self, sequences: OneSequence) -> np.ndarray: ...
+
+    @overload
+    def boundaries(self, sequences: Sequences) -> list[np.ndarray]: ...
+
+    def boundaries(self, sequences: OneSequence | Sequences) -> np.ndarray | list[np.ndarray]:
         """First base of every chunk: int64 arrays, shape (M,)."""
-        return [one.token_starts for one in self.encode(sequences)]
+
+        def starts(windows: list[np.ndarray]) -> list[np.ndarray]:
+            return [one.token_starts for one in self._encode(windows, vectors=False)]
+
+        return one_or_each(sequences, starts)
 
     def flops(self, lengths: np.ndarray, tokens: np.ndarray) -> np.ndarray:
         """Floating-point operations of one pass (:func:`genezip.models.hnet.flops.flops`)."""

@@ -69,12 +69,12 @@ class LDARNet(GeneZip):
         """``pseudo``: each base is masked in turn and read from both sides."""
         return "pseudo"
 
-    def encode_with_vectors(self, sequences: Sequences) -> list[Compressed]:
+    def _encode(self, windows: list[np.ndarray], vectors: bool) -> list[Compressed]:
         """Tokens and vectors of the bases, these averaged over strands if the model does so."""
-        found = super().encode_with_vectors(sequences)
-        if not self.both_strands:
+        found = super()._encode(windows, vectors)
+        if not (vectors and self.both_strands):
             return found
-        pairs = zip(found, self.embed(sequences), strict=True)
+        pairs = zip(found, self._embed(windows, "base"), strict=True)
         return [replace(one, base_vectors=embedded.vectors) for one, embedded in pairs]
 
     def masked_log_prob(
@@ -195,12 +195,12 @@ class LDARNet(GeneZip):
             log_prob=np.concatenate(parts), kind="pseudo", looked_ahead=looked, mode=mode
         )
 
-    def embed(self, sequences: Sequences, level: Level = "base") -> list[Embedding]:
+    def _embed(self, windows: list[np.ndarray], level: Level) -> list[Embedding]:
         """Vectors as of GeneZip; those of bases are means of both strands if that is chosen."""
-        found = super().embed(sequences, level)
+        found = super()._embed(windows, level)
         if not self.both_strands or level != "base":
             return found
-        turned = super().embed([reverse_complement(ids) for ids in ids_of(sequences)])
+        turned = super()._embed([reverse_complement(ids) for ids in windows], level)
         return [
             Embedding((one.vectors + other.vectors[::-1]) / 2, one.starts)
             for one, other in zip(found, turned, strict=True)
