@@ -183,6 +183,11 @@ def open_fasta(path: str | Path) -> pyfaidx.Fasta:
     try:
         opened = pyfaidx.Fasta(str(path), as_raw=True, sequence_always_upper=False)
     except Exception as error:  # pyfaidx raises many types, all with the same meaning here
+        if is_packed(path) and "BGZF" in str(error):
+            raise GenezipError(
+                f"{path} is packed with gzip, which allows no random access; unpack it, or pack it "
+                "with bgzip"
+            ) from None
         reason = " ".join(str(error).split()) or type(error).__name__
         raise GenezipError(
             f"{path} cannot be indexed ({reason}); give a FASTA whose lines within a record "

@@ -91,8 +91,8 @@ def embed_regions(
 
     Parameters
     ----------
-    bed : intervals of 3 to 12 columns, plain or gzip, in any order; they may overlap. A region on
-        strand ``-`` is read as its reverse complement
+    bed : intervals of 3 to 12 columns, file or pipe, plain or gzip, in any order; they may overlap.
+        A region on strand ``-`` is read as its reverse complement
     fasta : the genome, plain or bgzip with random access; its ``.fai`` is made if it is missing
     model : a model that :func:`genezip.models.load` opens, or a compressor, whose bound and device
         are used
@@ -113,7 +113,7 @@ def embed_regions(
     window_bp : longest part of a region that is read at once, each with its context; None for
         streams of whole regions, and for systems that do not stream 12,800
     """
-    bed, fasta, out = Path(bed), Path(fasta), Path(out)
+    out = Path(out)
     check_suffix(out)
     file_target(out)
     if level not in POSITIONS or pool not in POOLS:
@@ -124,9 +124,9 @@ def embed_regions(
     for name, length, least in (("--flank-bp", flank_bp, 0), ("--window-bp", window_bp, 1)):
         if length is not None and length < least:
             raise GenezipError(f"{name} is {length}; give a length of at least {least}")
+    regions = Regions(bed, ReferenceGenome(fasta))
     compressor = opened(model, device, bound)
     width = _width(compressor, level)
-    regions = Regions(bed, ReferenceGenome(fasta))
     context = context_of(compressor, level, flank_bp)
     window_bp = _window_bp(compressor, context, window_bp)
     _refuse_short(compressor, regions, context, window_bp)
@@ -135,7 +135,7 @@ def embed_regions(
         "pool": pool if level == "region" else None,
         "flank_bp": flank_bp,
         "window_bp": window_bp,
-        "bed_sha256": sha256_file(bed),
+        "bed_sha256": regions.sha256,
         "fasta_sha256": sha256_file(regions.genome.path),
         **compressor.metadata,
     }
@@ -230,7 +230,7 @@ def _read(
     stop: StopRequest,
 ) -> list[tuple[int, int]]:
     """Write the missing parts; return start and end of all parts, in order."""
-    name, total = Path(regions.bed).name, regions.bases
+    name, total = regions.name, regions.bases
     borders = set(regions.bounds.tolist())
     finished = parts.finished()
     ends = dict(finished)
@@ -298,7 +298,7 @@ def _join(
             seen[rows["row"]] = True
             vectors += len(rows["row"])
             if stop:
-                stopped(f"{Path(regions.bed).name}: stopped before all parts were joined")
+                stopped(f"{regions.name}: stopped before all parts were joined")
         without = int((~seen).sum())
         found = Summary(len(regions), regions.bases, vectors, width, without, level)
         file.finish({**run, **vars(found), "versions": versions()})

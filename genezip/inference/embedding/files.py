@@ -49,8 +49,8 @@ def check_suffix(out: Path) -> None:
     """Refuse a name that is neither of a Parquet nor of an npz file."""
     if out.suffix.lower() not in (PARQUET, NPZ):
         raise GenezipError(
-            f"{out} has the suffix {out.suffix or 'of no format'!r}, and vectors are written as "
-            f"{PARQUET} or {NPZ}; choose one of these"
+            f"the name {out} ends with neither {PARQUET} nor {NPZ}, the formats of vectors; choose "
+            "one of these"
         )
 
 
@@ -117,7 +117,7 @@ class NpzFile:
 
     def add(self, rows: Rows) -> None:
         """Add the next rows."""
-        self._vectors.write(np.ascontiguousarray(rows["vector"], dtype="<f4").data.cast("B"))
+        self._vectors.write(rows["vector"].astype("<f4").tobytes())
         for name, parts in self._kept.items():
             parts.append(rows[name])
 

@@ -16,6 +16,7 @@ import pandas as pd
 from genezip.alphabet import reverse_complement
 from genezip.errors import GenezipError
 from genezip.formats.bed import read_regions
+from genezip.formats.lines import TextFile
 from genezip.genome.assembly import ReferenceGenome
 from genezip.genome.names import first_names, match_intervals, translate
 
@@ -108,20 +109,25 @@ class Step:
 
 
 class Regions:
-    """The rows of a BED on a genome; rows that do not fit the genome are refused.
+    """The rows of a BED, file or pipe, on a genome; rows that do not fit it are refused.
 
     Attributes
     ----------
     table : chrom, start, end, name, strand and line, as :func:`genezip.formats.bed.read_regions`
         gives them, with the names of the BED
+    bed, name : path and name of the BED in messages
+    sha256 : hex hash of the BED
     bounds : position of the first base of every row, and the number of bases; int64, (rows + 1,)
     """
 
     def __init__(self, bed: str | Path, genome: ReferenceGenome) -> None:
-        self.bed, self.genome = bed, genome
-        self.table = read_regions(bed)
+        self.genome = genome
+        with TextFile(bed) as file:
+            self.bed, self.name = str(file), file.name
+            self.table = read_regions(file)
+            self.sha256 = file.sha256()
         self._refuse_unknown()
-        matched = match_intervals(Path(bed).name, self.table, genome.sizes)
+        matched = match_intervals(self.name, self.table, genome.sizes)
         self._contigs = matched["chrom"].tolist()
         lengths = self.table["end"] - self.table["start"]
         self.bounds = np.concatenate([[0], lengths.cumsum()]).astype(np.int64)
