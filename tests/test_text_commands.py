@@ -20,7 +20,7 @@ import pytest
 import torch
 import yaml
 from toolkit import processes, reader_files, text_commands
-from toolkit.command_line import leaf
+from toolkit.command_line import leaf, succeed
 from toolkit.deposits import pairs
 from toolkit.text_commands import Found, snakemake_parser
 
@@ -50,6 +50,18 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "--model runs/demo/results/pretrain/genezip-tiny.seed0 --table mutations.tsv --out cut.png": (
         RUN,
         "",
+    ),
+    "genezip embed regions.bed --fasta my.fa --level region --model "
+    "runs/demo/results/pretrain/genezip-tiny.seed0 --out vectors.parquet": (RUN, ""),
+    "genezip embed regions.bed --fasta my.fa --level token --model "
+    "runs/demo/results/pretrain/genezip-tiny.seed0 --out tokens.parquet": (
+        PARSE,
+        "test_the_python_about_vectors_reads_them runs it",
+    ),
+    "genezip embed regions.bed --fasta my.fa --level base --model "
+    "runs/demo/results/pretrain/genezip-tiny.seed0 --out bases.npz": (
+        PARSE,
+        "test_the_python_about_vectors_reads_them runs it",
     ),
     "genezip tokenizer bpe --corpus runs/demo/results/corpus/demo/manifest.json --name bpe-4096 "
     "--out bpe": (PARSE, "needs the corpus of a demo; cli/test_models fits one of a toy"),
@@ -362,7 +374,8 @@ def test_the_tutorial_of_your_genome_runs_to_its_report(clone: Path) -> None:
 def test_the_python_of_a_text_runs_from_top_to_bottom(clone: Path) -> None:
     texts = {one.where for one in FOUND if one.kind == "python"}
     # test_contributing runs the third
-    assert texts == {"README.md", "docs/tracks.md", "CONTRIBUTING.md", "docs/api.md"}
+    own = {"docs/tracks.md", "docs/embedding.md"}  # tests of their own
+    assert texts == {"README.md", "CONTRIBUTING.md", "docs/api.md"} | own
     first, second = (one.text for one in FOUND if one.kind == "python" and one.where == "README.md")
     assert len([line for line in first.splitlines() if line.strip()]) <= 5
     done = run([sys.executable, "-c", first + second], clone)
@@ -387,6 +400,24 @@ def test_the_python_about_tracks_gives_bp_per_token(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     number, words = done.stdout.split(maxsplit=1)
     assert float(number) == pytest.approx(500) and words == "bp per token\n"
+
+
+def test_the_python_about_vectors_reads_them(
+    clone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The commands of the page one after the other, then its code."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("my.fa", "regions.bed", "runs"):
+        (tmp_path / name).symlink_to(clone / name)
+    typed = [one.text for one in FOUND if one.where == "docs/embedding.md"]
+    for command in (text for text in typed if text.startswith("genezip embed ")):
+        succeed(*shlex.split(command)[1:], "--threads", torch.get_num_threads())
+    (code,) = [
+        one.text for one in FOUND if (one.where, one.kind) == ("docs/embedding.md", "python")
+    ]
+    done = run([sys.executable, "-c", code], tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert re.fullmatch(r"\(3, \d+\) float32\n6400\n", done.stdout)
 
 
 # `genezip tasks run` reads this one, and its command is tried above.

@@ -16,6 +16,8 @@ from toolkit.networks import published_weights, save_toy, small_network
 def write_all(folder: Path) -> None:
     """Everything below, where the texts expect it."""
     (folder / "my.fa").write_text(">mine\n" + "ACGTTGCAGGCTANNNacgtRYK" * 500 + "\n")
+    rows = ["100\t700\tfirst\t0\t-", "9000\t9600\tsecond\t0\t+", "400\t900\tthird\t0\t."]
+    (folder / "regions.bed").write_text("".join(f"mine\t{row}\n" for row in rows))
     own_genome(folder / "data")
     own_labels(folder)
     like_the_demo(folder / "runs" / "demo" / "results" / "pretrain" / "genezip-tiny.seed0")

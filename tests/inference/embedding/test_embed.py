@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from Bio.Seq import Seq
-from toolkit.command_line import call, tree
+from toolkit.command_line import call, leaf, tree
 from toolkit.compressed_fasta import RECORDS
 from toolkit.compressors import TOLERANCE
 from toolkit.embedded import BED, FLANK, Vectors, read_vectors, write_bed
@@ -110,32 +110,32 @@ def test_by_hand(models: dict[str, Path], fasta: Path, bed: Path, row: int) -> N
     )
 
 
-@pytest.mark.parametrize(("name", "window_bp"), [("sequence", 50), ("causal", 33)])
+@pytest.mark.parametrize(("name", "window_bp"), [("sequence", 50), ("causal", 90)])
 def test_windows(
     models: dict[str, Path], fasta: Path, tmp_path: Path, name: str, window_bp: int
 ) -> None:
     """A long region is read as its parts would be, each with its context."""
-    bed = write_bed(tmp_path / "regions.bed")
-    found = embedded(bed, fasta, models[name], window_bp=window_bp)
-    tokens = embedded(bed, fasta, models[name], window_bp=window_bp, level="token")
-    pooled = embedded(bed, fasta, models[name], window_bp=window_bp, level="region")
-    assert pooled.columns["row"].tolist() == list(range(len(BED)))
+    bed, cut = write_bed(tmp_path / "regions.bed"), tmp_path / "parts.bed"
+    owner, lines = [], []
     for row, (chrom, start, end, _, _, strand) in enumerate(BED):
-        parts = []
         for first in range(0, end - start, window_bp):
             last = min(first + window_bp, end - start)
             part = (end - last, end - first) if strand == "-" else (start + first, start + last)
-            parts.append((chrom, *part, ".", 0, strand))
-        lines = ["\t".join(map(str, part)) for part in parts]
-        (tmp_path / "parts.bed").write_text("\n".join(lines) + "\n")
-        for level, whole in (("base", found), ("token", tokens)):
-            alone = embedded(tmp_path / "parts.bed", fasta, models[name], level=level)
-            for column, values in whole.of(row).items():
-                if column == "vector":
-                    np.testing.assert_allclose(values, alone.columns[column], **TOLERANCE)
-                elif column in ("position", "token_start", "token_end"):
-                    np.testing.assert_array_equal(values, alone.columns[column])
-        mean = found.of(row)["vector"].mean(0, dtype=np.float64)
+            lines.append("\t".join(map(str, (chrom, *part, ".", 0, strand))))
+            owner.append(row)
+    cut.write_text("\n".join(lines) + "\n")
+    for level in ("base", "token"):
+        whole = embedded(bed, fasta, models[name], window_bp=window_bp, level=level).columns
+        alone = embedded(cut, fasta, models[name], level=level).columns
+        assert whole["row"].tolist() == np.array(owner)[alone["row"]].tolist()
+        np.testing.assert_allclose(whole["vector"], alone["vector"], **TOLERANCE)
+        for column in {"position", "token_start", "token_end"} & whole.keys():
+            np.testing.assert_array_equal(whole[column], alone[column])
+    bases = embedded(bed, fasta, models[name], window_bp=window_bp)
+    pooled = embedded(bed, fasta, models[name], window_bp=window_bp, level="region")
+    assert pooled.columns["row"].tolist() == list(range(len(BED)))
+    for row in range(len(BED)):
+        mean = bases.of(row)["vector"].mean(0, dtype=np.float64)
         np.testing.assert_allclose(pooled.of(row)["vector"][0], mean, **TOLERANCE)
 
 
@@ -293,5 +293,7 @@ def test_the_command(
         f"6 regions, {bases} bp -> 6 vectors of 16 numbers, one per region in {out}\n"
     )
     assert "regions.bed: contig names converted (chrthree -> three, 1 in all)" in messages()
+    flank = next(one for one in leaf(["embed"])[0].params if one.name == "flank_bp")
+    assert flank.default == embed.FLANK_BP
     assert call(*arguments, "--level", "token") == 0
     assert "one per token that begins in a region (no token begins in " in capsys.readouterr().out
