@@ -63,6 +63,8 @@ def open_bigwig(path: str | Path, todo: str = "fetch it again") -> Any:
 class BigWigWriter:
     """Writer of one bigWig; values must arrive in the order of ``chrom_sizes`` and position.
 
+    The bytes of the file do not depend on how adjoining values are divided among calls.
+
     Parameters
     ----------
     path : written in place, and complete only after :meth:`close`
@@ -84,6 +86,10 @@ class BigWigWriter:
         self.sizes = dict(chrom_sizes)
         self.numbers = {name: number for number, name in enumerate(self.sizes)}
         self.at = (0, 0)  # chromosome number and position from which values are accepted
+        # adjoining items that are not written yet, their number, and the position of the first
+        self.held: list[np.ndarray] = []
+        self.n_held = self.held_from = 0
+        self.most_held = -(-slice_bp // section_items) * section_items
         # bases, minimum, maximum, sum, sum of squares
         self.totals = [0, np.inf, -np.inf, 0.0, 0.0]
         self.file = open(path, "wb")  # noqa: SIM115  (closed by close)
@@ -108,14 +114,8 @@ class BigWigWriter:
 
     def add_values(self, chrom: str, start: int, values: np.ndarray) -> None:
         """Add one value per base from ``start`` on (float array)."""
-        number = self._go_to(chrom, start, start + len(values))
-        values = values.astype("<f4")
-        for first in range(0, len(values), self.section_items):
-            items = values[first : first + self.section_items]
-            begin, end = start + first, start + first + len(items)
-            head = _SECTION.pack(number, begin, end, 1, 1, _FIXED_STEP, 0, len(items))
-            self.data.add(number, begin, end, head + items.tobytes())
-        self._summarise(number, start, values)
+        self._go_to(chrom, start, start + len(values))
+        self._hold(start, values.astype("<f4"))
 
     def add_intervals(
         self, chrom: str, starts: np.ndarray, ends: np.ndarray, values: np.ndarray
@@ -123,18 +123,14 @@ class BigWigWriter:
         """Add one value per interval (integer, integer and float arrays); intervals adjoin."""
         if not len(starts):
             return
-        number = self._go_to(chrom, int(starts[0]), int(ends[-1]))
+        self._go_to(chrom, int(starts[0]), int(ends[-1]))
         items = np.empty(len(starts), dtype=_INTERVAL)
         items["start"], items["end"], items["value"] = starts, ends, values
-        for first in range(0, len(items), self.section_items):
-            some = items[first : first + self.section_items]
-            begin, end = int(some["start"][0]), int(some["end"][-1])
-            head = _SECTION.pack(number, begin, end, 0, 0, _BED_GRAPH, 0, len(some))
-            self.data.add(number, begin, end, head + some.tobytes())
-            self._summarise_intervals(number, some)
+        self._hold(int(starts[0]), items)
 
     def close(self) -> None:
         """Write trees, zoom levels and header."""
+        self._flush()
         self._flush_zooms()
         data_at, index_at = self.data.start, self.data.write_index(self.file, self.section_items)
         zoom_headers = b""
@@ -156,14 +152,53 @@ class BigWigWriter:
         bases, *rest = self.totals if self.totals[0] else (0, 0.0, 0.0, 0.0, 0.0)
         self.file.write(_TOTALS.pack(int(bases), *rest))
 
-    def _go_to(self, chrom: str, start: int, end: int) -> int:
+    def _go_to(self, chrom: str, start: int, end: int) -> None:
         number = self.numbers[chrom]
         if (number, start) < self.at or end > self.sizes[chrom]:
             raise ValueError(f"{chrom}:{start}-{end} is out of order or ends beyond the chromosome")
+        if (number, start) != self.at:  # a gap
+            self._flush()
         if number != self.at[0]:
             self._flush_zooms()
         self.at = (number, end)
-        return number
+
+    def _hold(self, start: int, items: np.ndarray) -> None:
+        """Hold values or intervals, and write as many as are written at a time."""
+        if self.held and self.held[0].dtype != items.dtype:
+            self._flush()
+        if not self.held:
+            self.held_from = start
+        self.held.append(items)
+        self.n_held += len(items)
+        if self.n_held >= self.most_held:
+            joined = np.concatenate(self.held)
+            whole = len(joined) // self.most_held * self.most_held
+            for first in range(0, whole, self.most_held):
+                self._write(self.held_from + first, joined[first : first + self.most_held])
+            self.held, self.n_held = [joined[whole:]], len(joined) - whole
+            self.held_from += whole
+
+    def _flush(self) -> None:
+        """Write what is held, at the end of adjoining values."""
+        if self.n_held:
+            self._write(self.held_from, np.concatenate(self.held))
+        self.held, self.n_held = [], 0
+
+    def _write(self, start: int, items: np.ndarray) -> None:
+        """Write values of consecutive bases from ``start``, or intervals, and summarise them."""
+        number = self.at[0]
+        of_bases = items.dtype != _INTERVAL
+        for first in range(0, len(items), self.section_items):
+            some = items[first : first + self.section_items]
+            begin, end = start + first, start + first + len(some)
+            if not of_bases:
+                begin, end = int(some["start"][0]), int(some["end"][-1])
+                self._summarise_intervals(number, some)
+            step = (1, 1, _FIXED_STEP) if of_bases else (0, 0, _BED_GRAPH)
+            head = _SECTION.pack(number, begin, end, *step, 0, len(some))
+            self.data.add(number, begin, end, head + some.tobytes())
+        if of_bases:
+            self._summarise(number, start, items)
 
     def _summarise(self, chrom: int, start: int, values: np.ndarray) -> None:
         for first in range(0, len(values), self.slice_bp):

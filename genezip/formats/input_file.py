@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import BinaryIO, Self, cast
+from typing import Any, BinaryIO, Self, cast
 
 from genezip.artifacts.destination import descriptor
 from genezip.errors import GenezipError
@@ -63,6 +63,17 @@ class InputFile:
         """Close the file; a temporary one is deleted."""
         self._file.close()
 
+    def fileno(self) -> int:
+        """Descriptor of the open file."""
+        return self._file.fileno()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For a child process that inherits the descriptor under the same number."""
+        return {**vars(self), "_file": self.fileno()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update({**state, "_file": os.fdopen(state["_file"], "rb")})
+
     @contextmanager
     def unpacked(self) -> Iterator[io.BufferedReader]:
         """The bytes from the beginning, decompressed if they are gzip.
@@ -83,7 +94,7 @@ class InputFile:
         return hashlib.file_digest(self._raw(), "sha256").hexdigest()
 
     def _raw(self) -> io.BufferedReader:
-        return io.BufferedReader(_Pass(self._file.fileno()), 1 << 17)
+        return io.BufferedReader(_Pass(self.fileno()), 1 << 17)
 
 
 def shown_path(path: str | Path) -> str:

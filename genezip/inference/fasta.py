@@ -13,6 +13,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NoReturn
 
+import torch
+
 from genezip import log
 from genezip.artifacts.destination import destination, folder_target
 from genezip.artifacts.files import atomic_path, check_room
@@ -32,11 +34,13 @@ from genezip.inference.parts import (
     Totals,
     of_tokens,
 )
+from genezip.inference.processes import Opening, Processes
+from genezip.inference.stretches import Reading, divided, missing
 from genezip.inference.table import TokenTable
 from genezip.inference.tracks import BOUNDARY_PROB, TrackWriter, room
 from genezip.models import load
 from genezip.models.base import Compressor
-from genezip.models.compressed import check_tokens
+from genezip.models.device import choose_device
 
 LOCUS_BP = 100_000  # length of the interval at which the IGV session opens
 
@@ -84,12 +88,14 @@ def compress_fasta(
     window_bp: int | None = None,
     block_bp: int = BLOCK_BP,
     device: str = "auto",
+    jobs: int = 1,
 ) -> Summary:
     """Compress every record of a FASTA.
 
     Ctrl-C or SIGTERM finishes the current block, writes what is done and raises KeyboardInterrupt;
     the same call resumes from there, also after a crash. A run is the same if FASTA, weights,
-    bound, window or block length and the choice of tracks are equal; device and threads may change.
+    bound, window or block length and the choice of tracks are equal; device, threads and ``jobs``
+    may change.
 
     Parameters
     ----------
@@ -107,6 +113,10 @@ def compress_fasta(
     window_bp : length of independent windows; None for streams, and for systems that do not stream
         12,800 (at most ``max_bp``, a multiple of ``window_multiple``)
     block_bp : bases of a stream that are read at a time
+    jobs : processes, on a CPU, with a model that is named. Each compresses other records, or
+        windows, and takes the memory that one alone takes, and as many threads as torch has here
+        (:func:`torch.set_num_threads`), best 1. The results are the same for any number of
+        processes, to the bit for equal threads
     """
     fasta, out = Path(fasta), Path(out)
     tracks = None if tracks is None else Path(tracks)
@@ -120,6 +130,8 @@ def compress_fasta(
     target = destination(out)
     if tracks is not None:
         folder_target(tracks)
+    if jobs != 1:
+        _refuse_jobs(jobs, model, device)
     compressor = opened(model, device, bound)
     window_bp = window_length(compressor, window_bp)
     with ExitStack() as stack:
@@ -140,16 +152,36 @@ def compress_fasta(
             beside = Path(stack.enter_context(TemporaryDirectory(prefix="genezip-")))
         parts = PartFolder(beside / f"{target.path.name}.parts", identity, TokenPart)
         stack.enter_context(parts)
+        opening = None
+        if jobs > 1:
+            metadata = dict(compressor.metadata)
+            opening = Opening(str(model), bound, metadata, torch.get_num_threads())
         draft = TokenDraft(prob=tracks is not None and compressor.gives_prob)
         if tracks is not None:
             # checked now, not after hours; parts take 4 bytes per base until the tracks exist
             bases = sum(stream.lengths.values())
             check_room(tracks / BOUNDARY_PROB, room(bases, draft.prob) + 4 * bases * draft.prob)
         step = window_bp or block_bp
-        finished = _compress(stream, compressor, window_bp is None, step, parts, draft, stop)
+        reading = Reading(stream, window_bp is None, step, parts, draft)
+        finished = _compress(reading, compressor, opening, jobs, stop)
         summary = _join(stream, compressor, parts, finished, run, out, tracks, stop)
         parts.remove()
     return summary
+
+
+def _refuse_jobs(jobs: int, model: str | Path | Compressor, device: str) -> None:
+    """Refuse what several processes cannot do."""
+    if jobs < 1:
+        raise GenezipError(f"--jobs is {jobs}; give at least 1")
+    if not isinstance(model, str | Path):
+        raise GenezipError(
+            f"--jobs is {jobs}, but the model {model.name} is open in one process; name the model, "
+            "so that each process opens it"
+        )
+    if choose_device(device).type != "cpu":
+        raise GenezipError(
+            f"--jobs is {jobs}, but a GPU is used by one process; give --device cpu, or --jobs 1"
+        )
 
 
 def opened(model: str | Path | Compressor, device: str, bound: str | None) -> Compressor:
@@ -184,59 +216,38 @@ def _refuse_short(compressor: Compressor, fasta: FastaStream, window_bp: int | N
 
 
 def _compress(
-    fasta: FastaStream,
-    compressor: Compressor,
-    streamed: bool,
-    step: int,
-    parts: PartFolder[TokenPart],
-    draft: TokenDraft,
-    stop: StopRequest,
+    reading: Reading, compressor: Compressor, opening: Opening | None, jobs: int, stop: StopRequest
 ) -> list[tuple[int, int]]:
-    """Write the missing parts; return start and end of all parts, in order."""
-    records, name = Records(fasta.lengths), fasta.name
-    finished = parts.finished()
-    ends = dict(finished)
-    begins = {end: start for start, end in finished}
+    """Write the missing parts; return start and end of all parts, in order.
+
+    ``opening`` is how further processes open the model, None for one process.
+    """
+    fasta, name = reading.fasta, reading.fasta.name
+    records = Records(fasta.lengths)
+    finished = reading.parts.finished()
     done, total = sum(end - start for start, end in finished), records.bases
     if done:
         logger.info(f"{name}: resuming, {done:,} of {total:,} bp are done")
-    stream = compressor.stream() if streamed else None
-
-    def write() -> None:
-        inside = draft.end not in records.bounds  # a stream keeps its state within a record only
-        parts.write(draft.part(stream.state_dict() if stream and inside else None))
-        finished.append((draft.start, draft.end))
-        draft.clear()
-
-    at, skip = -1, 0
-    with log.Progress(name, total, "bp", done) as shown:
-        for record, start, ids in fasta.windows(step):
-            first = records.start[record] + start
-            if first in ends:  # a part of an earlier run begins
-                if draft:
-                    write()
-                skip = ends[first]
-            if first < skip:
-                continue
-            if stream is not None and (start == 0 or first != at):
-                stream = compressor.stream()
-                if start:
-                    state = parts.read(begins[first], first).state
-                    assert state is not None
-                    stream.load_state_dict(state)
-            span = compressor.encode([ids])[0] if stream is None else stream.feed(ids)
-            at_first = stream is None or (start == 0 and len(span.token_starts) > 0)
-            check_tokens(span, compressor.name, len(ids), at_first)
-            draft.add(first, span)
-            at = first + len(ids)
-            shown.advance(len(ids))
-            if stop or draft.is_full():
-                write()
-            if stop:
-                stopped(f"{name}: stopped at {shown.done:,} of {total:,} bp")
-        if draft:
-            write()
-    return sorted(finished)
+    stretches = missing(records, finished)
+    if opening is not None:
+        window_bp = None if reading.streamed else reading.step
+        stretches = divided(stretches, records, window_bp, jobs)
+        if 0 < len(stretches) < jobs:
+            what = "a record is one stream" if reading.streamed else "there are no more windows"
+            divide = "; --window-bp divides records" if reading.streamed else ""
+            logger.info(
+                f"{name}: {len(stretches)} of {jobs} processes have work, because {what}{divide}"
+            )
+    with (
+        log.Progress(name, total, "bp", done) as shown,
+        Processes(reading, stretches, stop, shown) as processes,
+    ):
+        if opening is not None:
+            processes.start(opening, min(jobs, len(stretches)) - 1)
+        processes.run(compressor)
+    if stop:
+        stopped(f"{name}: stopped at {shown.done:,} of {total:,} bp")
+    return sorted([*finished, *processes.finished])
 
 
 def _join(

@@ -23,13 +23,18 @@ def compress(
         ),
     ] = None,
     block_bp: Annotated[int, typer.Option(help="Bases of a stream per step.")] = 8192,
-    threads: options.Threads = 2,
+    jobs: Annotated[
+        int, typer.Option(min=1, help="Processes: records, or windows, at once on a CPU.")
+    ] = 1,
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads of each process.")] = 1,
     device: Annotated[str, typer.Option(help="cpu, cuda or auto.")] = "auto",
 ) -> None:
     """Compress your own DNA; no annotation is needed.
 
     After Ctrl-C the same command resumes. With the bound causal or none each
-    record is streamed as a whole; with sequence it is split into windows. A FASTA
+    record is streamed as a whole; with sequence it is split into windows.
+    --jobs 4 takes four cores and the memory of four models, and writes the same
+    bytes; a streamed record is not divided, so a single one takes one core. A FASTA
     from a pipe, plain or gzip, is kept in the folder of --out until the end. If
     --out is a pipe or device (/dev/stdout), only the finished file is written to
     it, and an interrupted run starts again.
@@ -43,7 +48,7 @@ def compress(
     from genezip.inference.fasta import compress_fasta
 
     torch.set_num_threads(threads)
-    summary = compress_fasta(fasta, model, out, tracks, bound, window_bp, block_bp, device)
+    summary = compress_fasta(fasta, model, out, tracks, bound, window_bp, block_bp, device, jobs)
     options.echo(f"{summary.sentence()} in {out}", out)
 
 

@@ -1,0 +1,223 @@
+"""Processes that compress stretches of one FASTA at once, each with the model in its own memory.
+
+The first process hands out stretches, compresses some itself and counts what all have done. Each
+writes its own parts. A further process is a new Python that inherits the open FASTA and a link to
+the first, and imports nothing of the program that called it; a fork would not survive the threads
+of torch.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import traceback
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+
+from genezip import log
+from genezip.artifacts.journal import StopRequest, stop_request
+from genezip.errors import GenezipError
+from genezip.inference.stretches import Reading, Stretch, compress_stretches
+from genezip.models import load
+from genezip.models.base import Compressor
+
+_STOPS = (signal.SIGINT, signal.SIGTERM)
+
+
+@dataclass(frozen=True)
+class Opening:
+    """How every process opens the model, and what its metadata must then be."""
+
+    model: str
+    bound: str | None
+    metadata: dict[str, Any]
+    threads: int
+
+
+class Processes:
+    """The processes of one run, of which this is the first; on exit the others are ended.
+
+    Attributes
+    ----------
+    finished : start and end of every part that was written
+    """
+
+    def __init__(
+        self, reading: Reading, stretches: Iterable[Stretch], stop: StopRequest, shown: log.Progress
+    ) -> None:
+        self.finished: list[tuple[int, int]] = []
+        self._reading, self._stop, self._shown = reading, stop, shown
+        self._waiting = deque(stretches)
+        self._others: dict[Connection, subprocess.Popen[bytes]] = {}
+        self._dismissed: set[Connection] = set()  # there is no work for them
+        self._asked_to_stop = False
+        self._failure: Exception | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for link, process in self._others.items():
+            process.kill()
+            process.wait()
+            link.close()
+
+    def start(self, opening: Opening, count: int) -> None:
+        """Start further processes, which open the model and ask for stretches."""
+        for _ in range(count):
+            try:
+                link, process = _started(self._reading.fasta.fileno())
+            except OSError as error:
+                raise GenezipError(
+                    f"a process of --jobs cannot be started: {error.strerror}; give fewer"
+                ) from error
+            self._others[link] = process
+            with suppress(OSError):  # that it has ended is noticed later
+                link.send((self._reading, opening))
+
+    def run(self, compressor: Compressor) -> None:
+        """Compress all stretches, or stop on a request; raise what ended another process.
+
+        What was finished by then is on the disk in either case.
+        """
+        compress_stretches(
+            self._reading, compressor, self._own(), self._stop, self._advance, self.finished.append
+        )
+        while self._others:
+            self._attend(0.5)  # after a signal the request to stop is seen
+        if self._failure is not None:
+            raise self._failure
+
+    def _own(self) -> Iterator[Stretch]:
+        """Stretches of this process."""
+        while self._waiting:
+            yield self._waiting.popleft()
+
+    def _advance(self, bases: int) -> None:
+        self._shown.advance(bases)
+        self._attend(0)
+
+    def _attend(self, seconds: float) -> None:
+        """Answer the other processes; the first message is awaited for so long."""
+        if self._stop and not self._asked_to_stop:
+            self._asked_to_stop = True
+            for process in self._others.values():
+                process.terminate()
+        for link in wait(list(self._others), seconds) if self._others else ():
+            assert isinstance(link, Connection)
+            try:
+                while link.poll():
+                    self._answer(link, link.recv())
+            except (EOFError, OSError):
+                self._ended(link)
+
+    def _answer(self, link: Connection, message: Any) -> None:
+        match message:
+            case int(bases):
+                self._shown.advance(bases)
+            case (start, end):
+                self.finished.append((start, end))
+            case None if self._waiting and not self._stop:
+                link.send(self._waiting.popleft())
+            case None:
+                self._dismissed.add(link)
+                link.send(None)
+            case Exception() as error:
+                self._fail(error)
+
+    def _ended(self, link: Connection) -> None:
+        process = self._others.pop(link)
+        link.close()
+        status = process.wait()
+        if status == 0:
+            if link not in self._dismissed:  # it alone was asked to stop
+                self._stop.requested = True
+            return
+        how, perhaps = f"ended with status {status}", ""
+        if status < 0:
+            how = f"was ended by {signal.Signals(-status).name}"
+            perhaps = ", perhaps for lack of memory"
+        self._fail(
+            GenezipError(
+                f"a process of --jobs {how}{perhaps}; the others have written what they had: run "
+                "the same command to resume, with fewer --jobs if memory is short"
+            )
+        )
+
+    def _fail(self, error: Exception) -> None:
+        """Remember why another process failed, and stop all."""
+        self._failure = self._failure or error
+        self._stop.requested = True
+
+
+def _started(fasta: int) -> tuple[Connection, "subprocess.Popen[bytes]"]:
+    """A new process that runs :func:`work`, and the link to it."""
+    link, its = Pipe()
+    program = f"from genezip.inference.processes import work; work({its.fileno()})"
+    path = os.pathsep.join(folder or str(Path.cwd()) for folder in sys.path)
+    # It takes signals only when it can heed them: before, Ctrl-C would end it with a traceback.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-c", program],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            pass_fds=(its.fileno(), fasta),
+            env={**os.environ, "PYTHONPATH": path},
+        )
+    except BaseException:
+        link.close()
+        raise
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        its.close()
+    return link, process
+
+
+def work(descriptor: int) -> None:
+    """What a further process does, linked to the first by an inherited descriptor.
+
+    It sends None for the next stretch, the bases of each block, start and end of each part, and
+    what it fails with. It ends with the first process.
+    """
+    link = Connection(descriptor)
+    with suppress(EOFError, ConnectionError), stop_request(again_at_once=False) as stop:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPS)
+        reading, opening = link.recv()
+        try:
+            compressor = _opened(opening)
+            compress_stretches(reading, compressor, _handed(link), stop, link.send, link.send)
+        except (EOFError, ConnectionError):
+            raise
+        except Exception as error:
+            error.add_note(traceback.format_exc())
+            link.send(error)
+
+
+def _handed(link: Connection) -> Iterator[Stretch]:
+    """Stretches that the first process hands out."""
+    while True:
+        link.send(None)
+        stretch = link.recv()
+        if stretch is None:
+            return
+        yield stretch
+
+
+def _opened(opening: Opening) -> Compressor:
+    torch.set_num_threads(opening.threads)
+    with log.quiet():  # the first process has shown the messages
+        compressor = load(opening.model, "cpu", bound=opening.bound)
+    if dict(compressor.metadata) != opening.metadata:
+        raise GenezipError(
+            f"the model {opening.model} was changed while the run began; run the same command again"
+        )
+    return compressor
