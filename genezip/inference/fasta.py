@@ -233,10 +233,14 @@ def _compress(
         window_bp = None if reading.streamed else reading.step
         stretches = divided(stretches, records, window_bp, jobs)
         if 0 < len(stretches) < jobs:
-            what = "a record is one stream" if reading.streamed else "there are no more windows"
-            divide = "; --window-bp divides records" if reading.streamed else ""
+            have = "has" if len(stretches) == 1 else "have"
             logger.info(
-                f"{name}: {len(stretches)} of {jobs} processes have work, because {what}{divide}"
+                f"{name}: {len(stretches)} of {jobs} processes {have} work, because "
+                + (
+                    "a record is one stream; --window-bp divides records"
+                    if reading.streamed
+                    else "there are no more windows"
+                )
             )
     with (
         log.Progress(name, total, "bp", done) as shown,

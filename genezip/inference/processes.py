@@ -71,7 +71,7 @@ class Processes:
             link.close()
 
     def start(self, opening: Opening, count: int) -> None:
-        """Start further processes, which open the model and ask for stretches."""
+        """Start further processes, fewer than there are stretches; each gets one to begin with."""
         for _ in range(count):
             try:
                 link, process = _started(self._reading.fasta.fileno())
@@ -82,6 +82,7 @@ class Processes:
             self._others[link] = process
             with suppress(OSError):  # that it has ended is noticed later
                 link.send((self._reading, opening))
+                link.send(self._waiting.popleft())
 
     def run(self, compressor: Compressor) -> None:
         """Compress all stretches, or stop on a request; raise what ended another process.
@@ -185,8 +186,8 @@ def _started(fasta: int) -> tuple[Connection, "subprocess.Popen[bytes]"]:
 def work(descriptor: int) -> None:
     """What a further process does, linked to the first by an inherited descriptor.
 
-    It sends None for the next stretch, the bases of each block, start and end of each part, and
-    what it fails with. It ends with the first process.
+    It sends the bases of each block, start and end of each part, None at the end of a stretch to
+    get another, and what it fails with. It ends with the first process.
     """
     link = Connection(descriptor)
     with suppress(EOFError, ConnectionError), stop_request(again_at_once=False) as stop:
@@ -204,12 +205,9 @@ def work(descriptor: int) -> None:
 
 def _handed(link: Connection) -> Iterator[Stretch]:
     """Stretches that the first process hands out."""
-    while True:
-        link.send(None)
-        stretch = link.recv()
-        if stretch is None:
-            return
+    while (stretch := link.recv()) is not None:
         yield stretch
+        link.send(None)
 
 
 def _opened(opening: Opening) -> Compressor:

@@ -1,5 +1,6 @@
 """bigWig files of our own, read by libBigWig."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -96,6 +97,35 @@ def test_intervals(tmp_path: Path) -> None:
         bins = total // 4096
         means = file.stats("c", 0, bins * 4096, nBins=bins)
     assert np.allclose(means, whole[: bins * 4096].reshape(bins, 4096).mean(1), rtol=1e-5)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_bytes_do_not_depend_on_the_calls(tmp_path: Path, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    sizes = {"a": 9000, "b": 50, "c": 9000}
+    ends = np.cumsum(rng.integers(1, 40, 400))
+    starts, height = np.append(0, ends[:-1]), rng.random(400)
+    runs = [("a", 0, 4000), ("a", 4001, 5000), ("b", 3, 47)]  # with a gap
+
+    def written(name: str, longest: int) -> bytes:
+        """A file from calls of so many values or intervals at most."""
+
+        def cut(length: int) -> list[tuple[int, int]]:
+            inner = np.cumsum(rng.integers(1, longest + 1, length))
+            return list(pairwise([0, *inner[inner < length].tolist(), length]))
+
+        with BigWigWriter(tmp_path / name, sizes, section_items=70, slice_bp=301) as writer:
+            for chrom, start, length in runs:
+                for low, high in cut(length):
+                    values = noise(length, start)[low:high]
+                    writer.add_values(chrom, start + low, values)
+            for low, high in cut(len(starts)):
+                some = slice(low, high)
+                writer.add_intervals("c", starts[some], ends[some], height[some])
+        return (tmp_path / name).read_bytes()
+
+    whole = written("whole", 10_000)
+    assert [written(f"{longest}", longest) for longest in (1, 90, 700)] == [whole] * 3
 
 
 def test_what_comes_too_late_or_too_far(tmp_path: Path) -> None:
