@@ -167,6 +167,7 @@ check-all: peers lint demo yeast ecoli
 	python benchmarks/intervals.py
 	python benchmarks/mixing.py
 	python benchmarks/ggrams.py
+	python benchmarks/jobs.py
 	python benchmarks/gpu_check.py --dry-run
 	GENEZIP_REQUIRE_PEERS=1 OMP_NUM_THREADS=1 pytest -n 2 --dist worksteal
 

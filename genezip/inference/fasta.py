@@ -233,15 +233,12 @@ def _compress(
         window_bp = None if reading.streamed else reading.step
         stretches = divided(stretches, records, window_bp, jobs)
         if 0 < len(stretches) < jobs:
+            why = "there are no more windows"
+            if reading.streamed:
+                why = "a record is one stream; --window-bp divides records"
+            count = f"{len(stretches)} of {jobs} processes"
             have = "has" if len(stretches) == 1 else "have"
-            logger.info(
-                f"{name}: {len(stretches)} of {jobs} processes {have} work, because "
-                + (
-                    "a record is one stream; --window-bp divides records"
-                    if reading.streamed
-                    else "there are no more windows"
-                )
-            )
+            logger.info(f"{name}: {count} {have} work, because {why}")
     with (
         log.Progress(name, total, "bp", done) as shown,
         Processes(reading, stretches, stop, shown) as processes,

@@ -13,7 +13,7 @@ import sys
 import traceback
 from collections import deque
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
@@ -190,8 +190,7 @@ def work(descriptor: int) -> None:
     get another, and what it fails with. It ends with the first process.
     """
     link = Connection(descriptor)
-    with suppress(EOFError, ConnectionError), stop_request(again_at_once=False) as stop:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPS)
+    with suppress(EOFError, ConnectionError), _requests() as stop:
         reading, opening = link.recv()
         try:
             compressor = _opened(opening)
@@ -201,6 +200,20 @@ def work(descriptor: int) -> None:
         except Exception as error:
             error.add_note(traceback.format_exc())
             link.send(error)
+
+
+@contextmanager
+def _requests() -> Iterator[StopRequest]:
+    """Signals as requests to stop; they are blocked before and after, while Python comes and goes.
+
+    The first process passes on a signal that a terminal may have sent to all.
+    """
+    with stop_request(again_at_once=False) as stop:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPS)
+        try:
+            yield stop
+        finally:
+            signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)
 
 
 def _handed(link: Connection) -> Iterator[Stretch]:

@@ -149,7 +149,7 @@ def test_ctrl_c_in_two_processes_then_one_goes_on(
     for process in (running.first.pid, running.other):  # as a terminal does
         os.kill(process, signal.SIGINT)
     status, said, done = running.end()
-    assert status == 130 and 0 < done < BASES
+    assert status == 130 and 0 < done < BASES, said
     last = f"my.fa: stopped at {done:,} of {BASES:,} bp; run the same command to resume"
     assert said.splitlines()[-1] == last
     assert not psutil.pid_exists(running.other)
@@ -171,7 +171,7 @@ def test_a_process_that_ends_early_ends_all(
     running = Running(records, models["causal"], tmp_path, meeting)
     os.kill(running.other, number)
     found, said, done = running.end()
-    assert found == status and 0 < done < BASES
+    assert found == status and 0 < done < BASES, said
     last = said.splitlines()[-1]
     assert last.startswith(sentence) and "run the same command to resume" in last
     assert "Traceback" not in said
@@ -196,6 +196,7 @@ def test_no_process_outlives_the_first(
 ) -> None:
     running = Running(records, models["causal"], tmp_path, meeting)
     running.first.kill()
+    running.first.wait(60)
     late = time.monotonic() + 60
     while psutil.pid_exists(running.other):
         if psutil.Process(running.other).status() == psutil.STATUS_ZOMBIE:
