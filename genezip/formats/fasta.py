@@ -8,18 +8,20 @@
 import os
 import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 import pyfaidx
+import pysam
 
 from genezip.alphabet import encode, upper
 from genezip.artifacts.destination import file_target
 from genezip.artifacts.files import atomic_path
 from genezip.errors import GenezipError
 from genezip.formats.input_file import InputFile, is_packed, need_regular, open_bytes
+from genezip.formats.tabix import BgzipWriter
 from genezip.log import progress
 
 BLOCK_BYTES = 1 << 20
@@ -80,6 +82,17 @@ class FastaStream(InputFile):
                     raise GenezipError(f"{self} has a record without a name; give it one")
                 yield name, lines
 
+    def copy(self, out: "BgzipFasta") -> Iterator[int]:
+        """Write all records, case kept; yield the number of bases after each batch of lines."""
+        for name, lines in self._parts():
+            if lines is None:
+                assert name is not None
+                out.begin(name)
+                continue
+            bases = b"".join(lines)
+            out.add(bases)
+            yield len(bases)
+
     def windows(self, window_bp: int) -> Iterator[tuple[str, int, np.ndarray]]:
         """(record name, start, uint8 token ids) of consecutive windows.
 
@@ -104,6 +117,66 @@ class FastaStream(InputFile):
                 start, parts, held = start + whole, [bases[whole:]], held - whole
         if held:
             yield name, start, np.concatenate(parts)
+
+
+class BgzipFasta:
+    """Writer of a bgzip FASTA with 60 bases per line, record by record in batches of lines."""
+
+    def __init__(self, path: Path) -> None:
+        self._out = BgzipWriter(path)
+        self._held = b""  # the unfinished last line of a record
+
+    def begin(self, name: str) -> None:
+        """Begin a record."""
+        self._end()
+        self._out.write(b">%b\n" % name.encode())
+
+    def add(self, bases: bytes) -> None:
+        """Add bases to the record, case kept."""
+        bases = self._held + bases
+        whole = len(bases) // LINE_BP * LINE_BP
+        lines = [bases[at : at + LINE_BP] + b"\n" for at in range(0, whole, LINE_BP)]
+        self._out.write(b"".join(lines))
+        self._held = bases[whole:]
+
+    def close(self) -> None:
+        """End the last record and the file."""
+        self._end()
+        self._out.close()
+
+    def abandon(self) -> None:
+        """Close the unfinished file."""
+        self._out.abandon()
+
+    def _end(self) -> None:
+        if self._held:
+            self._out.write(self._held + b"\n")
+        self._held = b""
+
+
+@contextmanager
+def atomic_bgzip_fasta(path: str | Path) -> Iterator[BgzipFasta]:
+    """Yield a writer of a bgzip FASTA; it and its indexes appear when the block succeeds.
+
+    The indexes ``.fai`` and ``.gzi`` are those of htslib, which genome browsers read.
+    """
+    path = Path(path)
+    with ExitStack() as stack:
+        # renamed in reverse order: the FASTA first, as an index must not be older
+        gzi, fai, part = (
+            stack.enter_context(atomic_path(f"{path}{suffix}")) for suffix in (".gzi", ".fai", "")
+        )
+        writer = BgzipFasta(part)
+        try:
+            yield writer
+            writer.close()
+        except BaseException:
+            writer.abandon()
+            raise
+        try:
+            pysam.faidx(str(part), "--fai-idx", str(fai), "--gzi-idx", str(gzi))
+        except pysam.SamtoolsError as error:
+            raise GenezipError(f"{path} cannot be indexed: {error}; free space") from None
 
 
 def _walk(handle: BinaryIO) -> Iterator[tuple[str | None, list[bytes] | None]]:

@@ -7,7 +7,8 @@ kept in a folder beside the output until all exist, so an interrupted run resume
 
 import logging
 import os
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,7 +22,7 @@ from genezip.artifacts.files import atomic_path, check_room
 from genezip.artifacts.journal import StopRequest, stop_request
 from genezip.artifacts.provenance import versions
 from genezip.errors import GenezipError
-from genezip.formats.fasta import FastaStream
+from genezip.formats.fasta import FastaStream, atomic_bgzip_fasta
 from genezip.formats.input_file import is_packed
 from genezip.formats.lines import check_row_names
 from genezip.inference.forward import BLOCK_BP, window_length
@@ -43,6 +44,8 @@ from genezip.models.base import Compressor
 from genezip.models.device import choose_device
 
 LOCUS_BP = 100_000  # length of the interval at which the IGV session opens
+GENOME = "genome.fa.gz"
+GENOME_BYTES = 1  # per base, for the check of free space; bgzip takes about 0.3
 
 logger = logging.getLogger(__name__)
 
@@ -107,8 +110,9 @@ def compress_fasta(
         of these that the system has: boundary_prob at its first base; kept_by (router, floor or
         forced); token_id; ``token``, the float32 vector. The metadata record the run as JSON under
         ``genezip``. A pipe or device receives the finished file; such a run cannot be resumed
-    tracks : folder for boundary_prob.bw (if the system has probabilities), tokens_per_kb.bw,
-        bpt.bw, chunks.bed.gz with its index and igv_session.xml
+    tracks : folder for boundary_prob.bw (if the system has probabilities), surprisal.bw (where
+        its likelihood is exact), tokens_per_kb.bw, bpt.bw, chunks.bed.gz with its index,
+        igv_session.xml, and for a gzip or a pipe genome.fa.gz with its indexes
     bound : ``sequence``, ``causal`` or ``none``; None for that of the model
     window_bp : length of independent windows; None for streams, and for systems that do not stream
         12,800 (at most ``max_bp``, a multiple of ``window_multiple``)
@@ -156,11 +160,16 @@ def compress_fasta(
         if jobs > 1:
             metadata = dict(compressor.metadata)
             opening = Opening(str(model), bound, metadata, torch.get_num_threads())
-        draft = TokenDraft(prob=tracks is not None and compressor.gives_prob)
+        draft = TokenDraft(
+            prob=tracks is not None and compressor.gives_prob,
+            surprisal=tracks is not None and _may_be_exact(compressor),
+        )
         if tracks is not None:
-            # checked now, not after hours; parts take 4 bytes per base until the tracks exist
-            bases = sum(stream.lengths.values())
-            check_room(tracks / BOUNDARY_PROB, room(bases, draft.prob) + 4 * bases * draft.prob)
+            # checked now, not after hours; parts take 4 bytes per base and value until the tracks
+            # exist
+            bases, values = sum(stream.lengths.values()), draft.prob + draft.surprisal
+            copied = 0 if _readable_by_igv(stream) else GENOME_BYTES * bases
+            check_room(tracks / BOUNDARY_PROB, room(bases, values) + 4 * bases * values + copied)
         step = window_bp or block_bp
         reading = Reading(stream, window_bp is None, step, parts, draft)
         finished = _compress(reading, compressor, opening, jobs, stop)
@@ -271,10 +280,16 @@ def _join(
         if tracks is not None:
             name, length = next(iter(fasta.lengths.items()))
             locus = (name, 0, min(length, LOCUS_BP))
-            genome, prob = _beside(fasta, tracks), compressor.gives_prob
-            writer = stack.enter_context(
-                TrackWriter(tracks, fasta.lengths, genome, locus=locus, prob=prob)
+            genome = stack.enter_context(_genome(fasta, tracks, stop))
+            exact = _may_be_exact(compressor) and any(
+                "exact" in parts.read(*part).kinds for part in finished
             )
+            writer = stack.enter_context(
+                TrackWriter(
+                    tracks, fasta.lengths, genome, locus=locus, prob=compressor.gives_prob,
+                    surprisal=exact, model=compressor.name,
+                )
+            )  # fmt: skip
         columns = of_tokens(parts.read(*finished[0]))
         table = stack.enter_context(TokenTable(temporary, columns))
         join = Join(Records(fasta.lengths), table, writer)
@@ -293,8 +308,31 @@ def stopped(what: str) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def _beside(fasta: FastaStream, tracks: Path) -> str:
-    """Path of the FASTA relative to the tracks for the IGV session; empty if IGV cannot read it."""
-    if not fasta.regular or is_packed(fasta.path):
-        return ""
-    return os.path.relpath(fasta.path, tracks)
+def _may_be_exact(compressor: Compressor) -> bool:
+    """Whether spans may have an exact likelihood; where a bound looked ahead, others still do."""
+    return compressor.likelihood in ("exact", "looked_ahead")
+
+
+def _readable_by_igv(fasta: FastaStream) -> bool:
+    """Whether the session can name the FASTA itself: a plain file, which needs no index beside."""
+    return fasta.regular and not is_packed(fasta.path)
+
+
+@contextmanager
+def _genome(fasta: FastaStream, tracks: Path, stop: StopRequest) -> Iterator[str]:
+    """Yield the path of the genome of the IGV session, relative to the tracks.
+
+    It is the FASTA, or for one that IGV cannot read (gzip, a pipe) a bgzip copy with its indexes
+    beside the tracks, which appears when the block succeeds.
+    """
+    if _readable_by_igv(fasta):
+        yield os.path.relpath(fasta.path, tracks)
+        return
+    total = sum(fasta.lengths.values())
+    with atomic_bgzip_fasta(tracks / GENOME) as out:
+        with log.Progress(GENOME, total, "bp") as shown:
+            for bases in fasta.copy(out):
+                shown.advance(bases)
+                if stop:
+                    _stop(f"{GENOME}: stopped before all of the genome was copied")
+        yield GENOME

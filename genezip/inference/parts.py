@@ -24,12 +24,12 @@ import torch
 from genezip.artifacts.states import load_state, refuse_other_run, save_state
 from genezip.errors import GenezipError
 from genezip.inference.table import TokenTable
-from genezip.inference.tracks import TrackWriter
+from genezip.inference.tracks import TrackWriter, bits
 from genezip.models.compressed import Compressed
 
 logger = logging.getLogger(__name__)
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 
 # A part is written when it reaches one of these limits of memory and of work lost in a crash.
 PART_BP = 4 << 20
@@ -96,6 +96,8 @@ class TokenPart(Part):
         - start_prob, kept_by, token_ids, tokens: of every token, as in
           :class:`~genezip.models.compressed.Compressed`, if the system gives them
         - boundary_prob: float32, shape (end - start,), if tracks need it
+        - surprisal: float32, shape (end - start,), if tracks need it: bits of every base, NaN
+          where it is not predicted or the likelihood of its span is not exact
         - nats: float64, summed negative log-probability of every span
     predicted : number of predicted bases (not N, not the first of a sequence)
     bound_active : number of spans whose tokens a bound changed
@@ -156,10 +158,13 @@ class Draft:
 
 
 class TokenDraft(Draft):
-    """Tokens of the spans of the next part; ``prob`` keeps every base's boundary probability."""
+    """Tokens of the spans of the next part.
 
-    def __init__(self, prob: bool) -> None:
-        self.prob = prob
+    ``prob`` and ``surprisal`` keep every base's boundary probability and bits, for tracks.
+    """
+
+    def __init__(self, prob: bool, surprisal: bool = False) -> None:
+        self.prob, self.surprisal = prob, surprisal
         super().__init__()
 
     def clear(self) -> None:
@@ -176,6 +181,7 @@ class TokenDraft(Draft):
         if span.tokens is not None:
             given["tokens"] = span.tokens.astype(np.float32, copy=False)
         given["boundary_prob"] = span.boundary_prob if self.prob else None
+        given["surprisal"] = surprisal(span) if self.surprisal else None
         given["token_starts"] = start + span.token_starts
         given["nats"] = np.array([-known.sum()])
         arrays = {name: values for name, values in given.items() if values is not None}
@@ -346,10 +352,17 @@ class Join:
         if len(rows["start"]):
             self._emit({name: column[:-1] for name, column in rows.items()}, rows["start"][1:])
             self.held = {name: column[-1:].copy() for name, column in rows.items()}
-        if self.tracks is not None and "boundary_prob" in part.arrays:
-            for name, start, bases in self.records.between(part.start, part.end):
-                here = slice(bases.start - part.start, bases.stop - part.start)
-                self.tracks.add_prob(name, start, part.arrays["boundary_prob"][here])
+        if self.tracks is not None:
+            self._add_bases(self.tracks, part)
+
+    def _add_bases(self, tracks: TrackWriter, part: Part) -> None:
+        """Write what a part has of every base."""
+        for name, start, bases in self.records.between(part.start, part.end):
+            here = slice(bases.start - part.start, bases.stop - part.start)
+            if "boundary_prob" in part.arrays:
+                tracks.add_prob(name, start, part.arrays["boundary_prob"][here])
+            if tracks.gives_surprisal:
+                tracks.add_surprisal(name, start, part.arrays["surprisal"][here])
 
     def finish(self) -> Totals:
         """Add the last chunk, which ends with the last record, and return the totals."""
@@ -384,6 +397,16 @@ class Join:
             start = int(rows["start"][first] - offset[first])
             chunk_bp = (ends - rows["start"])[first:end]
             self.tracks.add_chunks(self.records.names[record], start, chunk_bp)
+
+
+def surprisal(span: Compressed) -> np.ndarray:
+    """Bits of every base of a span, minus log2 of its probability: float32, shape (length,).
+
+    NaN where a base is not predicted, and everywhere if the likelihood is not exact.
+    """
+    if span.log_prob is None or span.likelihood != "exact":
+        return np.full(span.length, np.nan, dtype=np.float32)
+    return bits(span.log_prob)
 
 
 def of_tokens(part: TokenPart) -> dict[str, np.ndarray]:

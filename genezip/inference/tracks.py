@@ -1,5 +1,6 @@
 """Tracks of compressed DNA for a genome browser, written in constant memory."""
 
+import math
 import os
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -13,25 +14,37 @@ from genezip.artifacts.files import atomic_path, check_room
 from genezip.errors import GenezipError
 from genezip.formats.bed import bed9_rows
 from genezip.formats.bigwig import ZOOM_WIDTHS, BigWigWriter
-from genezip.formats.igv import write_igv_session
+from genezip.formats.fasta import open_fasta
+from genezip.formats.igv import Session, Track, write_igv_session
 from genezip.formats.lines import check_row_names
 from genezip.formats.tabix import atomic_indexed, index_of, index_suffix, open_indexed
+from genezip.genome.intervals import true_runs
 from genezip.genome.region_map import RegionMap
 from genezip.genome.sources.source import Source
 from genezip.inference.table import read_compressed
 
 BOUNDARY_PROB = "boundary_prob.bw"
+SURPRISAL = "surprisal.bw"
 TOKENS_PER_KB = "tokens_per_kb.bw"
 BPT = "bpt.bw"
 CHUNKS = "chunks.bed.gz"
 REGIONS = "regions.bed.gz"
 SESSION = "igv_session.xml"
 
+TITLES = {
+    BOUNDARY_PROB: "boundary probability",
+    SURPRISAL: "surprisal (bits)",
+    TOKENS_PER_KB: "tokens per kb",
+    BPT: "bp per token (1 kb windows)",
+    CHUNKS: "chunks",
+}
+"""File -> title in the session, from top to bottom."""
+
 CHUNK_RGB = ("33,102,172", "146,197,222")  # alternating, so that neighbours are distinct
 
 # Bytes per base for the check of free space: at most 4.3 for a float32 with its zoom levels, 2.5
 # for all tracks of chunks at 6 bp per token (0.5 at 100 bp per token)
-PROB_BYTES, CHUNK_BYTES = 5, 3
+VALUE_BYTES, CHUNK_BYTES = 5, 3
 
 WINDOW_BP = 1000  # length of a window of bpt.bw
 
@@ -41,9 +54,14 @@ Write = Callable[[str, np.ndarray, np.ndarray, np.ndarray], None]
 _NO_BASES = np.zeros(0, dtype=np.int64)
 
 
-def room(bases: int, prob: bool) -> int:
-    """Approximate bytes of the tracks; ``prob`` includes the boundary probabilities."""
-    return ((PROB_BYTES if prob else 0) + CHUNK_BYTES) * bases
+def room(bases: int, per_base: int) -> int:
+    """Approximate bytes of the tracks, ``per_base`` of which have a value of its own per base."""
+    return (VALUE_BYTES * per_base + CHUNK_BYTES) * bases
+
+
+def bits(log_prob: np.ndarray) -> np.ndarray:
+    """Surprisal of bases, minus log2 of their probability, from its natural log; float32."""
+    return (-log_prob / math.log(2)).astype(np.float32)
 
 
 def write_tracks(compressed: Path, source_json: Path, regions: Path, out: Path) -> None:
@@ -56,29 +74,49 @@ def write_tracks(compressed: Path, source_json: Path, regions: Path, out: Path) 
     source = Source.load(source_json)
     sizes = source.chrom_sizes()
     order = {chrom: number for number, chrom in enumerate(sizes)}
-    light = (replace(window, nll=None) for window in read_compressed(compressed).windows("+"))
-    windows = sorted(light, key=lambda w: (order[w.chrom], w.start))
+    file = read_compressed(compressed)
+    exact = (w if w.likelihood == "exact" else replace(w, nll=None) for w in file.windows("+"))
+    windows = sorted(exact, key=lambda w: (order[w.chrom], w.start))
     if not windows:
         raise GenezipError(
             f"{compressed} has no window on strand +; compress the held-out DNA again"
         )
     covered = sum(window.end - window.start for window in windows)
-    # IGV opens public builds by name, other genomes from their FASTA
-    public = source.kind in ("mirror", "download")
-    genome = source.build if public else os.path.relpath(source.folder / source.raw["fasta"], out)
+    genome = _genome(source, sizes, out)
     prob = windows[0].boundary_prob is not None
-    with TrackWriter(out, sizes, genome, {"regions": REGIONS}, covered, prob=prob) as tracks:
+    surprisal = any(window.nll is not None for window in windows)
+    with TrackWriter(
+        out, sizes, genome, {"regions": REGIONS}, covered,
+        prob=prob, surprisal=surprisal, model=file.name,
+    ) as tracks:  # fmt: skip
         for w in windows:
-            tracks.add(w.chrom, w.start, w.end, w.chunk_bp, w.boundary_prob)
+            known = None if w.nll is None else bits(-w.nll)
+            tracks.add(w.chrom, w.start, w.end, w.chunk_bp, w.boundary_prob, known)
         region_map.write_bed9(out / REGIONS)
 
 
-class TrackWriter:
-    """Writes boundary_prob.bw, tokens_per_kb.bw, bpt.bw, chunks.bed.gz and igv_session.xml.
+def _genome(source: Source, sizes: Mapping[str, int], out: Path) -> str:
+    """The genome of the session: IGV opens public builds by name, others from their FASTA.
 
-    A system without boundary probabilities has no boundary_prob.bw. Windows must be added in the
-    order of ``chrom_sizes`` and of their starts. The files appear under their names only when all
-    of them are complete. A contig whose name is invalid in BED is refused, and so is a full disk.
+    A FASTA of parts of contigs has other coordinates, so the genome that IGV has open stays.
+    """
+    if source.kind in ("mirror", "download"):
+        return source.build
+    fasta = source.folder / source.raw["fasta"]
+    whole = {name: len(record) for name, record in open_fasta(fasta).items()}
+    if any(whole.get(chrom) != length for chrom, length in sizes.items()):
+        return ""
+    return os.path.relpath(fasta, out)
+
+
+class TrackWriter:
+    """Writes the tracks of one model, and igv_session.xml, which opens them.
+
+    They are boundary_prob.bw, surprisal.bw, tokens_per_kb.bw, bpt.bw and chunks.bed.gz with its
+    index; a system without boundary probabilities has no first one, a system without an exact
+    likelihood no second one. Windows must be added in the order of ``chrom_sizes`` and of their
+    starts. The files appear under their names only when all of them are complete. A contig whose
+    name is invalid in BED is refused, and so is a full disk.
 
     Every base of a chunk of b bases has the value 1000 / b in tokens_per_kb.bw, so the mean over
     any bases, also at a zoom level, is their number of tokens per kb. bpt.bw has 1000 / that mean
@@ -93,7 +131,8 @@ class TrackWriter:
     more_tracks : title -> further file of the session
     written_bp : number of bases for the check of free space; all of the genome if None
     locus : (chrom, start, end) where the session opens; the first window if None
-    prob : whether boundary probabilities will be added
+    prob, surprisal : whether boundary probabilities, and surprisals, will be added
+    model : name of the model, which the titles of its tracks in the session begin with
     """
 
     def __init__(
@@ -105,6 +144,8 @@ class TrackWriter:
         written_bp: int | None = None,
         locus: tuple[str, int, int] | None = None,
         prob: bool = True,
+        surprisal: bool = False,
+        model: str = "",
     ) -> None:
         self.folder = Path(folder)
         self.chrom_sizes = dict(chrom_sizes)
@@ -112,7 +153,8 @@ class TrackWriter:
         self.written_bp = sum(chrom_sizes.values()) if written_bp is None else written_bp
         self.more_tracks = dict(more_tracks or {})
         self.locus = locus
-        self.gives_prob = prob
+        self.gives_prob, self.gives_surprisal = prob, surprisal
+        self.model = model
         self.n_chunks = 0
 
     def __enter__(self) -> Self:
@@ -122,17 +164,18 @@ class TrackWriter:
             self.session = stack.enter_context(atomic_path(self.folder / SESSION))
             coarse = [width for width in ZOOM_WIDTHS if width > WINDOW_BP]
             zooms = {TOKENS_PER_KB: ZOOM_WIDTHS, BPT: coarse}
-            if self.gives_prob:
-                zooms = {BOUNDARY_PROB: ZOOM_WIDTHS, **zooms}
+            of_bases = {BOUNDARY_PROB: self.gives_prob, SURPRISAL: self.gives_surprisal}
+            given = [name for name, is_given in of_bases.items() if is_given]
+            zooms = {**dict.fromkeys(given, ZOOM_WIDTHS), **zooms}
             parts = [stack.enter_context(atomic_path(self.folder / name)) for name in zooms]
             chunks = stack.enter_context(atomic_indexed(self.folder / CHUNKS, longest))
-            needed = room(self.written_bp, self.gives_prob)
+            needed = room(self.written_bp, len(given))
             check_room(self.folder / BOUNDARY_PROB, needed)  # before the work, not after it
-            *prob, self.tokens_per_kb, self.bpt = (
+            *per_base, self.tokens_per_kb, self.bpt = (
                 stack.enter_context(BigWigWriter(part, self.chrom_sizes, widths))
                 for part, widths in zip(parts, zooms.values(), strict=True)
             )
-            self.prob = prob[0] if prob else None
+            self.per_base = dict(zip(given, per_base, strict=True))
             self.windowed = WindowedBpt(self.bpt.add_intervals)
             self.chunks = stack.enter_context(open_indexed(chunks))
             self.stack = stack.pop_all()
@@ -145,8 +188,9 @@ class TrackWriter:
         end: int,
         chunk_bp: np.ndarray,
         boundary_prob: np.ndarray | None = None,
+        surprisal: np.ndarray | None = None,
     ) -> None:
-        """Add one window; ``boundary_prob`` has a value for each of its bases, or more.
+        """Add one window; ``boundary_prob`` and ``surprisal`` have a value for each base, or more.
 
         ``chunk_bp``, integers (M,), sum to ``end - start``, or to more where the window was padded:
         a chunk that reaches into the padding is shown up to ``end`` with the token density of its
@@ -156,12 +200,18 @@ class TrackWriter:
             self.locus = (chrom, start, end)
         if boundary_prob is not None:
             self.add_prob(chrom, start, boundary_prob[: end - start])
+        if surprisal is not None:
+            self.add_surprisal(chrom, start, surprisal[: end - start])
         self.add_chunks(chrom, start, chunk_bp, end)
 
     def add_prob(self, chrom: str, start: int, boundary_prob: np.ndarray) -> None:
         """Add boundary probabilities (kept as float32) without chunks."""
-        assert self.prob is not None
-        self.prob.add_values(chrom, start, boundary_prob)
+        self.per_base[BOUNDARY_PROB].add_values(chrom, start, boundary_prob)
+
+    def add_surprisal(self, chrom: str, start: int, surprisal: np.ndarray) -> None:
+        """Add bits of consecutive bases (kept as float32); bases with NaN have no value."""
+        for first, end in zip(*true_runs(~np.isnan(surprisal)), strict=True):
+            self.per_base[SURPRISAL].add_values(chrom, start + int(first), surprisal[first:end])
 
     def add_chunks(
         self, chrom: str, start: int, chunk_bp: np.ndarray, end: int | None = None
@@ -192,18 +242,18 @@ class TrackWriter:
             return
         with self.stack:
             self.windowed.finish()
-            first = {"boundary probability": BOUNDARY_PROB} if self.gives_prob else {}
-            tracks = {
-                **first,
-                "tokens per kb": TOKENS_PER_KB,
-                "bp per token (1 kb windows)": BPT,
-                "chunks": CHUNKS,
-                **self.more_tracks,
-            }
-            found = {target: index_of(self.folder / target) for target in tracks.values()}
+            own = [name for name in TITLES if name not in (BOUNDARY_PROB, SURPRISAL)]
+            before = f"{self.model}: " if self.model else ""
+            names = [name for name in TITLES if name in (*self.per_base, *own)]
+            targets = {before + TITLES[name]: name for name in names}
+            found = {name: index_of(self.folder / name) for name in self.more_tracks.values()}
             indexes = {target: index.name for target, index in found.items() if index is not None}
             indexes[CHUNKS] = CHUNKS + index_suffix(max(self.chrom_sizes.values(), default=0))
-            write_igv_session(self.session, self.genome, tracks, self.locus, indexes)
+            tracks = [
+                Track(title, target, indexes.get(target))
+                for title, target in {**targets, **self.more_tracks}.items()
+            ]
+            write_igv_session(self.session, Session(tracks, self.genome, self.locus))
 
 
 class WindowedBpt:

@@ -1,6 +1,7 @@
 """Tracks of held-out DNA against the table of compressed windows they are made from."""
 
 import json
+import shutil
 from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree
@@ -15,6 +16,8 @@ from toolkit.genomes import simulate
 from genezip.config import Regions
 from genezip.corpus.sampling import tile
 from genezip.errors import GenezipError
+from genezip.formats.fasta import read_records, write_records
+from genezip.formats.igv import read_igv_session
 from genezip.genome.region_map import RegionMap
 from genezip.genome.region_rules import build_region_map
 from genezip.genome.sources.source import Source
@@ -28,9 +31,13 @@ def window(piece: str, chrom: str, start: int, end: int, rng: np.random.Generato
     starts = np.flatnonzero(rng.random(WINDOW_BP) < rng.choice([0.005, 0.1])).astype(np.int32)
     starts = np.unique(np.append(0, starts)).astype(np.int32)
     prob = rng.random(WINDOW_BP).astype(np.float16)
+    nll = rng.exponential(1.3, WINDOW_BP).astype(np.float32)
+    nll[[0, 17, 18, WINDOW_BP - 1]] = np.nan  # the first base, N
+    nll[end - start :] = np.nan
+    kind = "looked_ahead" if start // WINDOW_BP % 5 == 2 else "exact"
     return CompressedWindow(
         chrom, start, end, "+", piece, "test", WINDOW_BP, starts,
-        np.array([len(starts)], dtype=np.int32), np.array([False]), prob,
+        np.array([len(starts)], dtype=np.int32), np.array([False]), prob, nll, kind,
     )  # fmt: skip
 
 
@@ -101,11 +108,56 @@ def test_bpt_of_windows(run: Path) -> None:
             assert np.array_equal(shown, covered)
 
 
+def test_surprisal_is_that_of_the_windows_with_an_exact_likelihood(run: Path) -> None:
+    """Bits of every predicted base; N, first bases and windows that looked ahead have no value."""
+    sizes = Source.load(run / "resources" / "source.json").chrom_sizes()
+    wanted = {chrom: np.full(length, np.nan) for chrom, length in sizes.items()}
+    left_out = 0
+    for held in read_compressed(run / "toy.parquet").windows("+"):
+        left_out += held.likelihood != "exact"
+        if held.likelihood == "exact":
+            assert held.nll is not None
+            real = held.nll[: held.end - held.start].astype(np.float64)
+            wanted[held.chrom][held.start : held.end] = real / np.log(2)
+    assert left_out > 3
+    with pyBigWig.open(str(run / "out" / "surprisal.bw")) as track:
+        for chrom, bits in wanted.items():
+            values = np.array(track.values(chrom, 0, len(bits)))
+            assert np.allclose(values, bits, rtol=1e-6, equal_nan=True)
+            assert track.stats(chrom)[0] == pytest.approx(np.nanmean(bits), rel=1e-5)
+
+
+def test_the_session_has_the_model_and_the_genome(run: Path, tmp_path: Path) -> None:
+    session = read_igv_session(run / "out" / "igv_session.xml")
+    assert [track.title for track in session.tracks] == [
+        "toy: boundary probability", "toy: surprisal (bits)", "toy: tokens per kb",
+        "toy: bp per token (1 kb windows)", "toy: chunks", "regions",
+    ]  # fmt: skip
+    assert session.genome == "../resources/pieces.fa"
+    assert (run / "out" / session.genome).is_file()
+    # parts of contigs have other coordinates, so their FASTA is no genome of the tracks
+    shutil.copytree(run / "resources", tmp_path / "resources")
+    fasta, raw = (
+        tmp_path / "resources" / "pieces.fa",
+        json.loads((tmp_path / "resources" / "source.json").read_text()),
+    )
+    cut = [(name, bases[:-9]) for name, bases in read_records(fasta)]
+    write_records(fasta, cut)
+    for entry in raw["files"]:
+        entry["bytes"] = (tmp_path / "resources" / entry["path"]).stat().st_size
+    (tmp_path / "resources" / "source.json").write_text(json.dumps(raw))
+    write_tracks(
+        run / "toy.parquet", tmp_path / "resources" / "source.json", run / "regions.bed.gz",
+        tmp_path / "out",
+    )  # fmt: skip
+    assert read_igv_session(tmp_path / "out" / "igv_session.xml").genome == ""
+
+
 def test_chunks_and_regions_are_indexed(run: Path) -> None:
     out = run / "out"
     assert {path.name for path in out.iterdir()} == {
-        "boundary_prob.bw", "tokens_per_kb.bw", "bpt.bw", "chunks.bed.gz", "chunks.bed.gz.tbi",
-        "regions.bed.gz", "regions.bed.gz.tbi", "igv_session.xml",
+        "boundary_prob.bw", "surprisal.bw", "tokens_per_kb.bw", "bpt.bw", "chunks.bed.gz",
+        "chunks.bed.gz.tbi", "regions.bed.gz", "regions.bed.gz.tbi", "igv_session.xml",
     }  # fmt: skip
     with pysam.TabixFile(str(out / "chunks.bed.gz")) as file:
         for held in read_compressed(run / "toy.parquet").windows("+"):

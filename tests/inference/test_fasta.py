@@ -25,6 +25,8 @@ from toolkit.compressed_fasta import (
 from genezip.alphabet import encode
 from genezip.artifacts.tables import HEAD
 from genezip.errors import GenezipError
+from genezip.formats.igv import read_igv_session
+from genezip.formats.tabix import BgzipWriter
 from genezip.inference import parts as fasta_parts
 from genezip.inference.fasta import compress_fasta
 from genezip.inference.table import ROW_GROUP
@@ -43,6 +45,7 @@ def test_streamed_records_equal_one_pass(
     result = compress(fasta, models[name], tmp_path / "out", block_bp=block_bp)
     network = GeneZip.from_pretrained(models[name]).network
     nats, predicted = 0.0, 0
+    surprisal = pyBigWig.open(str(result.tracks / "surprisal.bw"))
     for chrom, sequence in RECORDS.items():
         (whole,) = run_batch(network, [encode(sequence)])
         starts = whole.token_starts
@@ -54,6 +57,8 @@ def test_streamed_records_equal_one_pass(
         assert result.column("kept_by", chrom).tolist() == reasons
         nats -= np.nansum(whole.log_prob, dtype=np.float64)
         predicted += int((~np.isnan(whole.log_prob)).sum())
+        bits = np.array(surprisal.values(chrom, 0, len(sequence)))
+        assert np.allclose(bits, -whole.log_prob / np.log(2), atol=1e-4, equal_nan=True)
         if name == "flat":  # no router, no probability
             continue
         assert np.allclose(result.column("boundary_prob", chrom), whole.start_prob, atol=1e-5)
@@ -65,7 +70,12 @@ def test_streamed_records_equal_one_pass(
     columns = [c for c in COLUMNS if name != "flat" or c != "boundary_prob"]
     assert result.table.column_names == columns
     assert (result.tracks / "boundary_prob.bw").exists() == (name != "flat")
-    assert result.summary.totals.bits_per_base == pytest.approx(nats / predicted / np.log(2))
+    bits_per_base = result.summary.totals.bits_per_base
+    assert bits_per_base == pytest.approx(nats / predicted / np.log(2))
+    header = surprisal.header()  # the mean of the track
+    assert header["nBasesCovered"] == predicted
+    assert header["sumData"] / predicted == pytest.approx(bits_per_base, rel=1e-6)
+    surprisal.close()
     assert result.facts["likelihood"] == "exact"
     assert result.summary.mode == result.facts["mode"] == "stream"
     assert result.facts["block_bp"] == block_bp
@@ -125,6 +135,65 @@ def test_windows_equal_windows_alone(
             f", bound sequence, which looked ahead in {looked_ahead} of {windows} windows: "
             "--bound causal gives bits per base)"
         )
+
+
+def test_windows_that_looked_ahead_have_no_surprisal(
+    models: dict[str, Path], fasta: Path, tmp_path: Path
+) -> None:
+    model = GeneZip.from_pretrained(models["sequence"])
+    wanted: dict[str, np.ndarray] = {}
+    kinds: set[str | None] = set()
+    for chrom, sequence in RECORDS.items():
+        alone = [model.encode([sequence[at : at + 64]])[0] for at in range(0, len(sequence), 64)]
+        kinds |= {one.likelihood for one in alone}
+        exact = [
+            one.log_prob if one.likelihood == "exact" else one.log_prob * np.nan for one in alone
+        ]
+        wanted[chrom] = -np.concatenate(exact) / np.log(2)
+    assert kinds == {"exact", "looked_ahead"}
+    result = compress(fasta, models["sequence"], tmp_path / "out", window_bp=64)
+    with pyBigWig.open(str(result.tracks / "surprisal.bw")) as track:
+        for chrom, bits in wanted.items():
+            found = np.array(track.values(chrom, 0, len(bits)))
+            assert np.allclose(found, bits, atol=1e-4, equal_nan=True)
+    # where all of them looked ahead there is no track
+    aside = next(
+        sequence[at : at + 64]
+        for sequence in RECORDS.values()
+        for at in range(0, len(sequence), 64)
+        if model.encode([sequence[at : at + 64]])[0].likelihood == "looked_ahead"
+    )
+    (tmp_path / "aside.fa").write_bytes(b">a\n" + aside)
+    one = compress(tmp_path / "aside.fa", models["sequence"], tmp_path / "one")
+    assert one.facts["looked_ahead"] == one.facts["pieces"] == 1
+    assert not (one.tracks / "surprisal.bw").exists()
+    assert "surprisal" not in (one.tracks / "igv_session.xml").read_text()
+
+
+@pytest.mark.parametrize("form", ["plain", "gzip", "bgzip"])
+def test_the_session_opens_the_genome(models: dict[str, Path], tmp_path: Path, form: str) -> None:
+    """A plain FASTA by its path; of a packed one the tracks have a copy that browsers can index."""
+    text = b">one two\n" + dna(433, 1) + b"\n>b:1-2\nACg\nTnR\n"
+    path = tmp_path / ("my.fa" if form == "plain" else "my.fa.gz")
+    if form == "bgzip":
+        writer = BgzipWriter(path)
+        writer.write(text)
+        writer.close()
+    else:
+        path.write_bytes(text if form == "plain" else gzip.compress(text))
+    result = compress(path, models["causal"], tmp_path / "out")
+    session = read_igv_session(result.tracks / "igv_session.xml")
+    copies = {"genome.fa.gz", "genome.fa.gz.fai", "genome.fa.gz.gzi"}
+    found = {each.name for each in result.tracks.iterdir()}
+    if form == "plain":
+        assert session.genome == "../../my.fa" and not found & copies
+        return
+    assert session.genome == "genome.fa.gz" and found >= copies
+    with pysam.FastaFile(str(result.tracks / session.genome)) as genome:
+        assert genome.references == ["one", "b:1-2"]
+        assert genome.fetch("one").encode() == dna(433, 1)
+        assert genome.fetch("b:1-2") == "ACgTnR"
+    assert {p.name for p in tmp_path.iterdir()} == {"my.fa.gz", "out"}
 
 
 def test_the_model_decides_how_it_is_read(

@@ -110,7 +110,8 @@ def test_process_substitution_with_tracks(model: Path, whole: bytes, tmp_path: P
     done = subprocess.run(["bash", "-c", text], capture_output=True, cwd=tmp_path, check=False)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "t.parquet").read_bytes() == whole
-    assert 'genome="' not in (tmp_path / "t" / "igv_session.xml").read_text()
+    assert 'genome="genome.fa.gz"' in (tmp_path / "t" / "igv_session.xml").read_text()
+    assert {"genome.fa.gz", "genome.fa.gz.fai", "genome.fa.gz.gzi"} <= names(tmp_path / "t")
     assert names(tmp_path) == {"my.fa.gz", "t.parquet", "t"}
 
 

@@ -11,6 +11,7 @@ import pysam
 import pytest
 
 from genezip.errors import GenezipError
+from genezip.formats.igv import read_igv_session
 from genezip.inference import tracks as track_writer
 from genezip.inference.tracks import CHUNK_RGB, TrackWriter
 
@@ -156,6 +157,21 @@ def test_contig_names_of_any_kind(tmp_path: Path) -> None:
         assert not list(out.iterdir())
     with TrackWriter(tmp_path, {"used": 9, "#unused": 50}, written_bp=9) as tracks:
         tracks.add("used", 0, 9, np.array([9]), np.full(9, 0.5))
+
+
+def test_bases_that_are_not_predicted_have_no_surprisal(tmp_path: Path) -> None:
+    known = np.array([np.nan, 2, 0.5, np.nan, np.nan, 1, np.nan], dtype=np.float32)
+    with TrackWriter(tmp_path, SIZES, prob=False, surprisal=True, model="m") as tracks:
+        tracks.add("chr1", 10, 16, np.array([4, 3]), surprisal=known)
+        tracks.add("chr2", 0, 2, np.array([2]), surprisal=np.full(2, np.nan))
+        tracks.add("chr2", 2, 3, np.array([1]))
+    with pyBigWig.open(str(tmp_path / "surprisal.bw")) as track:
+        assert track.intervals("chr1") == ((11, 12, 2), (12, 13, 0.5), (15, 16, 1))
+        assert track.intervals("chr2") is None
+        assert track.header()["nBasesCovered"] == 3
+    assert not (tmp_path / "boundary_prob.bw").exists()
+    titles = [track.title for track in read_igv_session(tmp_path / "igv_session.xml").tracks]
+    assert titles[0] == "m: surprisal (bits)" and len(titles) == 4
 
 
 def test_long_contigs(tmp_path: Path) -> None:
