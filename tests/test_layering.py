@@ -70,10 +70,14 @@ LAYERS = {
         {"artifacts", "config", "formats", "genome", "models", "inference", "evaluation", "report"},
         {"numpy", "pandas", "matplotlib"},
     ),
+    "browse": (
+        {"artifacts", "formats"},
+        {"numpy", "pysam", "jinja2", "markupsafe"},
+    ),
 }
 NO_TORCH = {
     "common", "artifacts", "config", "formats", "download", "genome", "corpus", "metrics",
-    "evaluation", "report", "view",
+    "evaluation", "report", "view", "browse",
 }  # fmt: skip
 # One module may import what the others of its package may not.
 EXCEPTIONS = {

@@ -25,7 +25,7 @@ from genezip.cli import (
     report,
     tasks,
 )
-from genezip.cli.use import compress, embed, init, plot
+from genezip.cli.use import browse, compress, embed, init, plot
 from genezip.errors import GenezipError
 
 COMMANDS: dict[str, dict[str, Callable[..., None] | typer.Typer]] = {
@@ -49,6 +49,7 @@ COMMANDS: dict[str, dict[str, Callable[..., None] | typer.Typer]] = {
         "embed": embed.embed,
         "tracks": compress.tracks,
         "plot": plot.plot,
+        "browse": browse.browse,
     },
     "Evaluate": {
         "evaluate": evaluate.app,

@@ -9,6 +9,7 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -117,6 +118,57 @@ class FastaStream(InputFile):
                 start, parts, held = start + whole, [bases[whole:]], held - whole
         if held:
             yield name, start, np.concatenate(parts)
+
+
+@dataclass(frozen=True)
+class FastaIndex:
+    """A FASTA with the indexes of htslib: ``.fai``, and ``.gzi`` for bgzip.
+
+    ``sizes`` has the bases of every record, in the order of the file.
+    """
+
+    path: Path
+    fai: Path
+    gzi: Path | None
+    sizes: dict[str, int]
+
+    def bases(self, chrom: str, start: int, end: int) -> str:
+        """Bases of an interval, 0-based, half-open, case as in the file."""
+        gzi = None if self.gzi is None else str(self.gzi)
+        with pysam.FastaFile(str(self.path), str(self.fai), gzi) as file:
+            return str(file.fetch(chrom, start, end))
+
+
+def index_fasta(path: str | Path, folder: Path) -> FastaIndex:
+    """Index a FASTA, plain or bgzip: by the files beside it, else in ``folder``.
+
+    Nothing is written beside the FASTA. gzip that is not bgzip, and records with lines of unequal
+    length, are refused.
+    """
+    path = Path(path)
+    need_regular(path, "the FASTA", "name an existing one")
+    packed = is_packed(path)
+    beside = [Path(f"{path}{suffix}") for suffix in ((".fai", ".gzi") if packed else (".fai",))]
+    date = path.stat().st_mtime
+    if not all(index.is_file() and index.stat().st_mtime >= date for index in beside):
+        beside = [folder / index.name for index in beside]
+        options = zip(("--fai-idx", "--gzi-idx"), beside, strict=False)  # plain FASTA has no .gzi
+        names = [str(word) for pair in options for word in pair]
+        before = pysam.set_verbosity(0)  # the error below is reported once
+        try:
+            pysam.faidx(str(path), *names)
+        except pysam.SamtoolsError:
+            needed = "lines of equal length in every record"
+            if packed:
+                needed = f"bgzip in place of gzip, and {needed}"
+            raise GenezipError(
+                f"{path} cannot be indexed, which needs {needed}; rewrite it"
+            ) from None
+        finally:
+            pysam.set_verbosity(before)
+    rows = [line.split("\t") for line in beside[0].read_text(encoding="utf-8").splitlines()]
+    sizes = {row[0]: int(row[1]) for row in rows}
+    return FastaIndex(path, beside[0], beside[1] if packed else None, sizes)
 
 
 class BgzipFasta:

@@ -73,7 +73,12 @@ def read_shown_locus(text: str) -> tuple[str, int, int] | None:
 
 
 def write_igv_session(path: str | Path, session: Session) -> None:
-    """Write a session; its tracks are in its folder or below.
+    """Write a session (:func:`session_text`); its tracks are in its folder or below."""
+    write_text(path, session_text(session))
+
+
+def session_text(session: Session) -> str:
+    """A session as XML.
 
     IGV shows loci counted from 1. Locus and genome are left out if they contain control characters,
     which XML cannot represent.
@@ -105,7 +110,7 @@ def write_igv_session(path: str | Path, session: Session) -> None:
         element.attrib.update(look)
     ElementTree.indent(root)
     text = ElementTree.tostring(root, encoding="unicode")
-    write_text(path, f'<?xml version="1.0" encoding="UTF-8" standalone="no"?>\n{text}\n')
+    return f'<?xml version="1.0" encoding="UTF-8" standalone="no"?>\n{text}\n'
 
 
 def read_igv_session(path: str | Path) -> Session:

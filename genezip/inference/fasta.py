@@ -334,5 +334,5 @@ def _genome(fasta: FastaStream, tracks: Path, stop: StopRequest) -> Iterator[str
             for bases in fasta.copy(out):
                 shown.advance(bases)
                 if stop:
-                    _stop(f"{GENOME}: stopped before all of the genome was copied")
+                    stopped(f"{GENOME}: stopped before all of the genome was copied")
         yield GENOME
