@@ -227,7 +227,7 @@ def _arranged(
                 shown = replace(track, title=title, rgb=COLOURS[number % len(COLOURS)], scale=scale)
             elif track.rgb is None:
                 shown = replace(track, rgb=COLOURS[0])
-            if _is_regions(track):
+            if not track.is_bigwig:
                 shown = replace(shown, rgb=None)  # every row has its own
             same.append(ShownTrack(shown, number, track.path, path, index))
     return [shown for same in kinds.values() for shown in same]

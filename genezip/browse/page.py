@@ -19,7 +19,7 @@ from markupsafe import Markup
 from genezip.artifacts.files import write_text
 from genezip.browse.folder import AGAIN, Interval, ShownTrack, View
 from genezip.errors import GenezipError
-from genezip.formats.bigwig import BigWigWriter, open_bigwig
+from genezip.formats.bigwig import ZOOM_WIDTHS, BigWigWriter, open_bigwig
 from genezip.formats.igv import Session, shown_locus
 
 LIBRARY = files("genezip.report") / "templates" / "igv.js"
@@ -28,6 +28,9 @@ PLACE_OF_LIBRARY = "/* igv.js */"
 MOST_BYTES = 20_000_000
 """Size of a page as one file; many mail servers take no more than 25 MB."""
 INLINE = "'unsafe-inline'"
+
+CONTIGS = "contigs.tsv"
+BINARY = "application/octet-stream"
 
 MEANINGS = {
     "boundary_prob.bw": (
@@ -54,7 +57,12 @@ def url_of(shown: ShownTrack) -> str:
 
 def served_page(view: View) -> str:
     """The page as HTML; all data are at addresses beside it."""
-    reference: dict[str, Any] = _contigs(view.sizes)
+    if ":" in view.locus[0]:
+        raise GenezipError(
+            f"igv.js cannot go to the contig {view.locus[0]!r}, because its name has a colon; show "
+            "it in one file by --page, or choose another --locus"
+        )
+    reference: dict[str, Any] = {"format": "chromsizes", "fastaURL": CONTIGS}
     if view.fasta is not None:
         reference = {"fastaURL": f"genome/{quote(view.fasta.path.name)}"}
         reference["indexURL"] = f"{reference['fastaURL']}.fai"
@@ -93,19 +101,22 @@ def write_page(view: View, out: Path) -> int:
     expected = 4 / 3 * (share + (end - start) * (view.fasta is not None))
     if expected > 2 * left:
         raise _too_large(view, int(expected), left)
-    reference: dict[str, Any] = _contigs({chrom: view.sizes[chrom]})
-    if view.fasta is not None:
-        bases = view.fasta.bases(chrom, start, end)
-        head = f">{chrom}:{start + 1}-{end} @len={view.sizes[chrom]}"
-        reference = {"fastaURL": _data_url(f"{head}\n{bases}\n".encode()), "indexed": False}
+    # a record of a part of the contig, with the length of all of it; without bases a single N
+    bases = "N" if view.fasta is None else view.fasta.bases(chrom, start, end)
+    head = (
+        f">{embedded_name(chrom)}:{start + 1}-{start + max(len(bases), 2)} @len={view.sizes[chrom]}"
+    )
+    record = f"{head}\n{bases}\n".encode()
+    reference = {"fastaURL": _data_url(record), "indexed": False}
     tracks: list[dict[str, Any]] = []
     size, empty = 0, True
     for shown in view.tracks:
         data = _values(shown, view) if shown.track.is_bigwig else _rows(shown, view.locus)
         empty &= data is None
-        url = _data_url(data or b"", "application/gzip")
-        if shown.track.is_bigwig:
-            url = _data_url(data or _bigwig(view, [], [], []))
+        if data is None:
+            tracks.append({**_look(shown), "format": None, "features": []})
+            continue
+        url = _data_url(data, BINARY if shown.track.is_bigwig else "application/gzip")
         size += len(url)
         if size > left:
             raise _too_large(view, size * len(view.tracks) // (len(tracks) + 1), left)
@@ -123,6 +134,11 @@ def write_page(view: View, out: Path) -> int:
     return size
 
 
+def embedded_name(chrom: str) -> str:
+    """Name of a contig in one file, where igv.js would read a colon as that of an interval."""
+    return chrom.replace(":", "_")
+
+
 def _html(
     view: View,
     reference: dict[str, Any],
@@ -135,10 +151,11 @@ def _html(
     name = view.genome or "an unnamed genome"
     if view.fasta is not None:
         name = view.fasta.path.name
-    named = {"id": "genezip", "name": name}
+    named = {"id": name, "name": name}
+    chrom, start, end = view.locus
     browser = {
         "reference": {**named, **reference},
-        "locus": shown_locus(view.locus),
+        "locus": shown_locus((chrom if served else embedded_name(chrom), start, end)),
         "loadDefaultGenomes": False,
         "showIdeogram": False,
         "showChromosomeWidget": served and len(view.sizes) > 1,
@@ -173,10 +190,9 @@ def _names(view: View) -> list[str]:
     return [name for name in pairs if name] or [str(folder) for folder in view.folders]
 
 
-def _contigs(sizes: dict[str, int]) -> dict[str, Any]:
-    """A reference without bases: the lengths of its contigs."""
-    rows = "".join(f"{chrom}\t{length}\n" for chrom, length in sizes.items())
-    return {"format": "chromsizes", "fastaURL": _data_url(rows.encode(), "text/plain")}
+def contigs(view: View) -> str:
+    """Names and lengths of the contigs, which the served page reads if there are no bases."""
+    return "".join(f"{chrom}\t{length}\n" for chrom, length in view.sizes.items())
 
 
 def _look(shown: ShownTrack) -> dict[str, Any]:
@@ -187,14 +203,15 @@ def _look(shown: ShownTrack) -> dict[str, Any]:
         look |= {"type": "wig", "format": "bigwig", "height": 60, "autoscale": True}
     else:
         look |= {"type": "annotation", "format": "bed", "height": 40, "displayMode": "COLLAPSED"}
-    if track.rgb is not None and track.is_bigwig:
+        look |= {"delimiter": "\t"}  # names may have spaces
+    if track.rgb is not None:
         look |= {"color": f"rgb({track.rgb})"}
     if track.scale is not None:
         look |= {"autoscaleGroup": track.scale}
     return look
 
 
-def _data_url(data: bytes, kind: str = "application/octet-stream") -> str:
+def _data_url(data: bytes, kind: str = BINARY) -> str:
     return f"data:{kind};base64,{base64.b64encode(data).decode()}"
 
 
@@ -222,19 +239,23 @@ def _values(shown: ShownTrack, view: View) -> bytes | None:
 def _bigwig(view: View, starts: Any, ends: Any, values: Any) -> bytes:
     """A bigWig of intervals of the contig of the locus."""
     chrom = view.locus[0]
+    name = embedded_name(chrom)
     starts, ends, values = (np.asarray(column) for column in (starts, ends, values))
     with tempfile.TemporaryDirectory(prefix="genezip-") as folder:
         path = Path(folder) / "locus.bw"
-        with BigWigWriter(path, {chrom: view.sizes[chrom]}) as out:
+        # every level takes 10 kB, so those that no view of so short a locus uses are left out
+        shown = [width for width in ZOOM_WIDTHS if width <= (view.locus[2] - view.locus[1]) // 200]
+        zooms = shown or ZOOM_WIDTHS[:1]
+        with BigWigWriter(path, {name: view.sizes[chrom]}, zooms) as out:
             gaps = np.flatnonzero(starts[1:] != ends[:-1]) + 1
             for first, last in pairwise([0, *gaps.tolist(), len(starts)]):
                 run = slice(first, last)
                 if last == first:
                     continue
                 if ends[last - 1] - starts[first] == last - first:  # a value for every base
-                    out.add_values(chrom, int(starts[first]), values[run])
+                    out.add_values(name, int(starts[first]), values[run])
                 else:
-                    out.add_intervals(chrom, starts[run], ends[run], values[run])
+                    out.add_intervals(name, starts[run], ends[run], values[run])
         return path.read_bytes()
 
 
@@ -245,7 +266,8 @@ def _rows(shown: ShownTrack, locus: Interval) -> bytes | None:
         raise GenezipError(f"{shown.path} has no index beside it; {AGAIN}")
     with pysam.TabixFile(str(shown.path), index=str(shown.index)) as file:
         rows = list(file.fetch(chrom, start, end)) if chrom in file.contigs else []
-    return gzip.compress("".join(f"{row}\n" for row in rows).encode(), mtime=0) if rows else None
+    text = "".join(f"{embedded_name(chrom)}{row.removeprefix(chrom)}\n" for row in rows)
+    return gzip.compress(text.encode(), mtime=0) if rows else None
 
 
 def _too_large(view: View, data: int, left: int) -> GenezipError:

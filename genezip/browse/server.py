@@ -16,7 +16,15 @@ from urllib.parse import unquote, urlsplit
 
 from genezip.artifacts.journal import StopRequest, stop_request
 from genezip.browse.folder import View
-from genezip.browse.page import LIBRARY, served_page, served_session, url_of
+from genezip.browse.page import (
+    BINARY,
+    CONTIGS,
+    LIBRARY,
+    contigs,
+    served_page,
+    served_session,
+    url_of,
+)
 from genezip.errors import GenezipError
 from genezip.formats.igv import session_text
 
@@ -42,23 +50,23 @@ class Answer:
 
 def answers(view: View) -> dict[str, Answer]:
     """Address (unquoted, without the first ``/``) -> what it gives; nothing else is served."""
-    binary = "application/octet-stream"
     found = {
         "": Answer("text/html; charset=utf-8", text=served_page(view).encode()),
         "igv.js": Answer("text/javascript; charset=utf-8", text=LIBRARY.read_bytes()),
+        CONTIGS: Answer("text/plain", text=contigs(view).encode()),
         "igv_session.xml": Answer("text/xml", text=session_text(served_session(view)).encode()),
     }
     for shown in view.tracks:
         address = unquote(url_of(shown))
-        found[address] = Answer(binary, shown.path)
+        found[address] = Answer(BINARY, shown.path)
         if shown.index is not None:
-            found[address + shown.index.suffix] = Answer(binary, shown.index)
+            found[address + shown.index.suffix] = Answer(BINARY, shown.index)
     if view.fasta is not None:
         address = f"genome/{view.fasta.path.name}"
-        found[address] = Answer(binary, view.fasta.path)
+        found[address] = Answer(BINARY, view.fasta.path)
         found[f"{address}.fai"] = Answer("text/plain", view.fasta.fai)
         if view.fasta.gzi is not None:
-            found[f"{address}.gzi"] = Answer(binary, view.fasta.gzi)
+            found[f"{address}.gzi"] = Answer(BINARY, view.fasta.gzi)
     return found
 
 

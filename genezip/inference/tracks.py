@@ -229,7 +229,8 @@ class TrackWriter:
         check_row_names([chrom], self.folder / CHUNKS)
         self.tokens_per_kb.add_intervals(chrom, starts, ends, 1000 / chunk_bp)
         self.windowed.add(chrom, starts, ends, chunk_bp)
-        name = [f"{length} bp" for length in (ends - starts).tolist()]
+        # without a space, at which IGV splits rows as at a tab
+        name = [f"{length}bp" for length in (ends - starts).tolist()]
         turn = (self.n_chunks + np.arange(len(starts))) % len(CHUNK_RGB)
         rgb = np.array(CHUNK_RGB, dtype=object)[turn]
         self.n_chunks += len(starts)

@@ -34,9 +34,9 @@ def test_tracks_by_hand(tmp_path: Path) -> None:
         assert bpt.intervals("chr2") == ((0, 2, 2.0),)
     chunks = gzip.decompress((tmp_path / "chunks.bed.gz").read_bytes()).decode().splitlines()
     assert chunks == [
-        f"chr1\t100\t102\t2 bp\t0\t.\t100\t102\t{CHUNK_RGB[0]}",
-        f"chr1\t102\t103\t1 bp\t0\t.\t102\t103\t{CHUNK_RGB[1]}",
-        f"chr2\t0\t2\t2 bp\t0\t.\t0\t2\t{CHUNK_RGB[0]}",
+        f"chr1\t100\t102\t2bp\t0\t.\t100\t102\t{CHUNK_RGB[0]}",
+        f"chr1\t102\t103\t1bp\t0\t.\t102\t103\t{CHUNK_RGB[1]}",
+        f"chr2\t0\t2\t2bp\t0\t.\t0\t2\t{CHUNK_RGB[0]}",
     ]
     session = ElementTree.parse(tmp_path / "igv_session.xml").getroot()
     assert (session.get("genome"), session.get("locus")) == ("hg38", "chr1:101-103")
@@ -48,7 +48,7 @@ def test_tracks_by_hand(tmp_path: Path) -> None:
         ("regions.bed.gz", None),  # nobody has written it
     ]
     with pysam.TabixFile(str(tmp_path / "chunks.bed.gz")) as file:
-        assert [row.split("\t")[3] for row in file.fetch("chr1", 102, 200)] == ["1 bp"]
+        assert [row.split("\t")[3] for row in file.fetch("chr1", 102, 200)] == ["1bp"]
 
 
 def test_a_mean_is_tokens_over_bases(tmp_path: Path) -> None:
@@ -117,8 +117,8 @@ def test_padding_is_not_shown(tmp_path: Path) -> None:
         assert bpt.intervals("chr1") == ((990, 1000, pytest.approx(10 / 1.2)),)
     chunks = gzip.decompress((tmp_path / "chunks.bed.gz").read_bytes()).decode().splitlines()
     assert [row.split("\t")[1:4] for row in chunks] == [
-        ["990", "996", "6 bp"],
-        ["996", "1000", "4 bp"],
+        ["990", "996", "6bp"],
+        ["996", "1000", "4bp"],
     ]
 
 

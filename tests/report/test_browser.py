@@ -1,28 +1,18 @@
 """The page in a real browser, headless: widths, sorting, enlarged figures, errors, the keyboard."""
 
-import json
-import os
 import re
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
+from toolkit.browser import measured, needs_browser
 
 from genezip.report.drawing import Drawing
 from genezip.report.page import render
 from genezip.report.results import Results
 
-BROWSERS = ("chromium", "google-chrome", "chromium-browser")
-BROWSER = next((path for name in BROWSERS if (path := shutil.which(name))), None)
 WIDTHS = (390, 900, 1440)
-SECONDS = 100
-
-pytestmark = pytest.mark.skipif(
-    BROWSER is None and not os.environ.get("GENEZIP_REQUIRE_BROWSER"),
-    reason=f"none of {', '.join(BROWSERS)} is installed",
-)
+pytestmark = needs_browser
 
 # What the page looks like once it is drawn; it runs behind the script of the page.
 MEASURE = """
@@ -84,24 +74,7 @@ window.addEventListener("load", () => {
 
 def browse(page: Path, width: int, *options: str) -> tuple[dict[str, Any], str]:
     """What the page measured of itself, and what the browser wrote to its console."""
-    assert BROWSER is not None, "GENEZIP_REQUIRE_BROWSER is set, and no browser is installed"
-    command = [
-        BROWSER, "--headless", "--no-sandbox", "--disable-gpu", f"--window-size={width},900",
-        "--enable-logging=stderr", "--virtual-time-budget=4000", "--dump-dom", *options,
-        page.as_uri(),
-    ]  # fmt: skip
-    done = subprocess.run(
-        command,
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-        env={**os.environ, "HOME": str(page.parent)},
-    )
-    match = re.search(r'<pre id="measured">(.*?)</pre>', done.stdout, re.DOTALL)
-    assert match, done.stderr[-2000:]
-    text = match[1].replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
-    console = "\n".join(line for line in done.stderr.splitlines() if "CONSOLE" in line)
-    return json.loads(text), console
+    return measured(page.as_uri(), page.parent, width, "--virtual-time-budget=4000", *options)
 
 
 @pytest.fixture(scope="module")

@@ -37,6 +37,7 @@ FIGURES += [f"locus_{number + 2}" for number in range(len(CONFIG.report.loci))]
 # Networks with a token for some bases only, and whether their boundaries are compared with genes:
 # a run on several genomes has whole annotated ones.
 CUTTING = [name for name, one in NETWORKS.items() if one.uniform_bpt != 1]
+SHOWN = CONFIG.report.locus_models or [REFERENCE, CONTROL]  # at the loci and in tracks
 ZERO_SHOT_MODELS = CONFIG.labels.models or list(NETWORKS)
 CODON_PHASE = (
     [name for name in CUTTING if name in ZERO_SHOT_MODELS]

@@ -209,7 +209,7 @@ rule locus:
     input:
         compressed=[
             f"results/compress/{first_run(name)}.parquet"
-            for name in CONFIG.report.locus_models or (REFERENCE, CONTROL)
+            for name in SHOWN
         ],
         source="resources/source.json",
         regions="results/regions/gene7.bed.gz",
@@ -348,7 +348,8 @@ rule stability:
 rule tracks:
     """Genome-browser tracks of one model, and a session that opens them.
 
-    Each BED file has an index beside it: .tbi, or .csi if a chromosome is longer than 512 Mb.
+    Each BED file has an index beside it: .tbi, or .csi if a chromosome is longer than 512 Mb. There
+    is a track surprisal.bw, too, if the likelihood of any window is exact.
     """
     input:
         compressed="results/compress/{model}.seed{seed}.parquet",
@@ -366,7 +367,7 @@ rule tracks:
     benchmark:
         "results/benchmarks/tracks/{model}.seed{seed}.tsv"
     wildcard_constraints:
-        model=one_of(NETWORKS),
+        model=one_of(CUTTING),
     conda:
         "../../envs/genezip.yaml"
     resources:
@@ -388,4 +389,29 @@ use rule tracks as tracks_of_tokens with:
         regions="results/tracks/{model}.seed{seed}/regions.bed.gz",
         session="results/tracks/{model}.seed{seed}/igv_session.xml",
     wildcard_constraints:
-        model=tokenizers("fixed", "bpe", "dnazen"),
+        model=one_of(name for name in MODELS if name not in CUTTING),
+
+
+rule browser_session:
+    """One session of the tracks of all models shown, opened at the locus of the report."""
+    input:
+        sessions=[
+            f"results/tracks/{first_run(name)}/igv_session.xml" for name in SHOWN
+        ],
+        locus="results/compress/locus.tsv",
+    output:
+        "results/tracks/igv_session.xml",
+    log:
+        "logs/tracks/session.log",
+    benchmark:
+        "results/benchmarks/tracks/session.tsv"
+    conda:
+        "../../envs/genezip.yaml"
+    resources:
+        **needs("tracks", SCALE).resources,
+    params:
+        folders=[f"results/tracks/{first_run(name)}" for name in SHOWN],
+    message:
+        "Write one session of all tracks"
+    shell:
+        "logged {log} genezip browse {params.folders} --locus {input.locus} --session {output}"
