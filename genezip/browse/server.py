@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from socketserver import TCPServer
 from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
 
@@ -70,6 +71,16 @@ def answers(view: View) -> dict[str, Answer]:
     return found
 
 
+class _Server(ThreadingHTTPServer):
+    """Takes all connections that a browser opens at once, and asks no name server for its name."""
+
+    request_queue_size = 64
+
+    def server_bind(self) -> None:
+        TCPServer.server_bind(self)
+        self.server_name, self.server_port = HOST, int(self.server_address[1])
+
+
 @contextmanager
 def server(found: Mapping[str, Answer], port: int = 0) -> Iterator[ThreadingHTTPServer]:
     """Yield a server that listens on this machine only; 0 is a free port.
@@ -78,7 +89,7 @@ def server(found: Mapping[str, Answer], port: int = 0) -> Iterator[ThreadingHTTP
     """
     handler = type("Handler", (_Handler,), {"found": dict(found)})
     try:
-        made = ThreadingHTTPServer((HOST, port), handler)
+        made = _Server((HOST, port), handler)
     except OSError as error:
         raise GenezipError(
             f"port {port} cannot be used ({error.strerror}); give another --port, or none for a "

@@ -22,7 +22,7 @@ from genezip.formats.fasta import read_records
 from genezip.formats.igv import session_text
 from genezip.inference.tracks import TrackWriter
 
-TIME = "--virtual-time-budget=20000"
+TIME = "--virtual-time-budget=5000"
 # It runs behind the script of the page: what the browser shows once all data are there.
 MEASURE = """
 <script>
@@ -190,6 +190,9 @@ def test_one_file_has_the_locus_alone(one: Path, genome: Path, tmp_path: Path) -
     assert head == f">{LONG}:2001-2100 @len=40000"
     assert bases.encode() == dict(read_records(genome))[LONG][2000:2100]
     for shown, track in zip(view.tracks, data["tracks"], strict=True):
+        if shown.track.title == "regions":  # they end at base 2,000
+            assert track["features"] == [] and "url" not in track
+            continue
         (tmp_path / "part").write_bytes(decoded(track["url"]))
         if not shown.track.is_bigwig:
             rows = gzip.decompress(decoded(track["url"])).decode().splitlines()

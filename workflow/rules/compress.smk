@@ -207,10 +207,7 @@ rule scaling:
 rule locus:
     """Boundary probability of the compared models along held-out loci."""
     input:
-        compressed=[
-            f"results/compress/{first_run(name)}.parquet"
-            for name in SHOWN
-        ],
+        compressed=[f"results/compress/{first_run(name)}.parquet" for name in SHOWN],
         source="resources/source.json",
         regions="results/regions/gene7.bed.gz",
     output:
@@ -395,9 +392,7 @@ use rule tracks as tracks_of_tokens with:
 rule browser_session:
     """One session of the tracks of all models shown, opened at the locus of the report."""
     input:
-        sessions=[
-            f"results/tracks/{first_run(name)}/igv_session.xml" for name in SHOWN
-        ],
+        sessions=[f"results/tracks/{first_run(name)}/igv_session.xml" for name in SHOWN],
         locus="results/compress/locus.tsv",
     output:
         "results/tracks/igv_session.xml",
