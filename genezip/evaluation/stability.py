@@ -25,6 +25,7 @@ from genezip.evaluation.compression import Found, expand
 from genezip.evaluation.windows import block_ids
 from genezip.log import progress
 from genezip.metrics.bootstrap import BlockBootstrap, Estimate, Scale, ratio
+from genezip.metrics.compression import moved_boundaries
 from genezip.models.base import Compressor
 from genezip.models.compressed import check_tokens
 from genezip.region_classes import RegionClasses
@@ -121,7 +122,7 @@ def effect(before: np.ndarray, after: np.ndarray, length: int, position: int) ->
         of them (0 without one); earlier: 1 if one of them lies before it; changed and chunks: of
         the chunks within 1 kb of the base those that are no chunk any more, and all
     """
-    moved = np.setxor1d(before, after)
+    moved, reach = moved_boundaries(before, after, position)
     edges = np.concatenate([[0], before, [length]])
     chunks = np.stack([edges[:-1], edges[1:]], axis=1)
     near = (chunks[:, 0] <= position + NEAR_BP) & (chunks[:, 1] > position - NEAR_BP)
@@ -130,7 +131,7 @@ def effect(before: np.ndarray, after: np.ndarray, length: int, position: int) ->
     gone = [tuple(chunk) not in still for chunk in chunks[near].tolist()]
     return {
         "moved": float(len(moved) > 0),
-        "reach": float(np.abs(moved - position).max(initial=0)),
+        "reach": float(reach),
         "earlier": float((moved < position).any()),
         "changed": float(sum(gone)),
         "chunks": float(len(gone)),

@@ -19,6 +19,9 @@ from genezip.errors import GenezipError
 GZIP = b"\x1f\x8b"
 """The first bytes of gzip and bgzip."""
 
+BGZIP_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
+"""The last block of every bgzip file, which is empty (SAM specification, 4.1.2)."""
+
 NAME_ONE = "name an existing file"
 
 
@@ -93,6 +96,17 @@ class InputFile:
         """Hex SHA-256 of the bytes as given, before decompression."""
         return hashlib.file_digest(self._raw(), "sha256").hexdigest()
 
+    def check_end(self) -> None:
+        """Refuse a bgzip file that was cut between two blocks, where gzip sees no fault."""
+        size = os.fstat(self._file.fileno()).st_size
+        head = os.pread(self._file.fileno(), _BGZIP_HEAD, 0)
+        last = os.pread(self._file.fileno(), len(BGZIP_END), max(size - len(BGZIP_END), 0))
+        if _is_bgzip(head) and last != BGZIP_END:
+            raise GenezipError(
+                f"{self} is a truncated bgzip file: its last block is missing; fetch it again, or "
+                "pack it again if it is complete"
+            )
+
     def _raw(self) -> io.BufferedReader:
         return io.BufferedReader(_Pass(self.fileno()), 1 << 17)
 
@@ -140,6 +154,19 @@ def is_packed(path: str | Path) -> bool:
     """Whether a file is gzip or bgzip, by its first bytes."""
     with open(path, "rb") as handle:
         return handle.read(2) == GZIP
+
+
+_BGZIP_HEAD = 16  # bytes of a gzip header up to the name of its first extra field
+
+
+def is_bgzip(path: str | Path) -> bool:
+    """Whether a file is bgzip, which has random access, by its first bytes."""
+    with open(path, "rb") as handle:
+        return _is_bgzip(handle.read(_BGZIP_HEAD))
+
+
+def _is_bgzip(head: bytes) -> bool:
+    return head.startswith(GZIP + b"\x08\x04") and head[12:14] == b"BC"
 
 
 @contextmanager

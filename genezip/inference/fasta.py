@@ -136,7 +136,7 @@ def compress_fasta(
         folder_target(tracks)
     if jobs != 1:
         _refuse_jobs(jobs, model, device)
-    compressor = opened(model, device, bound)
+    compressor = opened_compressor(model, device, bound)
     window_bp = window_length(compressor, window_bp)
     with ExitStack() as stack:
         beside = None if target.is_stream else target.path.parent  # a pipe has no folder
@@ -193,10 +193,12 @@ def _refuse_jobs(jobs: int, model: str | Path | Compressor, device: str) -> None
         )
 
 
-def opened(model: str | Path | Compressor, device: str, bound: str | None) -> Compressor:
-    """The compressor itself, or the model that :func:`genezip.models.load` opens."""
+def opened_compressor(
+    model: str | Path | Compressor, device: str, bound: str | None, streams: bool = False
+) -> Compressor:
+    """A model that is named, opened, or the compressor itself, whose bound cannot be changed."""
     if isinstance(model, str | Path):
-        return load(model, device, bound=bound)
+        return load(model, device, bound=bound, streams=streams)
     if bound is not None:
         raise GenezipError(
             f"the bound {bound} cannot be set on the loaded model {model.name}; give the bound "

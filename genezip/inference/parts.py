@@ -6,28 +6,23 @@ in the order of the file (of all regions in the order of a BED), so a part may h
 records. :class:`Join` adds part after part of a FASTA to the table and the tracks.
 """
 
-import logging
 import math
-import shutil
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import pyarrow as pa
 import torch
 
-from genezip.artifacts.states import load_state, refuse_other_run, save_state
-from genezip.errors import GenezipError
+from genezip.artifacts.states import StateFolder
 from genezip.inference.table import TokenTable
 from genezip.inference.tracks import TrackWriter, bits
 from genezip.models.compressed import Compressed
-
-logger = logging.getLogger(__name__)
 
 FORMAT_VERSION = 3
 
@@ -228,72 +223,27 @@ class _Column:
 P = TypeVar("P", bound=Part)
 
 
-class PartFolder(Generic[P]):
+class PartFolder(StateFolder, Generic[P]):
     """The folder of the parts of one run; it is removed at exit if it is empty.
 
     ``identity`` holds plain values that must be equal in all parts, and ``kind`` is their class.
     """
 
     def __init__(self, folder: Path, identity: dict[str, Any], kind: type[P]) -> None:
-        self.folder, self.kind = folder, kind
-        self.identity = {"parts_version": FORMAT_VERSION, **identity}
-
-    def __enter__(self) -> Self:
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise GenezipError(
-                f"cannot make the folder {self.folder}: {error.strerror}; choose another --out"
-            ) from error
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        if self.folder.is_dir() and not any(self.folder.iterdir()):
-            self.folder.rmdir()
+        identity = {"parts_version": FORMAT_VERSION, **identity}
+        super().__init__(folder, identity, "its bases are read")
+        self.kind = kind
 
     def write(self, part: P) -> None:
         """Write a part atomically."""
         arrays = {name: torch.from_numpy(array) for name, array in part.arrays.items()}
-        values = {"part": {**vars(part), "arrays": arrays}}
-        save_state(self._path(part.start, part.end), self.identity, values)
+        self.save(part.start, part.end, {**vars(part), "arrays": arrays})
 
     def read(self, start: int, end: int) -> P:
         """Read a part that :meth:`finished` lists."""
-        path = self._path(start, end)
-        state = load_state(path, ("part",))
-        if state is None:
-            raise GenezipError(f"{path} was damaged during the run; run the same command again")
-        part = state["part"]
+        part = self.load(start, end)
         arrays = {name: array.numpy() for name, array in part["arrays"].items()}
         return self.kind(**{**part, "arrays": arrays})
-
-    def finished(self) -> list[tuple[int, int]]:
-        """Start and end of every complete part, in order; damaged ones are deleted with a warning.
-
-        If the folder holds parts of another run, an error is raised and no file is deleted.
-        """
-        found: list[tuple[int, int]] = []
-        damaged = []
-        for path in sorted(self.folder.glob("*.pt")):
-            state = load_state(path, ("part",))
-            if state is None:
-                damaged.append(path)
-                continue
-            refuse_other_run(self.folder, "an unfinished run", state["identity"], self.identity)
-            start, end = state["part"]["start"], state["part"]["end"]
-            if not found or start >= found[-1][1]:
-                found.append((start, end))
-        for path in damaged:
-            logger.warning(f"{path} is damaged; its bases are read again")
-            path.unlink()
-        return found
-
-    def remove(self) -> None:
-        """Delete all parts."""
-        shutil.rmtree(self.folder)
-
-    def _path(self, start: int, end: int) -> Path:
-        return self.folder / f"{start:013d}-{end:013d}.pt"  # sorted by start
 
 
 @dataclass(frozen=True)

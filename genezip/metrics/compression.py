@@ -145,3 +145,23 @@ def share_tokens(total: float, weight: np.ndarray, length: np.ndarray) -> np.nda
     """
     wanted = np.rint(np.cumsum(weight) * (total / weight.sum())).astype(np.int64)
     return np.clip(np.diff(wanted, prepend=0), 1, length)
+
+
+def moved_boundaries(
+    before: np.ndarray, after: np.ndarray, position: int
+) -> tuple[np.ndarray, int]:
+    """Boundaries that a change of bases made or removed, and how far it reached.
+
+    Parameters
+    ----------
+    before, after : boundaries without and with the change, int64, in the same coordinates
+    position : the changed base, or the last of them
+
+    Returns
+    -------
+    tuple
+        the boundaries that only one of both has, int64, increasing; and the bases from
+        ``position`` to the farthest of them, 0 without one
+    """
+    moved = np.setxor1d(before, after)
+    return moved, int(np.abs(moved - position).max(initial=0))

@@ -27,7 +27,7 @@ from genezip.inference.embedding.vectors import (
     Rows,
     token_rows,
 )
-from genezip.inference.fasta import opened, stopped, window_length
+from genezip.inference.fasta import opened_compressor, stopped, window_length
 from genezip.inference.forward import vectors_bp
 from genezip.inference.parts import Draft, Part, PartFolder
 from genezip.models.base import Compressor, lacks, vector_width
@@ -125,7 +125,7 @@ def embed_regions(
         if length is not None and length < least:
             raise GenezipError(f"{name} is {length}; give a length of at least {least}")
     regions = Regions(bed, ReferenceGenome(fasta))
-    compressor = opened(model, device, bound)
+    compressor = opened_compressor(model, device, bound)
     width = _width(compressor, level)
     context = context_of(compressor, level, flank_bp)
     window_bp = _window_bp(compressor, context, window_bp)
