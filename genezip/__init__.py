@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from genezip.inference.embedding.embed import embed_regions
     from genezip.inference.fasta import compress_fasta
     from genezip.inference.table import read_compressed
+    from genezip.inference.variants.score import score_variants
     from genezip.models import load
     from genezip.models.base import Compressor, PlainCompressor, Stream, ids_of
     from genezip.models.compressed import Compressed, Embedding, Likelihood, tokens_at
@@ -63,6 +64,7 @@ __all__ = [
     "plot_region",
     "read_compressed",
     "read_gene_models",
+    "score_variants",
     "tasks",
     "tokens_at",
 ]
@@ -98,6 +100,7 @@ _HOMES = {
     "plot_region": "genezip.view.plot:plot_region",
     "read_compressed": "genezip.inference.table:read_compressed",
     "read_gene_models": "genezip.genome.gene_models:read_gene_models",
+    "score_variants": "genezip.inference.variants.score:score_variants",
     "tasks": "genezip.tasks",
     "tokens_at": "genezip.models.compressed:tokens_at",
 }

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import IO, Any
+from typing import IO, Any, NoReturn
 
 from genezip.artifacts.files import atomic_path
 
@@ -103,3 +103,9 @@ def stop_request(again_at_once: bool = True) -> Iterator[StopRequest]:
     finally:
         for number, handler in old.items():
             signal.signal(number, handler)
+
+
+def stop_now(what: str) -> NoReturn:
+    """Say what a run did until it was asked to stop, and that it can resume; then end it."""
+    logger.info(f"{what}; run the same command to resume")
+    raise KeyboardInterrupt

@@ -25,7 +25,7 @@ from genezip.cli import (
     report,
     tasks,
 )
-from genezip.cli.use import browse, compress, embed, init, plot
+from genezip.cli.use import browse, compress, embed, init, plot, score
 from genezip.errors import GenezipError
 
 COMMANDS: dict[str, dict[str, Callable[..., None] | typer.Typer]] = {
@@ -50,6 +50,7 @@ COMMANDS: dict[str, dict[str, Callable[..., None] | typer.Typer]] = {
         "tracks": compress.tracks,
         "plot": plot.plot,
         "browse": browse.browse,
+        "score": score.score,
     },
     "Evaluate": {
         "evaluate": evaluate.app,

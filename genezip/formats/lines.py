@@ -77,8 +77,8 @@ class Block:
 class TextFile(InputFile):
     """Lines and rows of a text (file or pipe, plain or gzip); otherwise like its base class."""
 
-    def __init__(self, path: str | Path, todo: str = _NAME_ONE) -> None:
-        super().__init__(path, todo)
+    def __init__(self, path: str | Path, todo: str = _NAME_ONE, folder: Path | None = None) -> None:
+        super().__init__(path, todo, folder)
         self._warned = False
 
     def lines(self) -> Generator[tuple[int, str], None, None]:

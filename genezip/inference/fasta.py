@@ -12,14 +12,14 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, NoReturn
+from typing import Any
 
 import torch
 
 from genezip import log
 from genezip.artifacts.destination import destination, folder_target
 from genezip.artifacts.files import atomic_path, check_room
-from genezip.artifacts.journal import StopRequest, stop_request
+from genezip.artifacts.journal import StopRequest, stop_now, stop_request
 from genezip.artifacts.provenance import versions
 from genezip.errors import GenezipError
 from genezip.formats.fasta import FastaStream, atomic_bgzip_fasta
@@ -258,7 +258,7 @@ def _compress(
             processes.start(opening, min(jobs, len(stretches)) - 1)
         processes.run(compressor)
     if stop:
-        stopped(f"{name}: stopped at {shown.done:,} of {total:,} bp")
+        stop_now(f"{name}: stopped at {shown.done:,} of {total:,} bp")
     return sorted([*finished, *processes.finished])
 
 
@@ -298,16 +298,10 @@ def _join(
         for start, end in finished:
             join.add(parts.read(start, end))
             if stop:
-                stopped(f"{fasta.name}: stopped before all parts were joined")
+                stop_now(f"{fasta.name}: stopped before all parts were joined")
         totals = join.finish()
         table.finish({**run, "mode": mode, **totals.facts(), "versions": versions()})
     return Summary(totals, run.get("bound"), mode)
-
-
-def stopped(what: str) -> NoReturn:
-    """Say how far a run came, and end it as Ctrl-C does."""
-    logger.info(f"{what}; run the same command to resume")
-    raise KeyboardInterrupt
 
 
 def _may_be_exact(compressor: Compressor) -> bool:
@@ -336,5 +330,5 @@ def _genome(fasta: FastaStream, tracks: Path, stop: StopRequest) -> Iterator[str
             for bases in fasta.copy(out):
                 shown.advance(bases)
                 if stop:
-                    stopped(f"{GENOME}: stopped before all of the genome was copied")
+                    stop_now(f"{GENOME}: stopped before all of the genome was copied")
         yield GENOME

@@ -27,8 +27,8 @@ from genezip.inference.embedding.vectors import (
     Rows,
     token_rows,
 )
-from genezip.inference.fasta import opened_compressor, stopped, window_length
-from genezip.inference.forward import vectors_bp
+from genezip.inference.fasta import opened_compressor
+from genezip.inference.forward import vectors_bp, window_length
 from genezip.inference.parts import Draft, Part, PartFolder
 from genezip.models.base import Compressor, lacks, vector_width
 
@@ -266,7 +266,7 @@ def _read(
             if stop or draft.is_full():
                 write()
             if stop:
-                stopped(f"{name}: stopped at {shown.done:,} of {total:,} bp")
+                stop_now(f"{name}: stopped at {shown.done:,} of {total:,} bp")
         if draft:
             write()
     return sorted(finished)
@@ -298,7 +298,7 @@ def _join(
             seen[rows["row"]] = True
             vectors += len(rows["row"])
             if stop:
-                stopped(f"{regions.name}: stopped before all parts were joined")
+                stop_now(f"{regions.name}: stopped before all parts were joined")
         without = int((~seen).sum())
         found = Summary(len(regions), regions.bases, vectors, width, without, level)
         file.finish({**run, **vars(found), "versions": versions()})
