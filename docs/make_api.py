@@ -19,7 +19,7 @@ GROUPS = {
     "Add a system": ("models", "PlainCompressor", "ids_of", "tokens_at"),
     "Put questions to systems": ("tasks", "Task", "LabelledSequences", "labelled"),
     "Pictures": ("plot_region", "Picture"),
-    "Whole files": ("compress_fasta", "embed_regions", "read_compressed"),
+    "Whole files": ("compress_fasta", "embed_regions", "score_variants", "read_compressed"),
     "Genomes and region classes": (
         "Genome", "Annotation", "read_gene_models", "Regions", "RegionClasses", "RegionMap",
         "build_region_map", "Source",

@@ -88,6 +88,15 @@ COMMANDS: dict[str, tuple[str, str]] = {
         PARSE,
         "test_run_folder loads such a folder",
     ),
+    "genezip score variants.vcf.gz --fasta my.fa --model mine --out scores.vcf.gz": (
+        PARSE,
+        "needs the VCF of the FASTA; inference/variants/test_score scores a toy",
+    ),
+    "genezip score snv.vcf --fasta chr9.fa.gz --model "
+    "runs/demo/results/pretrain/genezip-tiny.seed0 --out snv.tsv --threads 1": (
+        PARSE,
+        "measures the speed on a VCF made for that",
+    ),
     "genezip tasks list": (RUN, ""),
     "genezip tasks run my_task.yaml --out my_task": (RUN, ""),
     "genezip tasks measure by_file:ByFile --files files.json --model fixed:3 --out scores.tsv "

@@ -5,7 +5,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from genezip.alphabet import A_ID, OneSequence, encode, is_base
+from genezip.alphabet import A_ID, N_ID, OneSequence, encode, is_base
 from genezip.models.base import PlainCompressor, Sequences, ids_of
 from genezip.models.compressed import Compressed, Likelihood, LikelihoodKind, tokens_at
 
@@ -19,12 +19,10 @@ CHAIN = np.round(np.log(_SHARES) * 64) / 64
 
 def chain_log_prob(ids: np.ndarray, before: int | None = None) -> np.ndarray:
     """Log-probability of every base under the chain, float32; NaN without a known base before."""
+    left = np.concatenate([[N_ID if before is None else before], ids[:-1]])
+    known = is_base(left) & is_base(ids)
     found = np.full(len(ids), np.nan, dtype=np.float32)
-    for position, base in enumerate(ids.tolist()):
-        known = before is not None and is_base(np.array([before, base])).all()
-        if known:
-            found[position] = CHAIN[before - A_ID, base - A_ID]  # type: ignore[operator]
-        before = base
+    found[known] = CHAIN[left[known] - A_ID, ids[known] - A_ID]
     return found
 
 

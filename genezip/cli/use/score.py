@@ -23,7 +23,7 @@ def score(
     ] = "both",
     neutral_places: Annotated[
         int, typer.Option(help="Places of random indels, which give the bias of the length.")
-    ] = 100,
+    ] = 50,
     seed: Annotated[int, typer.Option(help="Seed of the random indels.")] = 0,
     threads: options.Threads = 2,
     device: Annotated[str, typer.Option(help="cpu, cuda or auto.")] = "auto",

@@ -11,7 +11,7 @@ import numpy as np
 from genezip import log
 from genezip.artifacts.destination import file_target
 from genezip.artifacts.files import atomic_path, check_room, sha256_file
-from genezip.artifacts.journal import StopRequest, stop_request
+from genezip.artifacts.journal import StopRequest, stop_now, stop_request
 from genezip.artifacts.provenance import versions
 from genezip.errors import GenezipError
 from genezip.genome.assembly import ReferenceGenome

@@ -102,7 +102,7 @@ def disagreement(record: Record, chrom: str, reference: Reference) -> str | None
     stop = _symbolic_end(record)
     if stop is not None and stop > size:
         return f"{place} has END {stop:,}, but the contig has {size:,} bases"
-    told = encode(record.ref, f"REF of line {record.number}")
+    told = encode(record.ref)
     found = reference.ids(chrom, start, end)
     wrong = (told != found) & (told != N_ID) & (found != N_ID)
     if not wrong.any():
@@ -123,7 +123,7 @@ def is_telomere(record: Record, size: int) -> bool:
 def allele_of(record: Record, number: int, chrom: str, reference: Reference) -> Allele | str:
     """An alternative allele, counted from 0, or the reason why it has no score.
 
-    The record agrees with the FASTA (:func:`disagreement`).
+    The record has passed :func:`check_letters`, and agrees with the FASTA (:func:`disagreement`).
     """
     alt = record.alts[number]
     if alt in (MISSING, ""):
@@ -139,8 +139,8 @@ def allele_of(record: Record, number: int, chrom: str, reference: Reference) -> 
         return _symbolic(record, number, chrom, reference)
     if max(len(record.ref), len(alt)) > MOST_BP + 1:
         return TOO_LONG
-    told = encode(alt, f"ALT of line {record.number}")
-    own = encode(record.ref, f"REF of line {record.number}")
+    told = encode(alt)
+    own = encode(record.ref)
     most = min(len(told), len(own))
     same_end = _shared(own[::-1][:most], told[::-1][:most])
     most -= same_end
@@ -217,12 +217,15 @@ def _number(text: str | None) -> int | None:
     return int(text) if text is not None and text.isascii() and text.isdigit() else None
 
 
-def check_letters(record: Record) -> None:
-    """Refuse an ALT that is neither bases nor anything else that a VCF may have there."""
+def check_letters(record: Record, where: object) -> None:
+    """Refuse a REF that is no bases, and an ALT that is nothing that a VCF may have there."""
+    encode(record.ref, f"REF in line {record.number} of {where}")
     for alt in record.alts:
         symbol = alt.startswith("<") and alt.endswith(">")
         if symbol or alt in (MISSING, "*") or any(mark in alt for mark in "[]."):
             continue
         if not alt:
-            raise GenezipError(f"line {record.number} has an empty ALT; correct the VCF")
-        encode(alt, f"ALT of line {record.number}")
+            raise GenezipError(
+                f"line {record.number} of {where} has an empty ALT; write . for none"
+            )
+        encode(alt, f"ALT in line {record.number} of {where}")

@@ -13,12 +13,12 @@ from typing import Literal
 
 import numpy as np
 
-from genezip.alphabet import encode, reverse_complement
+from genezip.alphabet import encode, is_base, reverse_complement
 from genezip.errors import GenezipError
 from genezip.inference.changes import MaskedPredictor
 from genezip.inference.variants.alleles import Allele, Reference
 from genezip.metrics.compression import moved_boundaries
-from genezip.models.base import Compressor, lacks
+from genezip.models.base import Compressor
 
 Strands = Literal["both", "forward"]
 CONTEXT_BP = 8192
@@ -88,7 +88,7 @@ def require_exact(compressor: Compressor) -> None:
     need = "variants are scored by an exact likelihood"
     causal = "name a causal model, such as one of genezip or dnahnet"
     if compressor.likelihood is None:
-        lacks(compressor.name, f"likelihood, and {need}: {causal}, that is, not this one")
+        raise GenezipError(f"{compressor.name} gives no likelihood, but {need}; {causal}")
     if isinstance(compressor, MaskedPredictor):
         raise GenezipError(
             f"{compressor.name} predicts masked bases from both sides, which is a "
@@ -122,7 +122,8 @@ def read_alleles(
         readings = read(compressor, ids, changes, flank, slow)
         for number, one, reading in zip(numbers, some, readings, strict=True):
             found[number, [0, 2, 3]] = reading.log_ratio, reading.moved, reading.reach
-            found[number, [4, 5]] = one.start - first, min(flank, size - one.end)
+            found[number, 4] = _known(ids[: one.start - first])
+            found[number, 5] = _known(ids[one.end - first :][:flank])
     if windows.strands == "forward":
         return found
     for last, numbers in _groups([windows.last(one, size) for one in alleles]).items():
@@ -136,7 +137,8 @@ def read_alleles(
         readings = read(compressor, ids, changes, flank, slow)
         for number, one, reading in zip(numbers, some, readings, strict=True):
             found[number, 1] = reading.log_ratio
-            found[number, [6, 7]] = last - one.end, min(flank, one.start)
+            found[number, 6] = _known(ids[: last - one.end])
+            found[number, 7] = _known(ids[last - one.start :][:flank])
     return found
 
 
@@ -146,6 +148,11 @@ def _groups(keys: Sequence[int]) -> dict[int, list[int]]:
     for number, key in enumerate(keys):
         found[key].append(number)
     return found
+
+
+def _known(ids: np.ndarray) -> int:
+    """Number of bases other than N."""
+    return int(is_base(ids).sum())
 
 
 def _ids(alt: bytes) -> np.ndarray:

@@ -23,7 +23,7 @@ from genezip.inference.variants.alleles import MOST_BP, Allele, Reference
 
 LENGTHS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 64, 128, 256, 512, 1024, 2048, 4096, MOST_BP)
 """Lengths (bp) of neutral indels."""
-PLACES = 100
+PLACES = 50
 LEAST = 10
 """Fewest indels of a length from which a mean is taken."""
 _TRIES = 1000

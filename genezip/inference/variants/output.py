@@ -47,8 +47,8 @@ COLUMNS = (
     Column("moved_boundaries", INTEGER, "Chunk boundaries behind the variant that only REF or "
            "only ALT has, read forward"),
     Column("reach_bp", INTEGER, "Bases from the variant to the farthest of them; 0 without one"),
-    Column("context_bp", INTEGER, "Bases before the variant that were read"),
-    Column("flank_bp", INTEGER, "Bases behind the variant that were read"),
+    Column("context_bp", INTEGER, "Bases but N before the variant that were read"),
+    Column("flank_bp", INTEGER, "Bases but N behind the variant that were read"),
     Column("reverse_context_bp", INTEGER, "Bases behind it that were read before it on the "
            "reverse complement"),
     Column("reverse_flank_bp", INTEGER, "Bases before it that were read behind it on the reverse "

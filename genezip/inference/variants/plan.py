@@ -64,7 +64,7 @@ def make_plan(file: VcfFile, reference: Reference, fasta: Path, stop: StopReques
             first_lacking = first_lacking or f"line {record.number}"
             lacking[record.chrom] += 1
             continue
-        check_letters(record)
+        check_letters(record, file)
         fault = disagreement(record, chrom, reference)
         if fault is not None:
             first_wrong = first_wrong or f"line {record.number}: {fault}"

@@ -7,6 +7,7 @@ so memory holds the alleles and their numbers, not the file.
 """
 
 import logging
+import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -272,18 +273,26 @@ def _target(out: Path, vcf: Path, fasta: Path) -> Destination:
 
 
 def _genome(fasta: Path, folder: Path, stack: ExitStack) -> ReferenceGenome:
-    """The FASTA with its index; gzip has no random access and is unpacked until the end."""
+    """The FASTA with its index.
+
+    Gzip, which has no random access, and a FASTA without an index in a folder that cannot be
+    written are unpacked into ``folder`` until the end.
+    """
     packed = is_packed(fasta)
-    if packed and is_bgzip(fasta):
+    blocks = packed and is_bgzip(fasta)
+    if blocks:
         with InputFile(fasta) as file:
             file.check_end()
-    elif packed:
-        logger.info(f"{fasta} is gzip, so it is unpacked until the end; bgzip it to save that")
-        temporary = TemporaryDirectory(prefix=".genezip-", dir=folder)
-        plain = Path(stack.enter_context(temporary)) / "reference.fa"
-        unpack_fasta(fasta, plain)
-        return ReferenceGenome(plain)
-    return ReferenceGenome(fasta)
+    indexed = Path(f"{fasta}.fai").exists() or os.access(fasta.absolute().parent, os.W_OK)
+    if packed == blocks and indexed:
+        return ReferenceGenome(fasta)
+    if packed:
+        why = "its folder cannot be written" if blocks else "it is gzip, not bgzip"
+        logger.info(f"{fasta} is unpacked until the end: {why}")
+    temporary = TemporaryDirectory(prefix=".genezip-", dir=folder)
+    plain = Path(stack.enter_context(temporary)) / "reference.fa"
+    unpack_fasta(fasta, plain)
+    return ReferenceGenome(plain)
 
 
 def _units(alleles: Sequence[Allele], windows: Windows) -> Iterator[tuple[int, int]]:
