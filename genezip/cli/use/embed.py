@@ -40,9 +40,9 @@ def embed(
 ) -> None:
     """Write vectors of a frozen model for the regions of a BED.
 
-    Rows are in the order of the BED. A region on strand - is read as its reverse
-    complement, so its first vector is that of its last base; positions are those of
-    the forward strand. After Ctrl-C the same command resumes.
+    Rows are in the order of the BED. A region on strand - is read as its
+    reverse complement, so its first vector is that of its last base; positions
+    are those of the forward strand. After Ctrl-C the same command resumes.
 
     \b
     Example:
