@@ -2,12 +2,13 @@
 
 These are the data of panels like the paper's Figure 4. A locus is an interval, or a gene with 5 kb
 on either side. The locus table has these kinds of rows (column ``kind``): ``bin`` (64 bp of one
-model: mean stage-0 boundary probability, number of tokens that start there, local BPT over the
-1,024 bp around it), ``chunk`` (a token of a model), ``region`` (a run of one region class), ``tss``
-(a transcription start, whose strand is in the column region), ``repeat`` (a repeat, whose class is
-there: that of RepeatMasker, ``tandem`` of TRF, or ``soft-masked`` where the classes are unknown)
-and ``dna`` (the bases). The gene table has one transcript per gene: rows ``transcript``, ``exon``
-and ``cds``, clipped to the locus.
+model, or a multiple in a locus of more than 65,536 bp: mean stage-0 boundary probability, number of
+tokens that start there, local BPT over the 1,024 bp around it, or over the bin if that is wider),
+``chunk`` (a token of a model), ``region`` (a run of one region class), ``tss`` (a transcription
+start, whose strand is in the column region), ``repeat`` (a repeat, whose class is there: that of
+RepeatMasker, ``tandem`` of TRF, or ``soft-masked`` where the classes are unknown) and ``dna`` (the
+bases). The gene table has one transcript per gene: rows ``transcript``, ``exon`` and ``cds``,
+clipped to the locus.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -30,7 +31,8 @@ from genezip.region_classes import CLASS_IDS
 
 LOCUS_BP = 65_536
 BIN_BP = 64
-_SMOOTH_BINS = 16  # local BPT is taken over this many bins (1,024 bp)
+MOST_BINS = 1024  # of a locus: as many as a figure can show
+_SMOOTH_BP = 1024  # local BPT is taken over the bins of this length
 
 GENE_FLANK_BP = 5_000  # drawn on either side of a gene
 
@@ -95,14 +97,20 @@ def choose_locus(covered: list[Locus], region_map: RegionMap, length: int = LOCU
     return best or max(covered, key=lambda stretch: stretch.end - stretch.start)
 
 
+def bin_width(length: int) -> int:
+    """Width of the bins of a locus of so many bp: the multiple of 64 that gives at most 1,024."""
+    return BIN_BP * max(1, -(-length // (BIN_BP * MOST_BINS)))
+
+
 def _binned(values: np.ndarray) -> np.ndarray:
-    """Sums over bins of 64 bp; the last bin may be shorter."""
-    return np.add.reduceat(values, np.arange(0, len(values), BIN_BP))
+    """Sums over the bins of a locus; the last bin may be shorter."""
+    return np.add.reduceat(values, np.arange(0, len(values), bin_width(len(values))))
 
 
 def bins(file: CompressedFile, windows: list[CompressedWindow], locus: Locus) -> pd.DataFrame:
-    """Boundary probability, tokens and local BPT of one model in bins of 64 bp."""
+    """Boundary probability, tokens and local BPT of one model in bins (:func:`bin_width`)."""
     length = locus.end - locus.start
+    width = bin_width(length)
     density, begins, prob = np.zeros(length), np.zeros(length), np.full(length, np.nan)
     for window in windows:
         low, high = max(window.start, locus.start), min(window.end, locus.end)
@@ -118,9 +126,9 @@ def bins(file: CompressedFile, windows: list[CompressedWindow], locus: Locus) ->
     size = _binned(np.ones(length))
 
     def around(values: np.ndarray) -> np.ndarray:
-        return np.convolve(values, np.ones(min(_SMOOTH_BINS, len(values))), "same")
+        return np.convolve(values, np.ones(min(max(_SMOOTH_BP // width, 1), len(values))), "same")
 
-    starts = locus.start + np.arange(len(size)) * BIN_BP
+    starts = locus.start + np.arange(len(size)) * width
     return pd.DataFrame(
         {
             "kind": "bin",

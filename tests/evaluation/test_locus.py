@@ -11,6 +11,7 @@ from genezip.evaluation.locus import (
     BIN_COLUMNS,
     GENE_COLUMNS,
     Locus,
+    bin_width,
     bins,
     choose_locus,
     gene_models,
@@ -92,6 +93,19 @@ def test_bins_by_hand(toy, save, compressed_window):
     assert table["tokens"].tolist() == [1, 2, 1]
     # fewer bins than the smoothing is wide: tokens 1, 2, 0.5 over 64, 64, 32 bp
     assert table["bpt"].iloc[1] == pytest.approx(160 / 3.5, abs=0.001)
+
+
+def test_a_long_locus_has_as_many_bins_as_a_figure_can_show(toy, save, compressed_window):
+    assert [bin_width(n) for n in (1, 65_536, 65_537, 131_072, 285_824)] == [64, 64, 128, 128, 320]
+    toy.tile(toy.add_segment("c", "A" * 131_200, "nig"), 65_600)
+    windows = [compressed_window(place, [0, 40, 65_000]) for place in toy.corpus]
+    table = bins(save("m", windows, seed=0), windows, Locus("c", 0, 131_200))
+    assert len(table) == 684  # of 192 bp, the last shorter
+    assert table["end"].iloc[-1] == 131_200
+    assert table["tokens"].sum() == 6
+    # tokens of 40 and 64,960 bp in the first bins: five bins of 192 bp around the third
+    bases = 5 * 192
+    assert table["bpt"].iloc[2] == pytest.approx(bases / (1 + (bases - 40) / 64_960), abs=0.01)
 
 
 def test_one_transcript_per_gene_clipped():
