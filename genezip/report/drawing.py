@@ -247,10 +247,17 @@ def side_label(axes: Axes, text: str, colour: str = style.INK, at: float = -0.05
 
 
 def draw_prob(axes: Axes, middle: pd.Series, prob: pd.Series, colour: str) -> None:
-    """Draw boundary probabilities as filled steps around the middles of their bases or bins."""
-    values = prob.astype(float)
-    axes.fill_between(middle, values, color=colour, alpha=0.22, linewidth=0, step="mid")
-    axes.plot(middle, values, color=colour, linewidth=0.7, drawstyle="steps-mid")
+    """Draw boundary probabilities as filled steps around the middles of their bases or bins.
+
+    An unknown probability leaves a gap.
+    """
+    places, values = middle.to_numpy(dtype=float), prob.to_numpy(dtype=float)
+    inner = (places[1:] + places[:-1]) / 2
+    first = places[0] - (inner[0] - places[0] if len(inner) else 0.5)
+    last = places[-1] + (places[-1] - inner[-1] if len(inner) else 0.5)
+    edges = np.concatenate([[first], inner, [last]])
+    axes.stairs(values, edges, fill=True, color=colour, alpha=0.22, linewidth=0)
+    axes.stairs(values, edges, baseline=None, color=colour, linewidth=0.7)
 
 
 def bpt_axis(axes: Axes, least: float, most: float) -> None:

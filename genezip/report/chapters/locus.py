@@ -4,7 +4,7 @@ The layout follows Figure 4 of the paper (arXiv 2602.17739). The first locus sta
 the page.
 """
 
-import base64
+import textwrap
 from typing import Any
 
 import numpy as np
@@ -119,7 +119,8 @@ def _drawing(results: Results, named: str, name: str) -> Drawing | None:
         count = int(of_model["tokens"].sum())
         has_prob = of_model["boundary_prob"].notna().any()
         words = ["boundary prob."] if has_prob else []
-        side_label(axes, "\n".join([look.label, *words, f"{count:,} tokens"]), look.colour)
+        lines = [*textwrap.wrap(look.label, 16), *words, f"{count:,} tokens"]
+        side_label(axes, "\n".join(lines), look.colour)
         last.plot(
             (of_model["start"] + of_model["end"]) / 2, of_model["bpt"].astype(float),
             color=look.colour, linestyle=look.dashes, linewidth=1.1,
@@ -167,7 +168,10 @@ def _drawing(results: Results, named: str, name: str) -> Drawing | None:
 def browser(results: Results) -> dict[str, Any] | None:
     """Sequence, loci and tracks for igv.js, of all loci together; None without the bases of any.
 
-    Positions are 0-based and half-open; a locus that the browser is sent to counts from 1.
+    Positions are 0-based and half-open; a locus that the browser is sent to counts from 1. The many
+    bins and chunks are ``rows`` of a chromosome (its number in ``chroms``), start, end and perhaps
+    a value, which the script of the page turns into features; every second row has the colour
+    ``shade``, if there is one.
     """
     table = results.locus
     bases = table[table["kind"] == "dna"]
@@ -183,50 +187,54 @@ def browser(results: Results) -> dict[str, Any] | None:
         {"name": row["locus"], "locus": f"{row['chrom']}:{row['start'] + 1}-{row['end']}"}
         for row in records(bases)
     ]
-    fasta = base64.b64encode("".join(records_of).encode()).decode()
+    chroms = [*longest.index]
     tracks = [_gene_track(results), _region_track(results)]
     repeats = table[table["kind"] == "repeat"]
     if len(repeats):
-        tracks.append(_intervals("repeats", repeats, style.SOFT, named=True))
+        tracks.append(_intervals("repeats", repeats, style.SOFT))
     bins = table[table["kind"] == "bin"]
     highest = bins["boundary_prob"].astype(float).max()
     for name, look in style.looks(results, _models(results, bins)).items():
         own = bins[(bins["model"] == name) & bins["boundary_prob"].notna()]
         if len(own):
-            keys = ("chrom", "start", "end", "boundary_prob")
-            values = zip(*(own[key] for key in keys), strict=True)
             tracks.append(
                 {
                     "name": f"{look.label}: boundary probability", "type": "wig", "height": 60,
                     "color": look.colour, "min": 0, "max": round(float(highest), 2),
-                    "features": [
-                        {"chr": c, "start": int(s), "end": int(e), "value": float(v)}
-                        for c, s, e, v in values
-                    ],
+                    "rows": _rows(own, chroms, own["boundary_prob"].astype(float)),
                 }
             )  # fmt: skip
         chunks = table[(table["kind"] == "chunk") & (table["model"] == name)]
-        tracks.append(_intervals(f"{look.label}: chunks", chunks, look.colour))
-    return {"fasta": fasta, "places": places, "tracks": tracks}
+        rows = {"rows": _rows(chunks, chroms), "shade": style.RULE}
+        tracks.append({"name": f"{look.label}: chunks", "color": look.colour, **_INTERVALS, **rows})
+    return {"fasta": "".join(records_of), "chroms": chroms, "places": places, "tracks": tracks}
 
 
-def _intervals(name: str, table: pd.DataFrame, colour: str, named: bool = False) -> dict[str, Any]:
-    """An annotation track; neighbours have two shades where they are not ``named``."""
-    features = []
-    for number, row in enumerate(records(table)):
-        feature = {"chr": row["chrom"], "start": int(row["start"]), "end": int(row["end"])}
-        if named:
-            feature["name"] = str(row["region"])
-        elif number % 2:
-            feature["color"] = style.RULE
-        features.append(feature)
-    look = {"type": "annotation", "displayMode": "COLLAPSED", "height": 35}
-    return {"name": name, "color": colour, **look, "features": features}
+_INTERVALS = {"type": "annotation", "displayMode": "COLLAPSED", "height": 35}
+
+
+def _rows(table: pd.DataFrame, chroms: list[str], *values: pd.Series) -> list[list[float]]:
+    """Number of the chromosome, start, end and values of every row."""
+    numbers = table["chrom"].map({name: number for number, name in enumerate(chroms)})
+    columns = [numbers.astype(int), table["start"].astype(int), table["end"].astype(int), *values]
+    return [list(row) for row in zip(*(column.tolist() for column in columns), strict=True)]
+
+
+def _intervals(name: str, table: pd.DataFrame, colour: str) -> dict[str, Any]:
+    """An annotation track of named intervals."""
+    features = [
+        {
+            "chr": row["chrom"], "start": int(row["start"]), "end": int(row["end"]),
+            "name": str(row["region"]),
+        }
+        for row in records(table)
+    ]  # fmt: skip
+    return {"name": name, "color": colour, **_INTERVALS, "features": features}
 
 
 def _region_track(results: Results) -> dict[str, Any]:
     table = results.locus[results.locus["kind"] == "region"]
-    track = _intervals("regions", table, style.INK, named=True)
+    track = _intervals("regions", table, style.INK)
     for feature in track["features"]:
         name = feature["name"]
         feature["color"] = style.region_colour(results.region_classes, name)

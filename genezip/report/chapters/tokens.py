@@ -1,5 +1,6 @@
 """The chapter on tokens: bases per token by region, enrichment, and thirds of GC content."""
 
+import textwrap
 from typing import Any
 
 import pandas as pd
@@ -231,7 +232,8 @@ def enrichment(results: Results) -> Drawing | None:
         axes.set_title(titles[group])
         rule_rows(axes, len(looks), above=0.65, below=0.5)
     shown = looks.values()
-    name_rows(panels[0], [look.label for look in shown], [look.colour for look in shown])
+    labels = [textwrap.fill(look.label, 16) for look in shown]
+    name_rows(panels[0], labels, [look.colour for look in shown])
     claimed = results.codon_phase.frame.empty  # runs on whole genomes have other claims
     if claimed:
         limit = claims.MIN_ENRICHMENT

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
 from genezip.region_classes import expected_bpt
 from genezip.report import style
@@ -397,6 +397,9 @@ def bounds(results: Results) -> Drawing | None:
         axes.set_xlabel("training step")
     for axes in panels[:2]:
         axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:,.0f}"))
+        axes.yaxis.set_minor_locator(NullLocator())
         axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:,.0f}"))
         axes.yaxis.set_minor_formatter(FuncFormatter(lambda y, _: ""))
     style.key(panels[0], [looks[curve.model] for curve in compared], y=1.2)

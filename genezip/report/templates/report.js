@@ -45,9 +45,15 @@ const browser = document.getElementById("browser");
 if (browser) {
   browser.addEventListener("toggle", () => {
     const data = JSON.parse(document.getElementById("browser-data").textContent);
+    for (const track of data.tracks.filter((one) => one.rows)) {
+      track.features = track.rows.map(([chrom, start, end, value], number) => ({
+        chr: data.chroms[chrom], start, end, value,
+        ...(track.shade && number % 2 ? { color: track.shade } : {}),
+      }));
+    }
     igv.createBrowser(document.getElementById("igv"), {
       reference: { id: "genezip", name: "held-out loci", indexed: false,
-        fastaURL: `data:application/octet-stream;base64,${data.fasta}` },
+        fastaURL: `data:application/octet-stream;base64,${btoa(data.fasta)}` },
       loadDefaultGenomes: false, showIdeogram: false, showChromosomeWidget: false,
       locus: data.places[0].locus, tracks: data.tracks,
     }).then((shown) => {
