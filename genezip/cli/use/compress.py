@@ -31,13 +31,13 @@ def compress(
 ) -> None:
     """Compress your own DNA; no annotation is needed.
 
-    After Ctrl-C the same command resumes. With the bound causal or none each
-    record is streamed as a whole; with sequence it is split into windows.
-    --jobs 4 takes four cores and the memory of four models, and writes the same
-    bytes; a streamed record is not divided, so a single one takes one core. A FASTA
-    from a pipe, plain or gzip, is kept in the folder of --out until the end. If
-    --out is a pipe or device (/dev/stdout), only the finished file is written to
-    it, and an interrupted run starts again.
+    After Ctrl-C the same command resumes, also with other --jobs. With the bound
+    causal or none each record is streamed as a whole; with sequence it is split
+    into windows. --jobs 4 uses four cores and the memory of four runs, and writes
+    the same bytes; a streamed record is not divided, so a single one keeps one
+    core busy. A FASTA from a pipe, plain or gzip, is kept in the folder of --out
+    until the end. If --out is a pipe or device (/dev/stdout), only the finished
+    file is written to it, and an interrupted run starts again.
 
     \b
     Example:
