@@ -119,14 +119,19 @@ def compare(figures: Figures, folder: Path, fasta: Path, bases: int, pairs: int)
     return peak
 
 
+def arguments(argv: list[str] | None = None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description="genezip compress by several processes and one.")
+    mirror = Path(os.environ.get("GENEZIP_MIRROR", "../shared/data"))
+    parser.add_argument("--fasta", type=Path, default=mirror / GENOME, help="of several records")
+    parser.add_argument("--bp", type=int, default=4_500_000, help="of the first records")
+    parser.add_argument("--pairs", type=int, default=3, help="of runs")
+    return parser.parse_args(argv)
+
+
 def main() -> int:
     """Print the table; the exit code is that of :mod:`peers`."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    mirror = Path(os.environ.get("GENEZIP_MIRROR", "../shared/data"))
-    parser.add_argument("--fasta", type=Path, default=mirror / GENOME)
-    parser.add_argument("--bp", type=int, default=4_500_000)
-    parser.add_argument("--pairs", type=int, default=3)
-    given = parser.parse_args()
+    given = arguments()
     figures = Figures()
     if not given.fasta.is_file():
         figures.leave_out(f"there is no {given.fasta}; name a FASTA of several records")
