@@ -63,6 +63,16 @@ COMMANDS: dict[str, tuple[str, str]] = {
         PARSE,
         "test_the_python_about_vectors_reads_them runs it",
     ),
+    "genezip browse tracks": (PARSE, "serves until Ctrl-C; browse/test_server runs it"),
+    "genezip browse tracks --locus chr9:440,209-505,744 --page locus.html": (
+        PARSE,
+        "needs tracks of chr9; browse/test_server writes a page",
+    ),
+    "genezip browse results/tracks/genezip-tiny.seed0 results/tracks/hnet-tiny.seed0": (
+        PARSE,
+        "serves until Ctrl-C; browse/test_page reads the page of two folders",
+    ),
+    "genezip browse results/tracks": (PARSE, "serves until Ctrl-C"),
     "genezip tokenizer bpe --corpus runs/demo/results/corpus/demo/manifest.json --name bpe-4096 "
     "--out bpe": (PARSE, "needs the corpus of a demo; cli/test_models fits one of a toy"),
     "genezip tokenizer bpe --corpus corpus/manifest.json --name bpe --out bpe --settings "

@@ -112,7 +112,7 @@ def write_page(view: View, out: Path) -> int:
     size, empty = 0, True
     for shown in view.tracks:
         data = _values(shown, view) if shown.track.is_bigwig else _rows(shown, view.locus)
-        empty &= data is None
+        empty &= data is None or not shown.track.is_bigwig
         if data is None:
             tracks.append({**_look(shown), "format": None, "features": []})
             continue
@@ -187,7 +187,7 @@ def _html(
 def _names(view: View) -> list[str]:
     """Names of the models, which titles of tracks begin with; else those of the folders."""
     pairs = [shown.track.title.rpartition(": ")[0] for shown in view.tracks]
-    return [name for name in pairs if name] or [str(folder) for folder in view.folders]
+    return [name for name in pairs if name] or [folder.resolve().name for folder in view.folders]
 
 
 def contigs(view: View) -> str:
