@@ -262,8 +262,10 @@ def _named_fasta(folders: Sequence[Path], sessions: Sequence[Session]) -> Path |
     """The FASTA that the sessions name; None for a genome that is no file."""
     for folder, session in zip(folders, sessions, strict=True):
         path = folder / session.genome
-        if session.genome and path.is_file():
-            return path
+        # where the folder is a link, the path may start from the link or from its target
+        places = (path, Path(os.path.normpath(path)))
+        if session.genome and (found := next((p for p in places if p.is_file()), None)):
+            return found
         if _is_path(session.genome):
             raise GenezipError(
                 f"the genome of {folder / SESSION}, {os.path.normpath(path)}, does not exist; "

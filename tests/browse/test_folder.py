@@ -64,6 +64,15 @@ def test_one_session_of_several_folders(one: Path, two: Path, tmp_path: Path) ->
         session_of(view, one)
 
 
+def test_a_link_to_a_folder(one: Path, genome: Path, tmp_path: Path) -> None:
+    """The genome is found from the folder, and from the link by which the tracks were written."""
+    (tmp_path / "deep" / "er").mkdir(parents=True)
+    one.rename(tmp_path / "deep" / "er" / "one")
+    (tmp_path / "link").symlink_to("deep/er/one")
+    view = view_of([tmp_path / "link"], tmp_path)
+    assert view.fasta is not None and view.fasta.path.samefile(genome)
+
+
 def test_an_id_of_igv_is_no_file(tmp_path: Path) -> None:
     view = view_of([write_tracks(tmp_path / "t", "hg38", "m")], tmp_path)
     assert view.genome == "hg38" and view.fasta is None
