@@ -30,9 +30,9 @@ def score(
 ) -> None:
     """Score variants by how much less likely they make your DNA.
 
-    REF is compared with the FASTA first. Substitutions, indels and <DEL>, <DUP> and <INV>
-    of up to 10,000 bp get a score, others a reason. After Ctrl-C the same command
-    resumes. docs/variants.md explains the columns.
+    REF is compared with the FASTA first. Substitutions, indels, <DEL>, <DUP> and
+    <INV> of up to 10,000 bp get a score, others a reason. After Ctrl-C the same
+    command resumes. docs/variants.md explains the columns.
 
     \b
     Example:

@@ -81,14 +81,19 @@ def make_plan(file: VcfFile, reference: Reference, fasta: Path, stop: StopReques
     if wrong:
         raise GenezipError(
             f"{wrong:,} of {records:,} records of {file} disagree with {fasta}, the first in "
-            f"{first_wrong}; give the FASTA of the build of the VCF (this one looks like "
-            f"{reference.genome.build()})"
+            f"{first_wrong}; give the FASTA of the build of the VCF{_build(reference)}"
         )
     renamed = [(old, new) for old, new in names.items() if old != new]
     if renamed:
         old, new = renamed[0]
         logger.info(f"{file.name}: contigs are named otherwise in the FASTA ({old} -> {new})")
     return _sorted(records, list(index), np.array(where, dtype=np.int64), reference)
+
+
+def _build(reference: Reference) -> str:
+    """The build of the FASTA in brackets, if its lengths are those of a known one."""
+    build = reference.genome.build()
+    return f" (this one looks like {build})" if build in ("hg38", "hg19") else ""
 
 
 def _sorted(records: int, alleles: list[Allele], where: np.ndarray, reference: Reference) -> Plan:

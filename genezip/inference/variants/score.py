@@ -74,7 +74,6 @@ TOGETHER = 64
 """Most alleles that are read between two chances to stop."""
 PART_SECONDS = 60.0
 _PARTS_VERSION = 1
-_PREFIX, _TAG = "genezip_", "GZ_"  # of header lines and of INFO fields
 
 logger = logging.getLogger(__name__)
 

@@ -191,7 +191,7 @@ def test_no_record_is_no_fault(fasta: Path, tmp_path: Path) -> None:
             [snv("chr1", 30), row("chr1", 40, other(CHR1[39]), "TT"), row("chr2", 400, "A", "C")],
             "2 of 3 records of @VCF disagree with @FASTA, the first in line "
             f"{len(HEADER) + 2}: REF at chr1:40 is {other(CHR1[39])}, but the FASTA has "
-            f"{CHR1[39].upper()}; give the FASTA of the build of the VCF (this one looks like",
+            f"{CHR1[39].upper()}; give the FASTA of the build of the VCF",
         ),
         (
             [row("chr1", 40, CHR1[39] + other(CHR1[40]), "TT")],
