@@ -400,8 +400,6 @@ def bounds(results: Results) -> Drawing | None:
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:,.0f}"))
         axes.yaxis.set_minor_locator(NullLocator())
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:,.0f}"))
-        axes.yaxis.set_minor_formatter(FuncFormatter(lambda y, _: ""))
     style.key(panels[0], [looks[curve.model] for curve in compared], y=1.2)
     bit = "; ".join(f"{curve.model} {100 * _bit(curve):.0f} %" for curve in compared)
     return Drawing(
