@@ -35,6 +35,7 @@ LOCAL = ("127.0.0.1", "localhost")
 STOP_SECONDS = 0.25
 """Longest wait before Ctrl-C is noticed."""
 _BLOCK = 1 << 20
+_LOCAL_ORIGIN = re.compile(rf"http://(?:{'|'.join(map(re.escape, LOCAL))})(?::\d+)?")
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 
 logger = logging.getLogger(__name__)
@@ -226,7 +227,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Let other pages of this machine (a notebook) read the tracks, and no foreign page."""
         origin = self.headers.get("Origin", "")
         self.send_header("Vary", "Origin")
-        if urlsplit(origin).scheme == "http" and urlsplit(origin).hostname in LOCAL:
+        if _LOCAL_ORIGIN.fullmatch(origin):
             self.send_header("Access-Control-Allow-Origin", origin)
             self.send_header("Access-Control-Expose-Headers", "Content-Range, Content-Length")
 

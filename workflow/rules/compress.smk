@@ -397,13 +397,13 @@ rule browser_session:
     output:
         "results/tracks/igv_session.xml",
     log:
-        "logs/tracks/session.log",
+        "logs/tracks/browser_session.log",
     benchmark:
-        "results/benchmarks/tracks/session.tsv"
+        "results/benchmarks/tracks/browser_session.tsv"
     conda:
         "../../envs/genezip.yaml"
     resources:
-        **needs("tracks", SCALE).resources,
+        **needs("browser_session", SCALE).resources,
     params:
         folders=[f"results/tracks/{first_run(name)}" for name in SHOWN],
     message:

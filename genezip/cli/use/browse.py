@@ -42,9 +42,9 @@ def browse(
 ) -> None:
     """Show tracks in a genome browser (igv.js), without a network.
 
-    FOLDER is what `genezip compress --tracks` or the workflow (results/tracks) has
-    written. The page is served to this machine alone until Ctrl-C; with --page it
-    is one file instead, of at most 20 MB.
+    FOLDER was written by `genezip compress --tracks` or by the workflow
+    (results/tracks). The page is served to this machine alone until Ctrl-C; with
+    --page it is one file instead, of at most 20 MB.
 
     \b
     Example:
