@@ -7,7 +7,7 @@ from the folder of ``GENEZIP_MIRROR``), the model an untrained GeneZip-tiny unde
 Whole commands of one thread per process are timed by the wall clock, their start included, in pairs
 A B A B ...; figures are medians. Both must write the same bytes. Memory is the largest sum over the
 processes of a command, in which a page that several share counts once (on Linux); it is taken again
-on a quarter of the DNA. Exit codes are those of :mod:`peers`. About ten minutes on two free cores.
+on a quarter of the DNA. Exit codes are those of :mod:`peers`. Some ten minutes on two free cores.
 """
 
 import argparse
@@ -124,7 +124,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="genezip compress by several processes and one.")
     mirror = Path(os.environ.get("GENEZIP_MIRROR", "../shared/data"))
     parser.add_argument("--fasta", type=Path, default=mirror / GENOME, help="of several records")
-    parser.add_argument("--bp", type=int, default=4_500_000, help="of the first records")
+    parser.add_argument("--bp", type=int, default=12_000_000, help="of the first records")
     parser.add_argument("--pairs", type=int, default=3, help="of runs")
     return parser.parse_args(argv)
 
