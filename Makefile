@@ -1,11 +1,11 @@
 # make demo   real DNA in, report out, about ten minutes on two cores
 # make test   all quick tests, five to six minutes
-# Other targets: venv, peers, lint, paper, small, yeast, ecoli, bacteria, bacteria-full, ldarnet, dnazen, gue, wheel, check-all, generated, clean.
+# Other targets: venv, peers, lint, paper, small, yeast, ecoli, bacteria, bacteria-full, ldarnet, dnazen, gue, wheel, notebooks, check-all, generated, clean.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help venv peers demo paper small yeast ecoli bacteria bacteria-full ldarnet dnazen gue test lint wheel check-all generated clean
+.PHONY: help venv peers demo paper small yeast ecoli bacteria bacteria-full ldarnet dnazen gue test lint wheel notebooks check-all generated clean
 
 PYTHON_FOUND := $(firstword $(foreach name,python3.11 python3.12 python3.13 python3,$(shell command -v $(name))))
 PYTHON ?= $(PYTHON_FOUND)
@@ -175,6 +175,11 @@ check-all: peers lint demo yeast ecoli
 generated: venv
 	genezip config docs config/README.md
 	python docs/make_api.py --write
+
+# The notebooks, executed in place; the DNA comes as that of the demo does.
+notebooks: venv
+	python -m pip install --quiet -c constraints.txt -e '.[notebooks]'
+	python docs/run_notebooks.py
 
 clean:
 	rm -rf runs build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .snakemake

@@ -10,8 +10,8 @@ from genezip.cli import options
 
 def compress(
     fasta: Annotated[Path, typer.Argument(help="FASTA, plain, gzip or bgzip; - for stdin.")],
-    model: options.Model,
     out: Annotated[Path, typer.Option(help="Parquet to write, one row per token.")],
+    model: options.ModelOrShipped = options.SHIPPED,
     tracks: Annotated[
         Path | None, typer.Option(help="Folder for bigWig, BED and an IGV session.")
     ] = None,
@@ -29,7 +29,7 @@ def compress(
     threads: Annotated[int, typer.Option(min=1, help="CPU threads of each process.")] = 1,
     device: Annotated[str, typer.Option(help="cpu, cuda or auto.")] = "auto",
 ) -> None:
-    """Compress your own DNA; no annotation is needed.
+    """Compress your own DNA; no annotation and no training are needed.
 
     After Ctrl-C the same command resumes, also with other --jobs. With the bound
     causal or none each record is streamed as a whole; with sequence it is split
@@ -41,7 +41,7 @@ def compress(
 
     \b
     Example:
-      genezip compress my.fa --model mine --out tokens.parquet --tracks tracks
+      genezip compress my.fa --out tokens.parquet --tracks tracks
     """
     import torch
 
