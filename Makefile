@@ -1,5 +1,5 @@
 # make demo   real DNA in, report out, about ten minutes on two cores
-# make test   all quick tests, five to six minutes
+# make test   all quick tests, three to four minutes
 # Other targets: venv, peers, lint, paper, small, yeast, ecoli, bacteria, bacteria-full, ldarnet, dnazen, gue, wheel, notebooks, check-all, generated, clean.
 
 SHELL := /bin/bash

@@ -37,6 +37,13 @@ PLAN = "plan"  # a command of the workflow, with -n and without conda
 PARSE = "parse"  # its options alone, because of what stands beside it
 
 COMMANDS: dict[str, tuple[str, str]] = {
+    "genezip compress my.fa --out tokens.parquet --tracks tracks": (RUN, ""),
+    "genezip plot data/my.fa.gz chr1:8,001-13,000 --gtf data/my.gtf.gz --out region.svg": (RUN, ""),
+    "genezip score variants.vcf.gz --fasta my.fa --out scores.vcf.gz": (
+        PARSE,
+        "needs the VCF of the FASTA; inference/variants/test_score scores a toy",
+    ),
+    "genezip embed regions.bed --fasta my.fa --level region --out vectors.parquet": (RUN, ""),
     "genezip compress my.fa --model runs/demo/results/pretrain/genezip-tiny.seed0 "
     "--out tokens.parquet --tracks tracks": (RUN, ""),
     "genezip compress my.fa --model cut_at_cg:CutAtCG --out tokens.parquet --tracks tracks": (
