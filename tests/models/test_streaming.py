@@ -303,3 +303,9 @@ def test_segments_do_not_change_the_result() -> None:
     network.segment = {"cpu": 64}
     _, many = whole(network, ids)
     np.testing.assert_allclose(many, one, atol=1e-9, rtol=0)
+
+
+def test_a_block_has_a_short_name() -> None:
+    """As every result: a notebook would print all of its arrays."""
+    block = Stream(speaking_network(**FREE)).feed("ACGT" * 2000)
+    assert len(repr(block)) < 400 and repr(block).startswith("Compressed(bases: 8,000")

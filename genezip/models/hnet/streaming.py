@@ -26,7 +26,7 @@ from genezip.models.routing.learned import RouterState
 BLOCK_BP = {"cpu": 8192, "cuda": 65_536}  # bases that a stream reads at a time
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Block(Compressed):
     """Result of a block of L bases of a stream, whose first base is ``start`` in the sequence.
 
