@@ -11,7 +11,8 @@ REPO = Path(__file__).resolve().parents[1]
 
 
 def test_options_in_backticks_exist() -> None:
-    known = {one for _, command in all_commands() for param in command.params for one in param.opts}
+    params = [param for _, command in all_commands() for param in command.params]
+    known = {one for param in params for one in (*param.opts, *param.secondary_opts)}
     known |= {one for action in snakemake_parser()._actions for one in action.option_strings}
     known |= {"--help"}
     for path in text_commands.texts(REPO):

@@ -288,9 +288,9 @@ def export(
 
     \b
     Example:
-      genezip weights export results/pretrain/mine.seed0 --out mine \
-        --results results/compress --source resources/source.json \
-        --command 'make mine' --licence Apache-2.0 --beside genezip-tiny --bound causal
+      genezip weights export results/pretrain/mine.seed0 --out mine \\
+        --results results/compress --source resources/source.json \\
+        --command 'make mine' --licence Apache-2.0 --bound causal
     """
     from typing import cast
 

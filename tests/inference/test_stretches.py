@@ -13,7 +13,7 @@ from genezip.formats.fasta import FastaStream
 from genezip.inference import fasta as fasta_module
 from genezip.inference import parts as fasta_parts
 from genezip.inference import stretches as stretches_module
-from genezip.inference.parts import Draft, Part, PartFolder, Records
+from genezip.inference.parts import Part, PartFolder, Records, TokenDraft, TokenPart
 from genezip.inference.stretches import Reading, Stretch, divided, missing
 
 
@@ -109,7 +109,8 @@ def test_blocks_of_stretches_in_any_order(fasta: Path, tmp_path: Path, step: int
         every = [(records.start[name] + at, at, ids) for name, at, ids in stream.windows(step)]
         stretches = divided(missing(records, []), records, step, 3)
         np.random.default_rng(step).shuffle(stretches)
-        reading = Reading(stream, False, step, PartFolder(tmp_path / "x", {}), Draft(prob=False))
+        parts = PartFolder(tmp_path / "x", {}, TokenPart)
+        reading = Reading(stream, False, step, parts, TokenDraft(prob=False))
         found = list(reading.blocks(map(Stretch._make, stretches)))
     wanted = [
         (stretch, *block)

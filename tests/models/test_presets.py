@@ -34,6 +34,7 @@ SIZES = {
     "stride-70m": 68_761_656,
     "random-70m": 68_761_656,
     "cpg-70m": 68_761_656,
+    "genezip-small": 1_460_232,
     "genezip-tiny": 258_132,
     "mamba2-tiny": 363_468,
     "unet-tiny": 241_876,
