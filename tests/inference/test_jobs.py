@@ -187,7 +187,8 @@ def test_what_one_process_refuses_is_said_once(
     with pytest.raises(GenezipError, match="this process does not like its block"):
         compress_fasta(records, MODEL, tmp_path / "o.parquet", block_bp=BLOCK_BP, jobs=2)
     assert capfd.readouterr().err == ""
-    assert {path.name for path in tmp_path.iterdir()} == {"meeting", "o.parquet.parts"}
+    # parts are left if the first process had written one by then
+    assert {path.name for path in tmp_path.iterdir()} - {"o.parquet.parts"} == {"meeting"}
 
 
 @pytest.mark.slow
