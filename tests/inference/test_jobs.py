@@ -108,12 +108,22 @@ def test_two_processes_write_what_one_writes(
     same(found, whole[name])
 
 
+TESTS = Path(__file__).resolve().parents[1]
+
+
+def surroundings(more: dict[str, str]) -> dict[str, str]:
+    """Environment of a command that imports the model from the folder of the tests."""
+    before = os.environ.get("PYTHONPATH")
+    path = str(TESTS) if not before else f"{TESTS}{os.pathsep}{before}"
+    return {**os.environ, **more, "PYTHONPATH": path}
+
+
 class Running:
     """The command in two processes, which have met."""
 
     def __init__(self, fasta: Path, model: Path, folder: Path, meeting: Path) -> None:
         self.log, self.out = folder / "log", folder / "out"
-        environment = {**os.environ, **invite(model, meeting, pace=0.05)}
+        environment = surroundings(invite(model, meeting, pace=0.05))
         words = [
             "-m", "genezip", "compress", fasta, "--model", MODEL, "--jobs", "2",
             "--out", self.out / "tokens.parquet", "--tracks", self.out / "tracks",
@@ -215,7 +225,7 @@ def test_processes_read_a_pipe(
         "--out", "/dev/stdout", "--block-bp", str(BLOCK_BP),
         "--threads", str(torch.get_num_threads()),
     ]  # fmt: skip
-    environment = {**os.environ, **invite(models["causal"], meeting)}
+    environment = surroundings(invite(models["causal"], meeting))
     with (
         open(tmp_path / "out", "wb") as out,
         open(tmp_path / "log", "wb") as err,
