@@ -173,8 +173,8 @@ def _session(folder: Path) -> Session:
     if not (folder / SESSION).is_file():
         wrong = "has no tracks" if folder.is_dir() else "is not a folder"
         raise GenezipError(
-            f"{folder} {wrong}: there is no {folder / SESSION}; `genezip compress my.fa --model "
-            f"MODEL --out tokens.parquet --tracks {folder}` writes them"
+            f"{folder} {wrong}: there is no {folder / SESSION}; `genezip compress my.fa --out "
+            f"tokens.parquet --tracks {folder}` writes them"
         )
     session = read_igv_session(folder / SESSION)
     if not session.tracks:

@@ -22,6 +22,10 @@ def test_sequence_loci_and_tracks(results: Results) -> None:
         "hnet-tiny: boundary probability", "hnet-tiny: chunks",
     ]  # fmt: skip
     assert len(tracks["genezip-tiny: chunks"]["rows"]) == 512
+    # igv.js takes the colour of a track before those of its features
+    assert "color" not in tracks["genezip-tiny: chunks"] and "color" not in tracks["regions"]
+    assert len({feature["color"] for feature in tracks["regions"]["features"]}) > 1
+    assert len(set(tracks["genezip-tiny: chunks"]["shades"])) == 2
     assert tracks["genes"]["features"][0]["exons"] == [
         {"start": 618_000, "end": 619_500}, {"start": 648_000, "end": 650_000},
     ]  # fmt: skip

@@ -170,8 +170,8 @@ def browser(results: Results) -> dict[str, Any] | None:
 
     Positions are 0-based and half-open; a locus that the browser is sent to counts from 1. The many
     bins and chunks are ``rows`` of a chromosome (its number in ``chroms``), start, end and perhaps
-    a value, which the script of the page turns into features; every second row has the colour
-    ``shade``, if there is one.
+    a value, which the script of the page turns into features; rows have the colours ``shades`` in
+    turn, if there are any. A colour of a track would hide those of its features.
     """
     table = results.locus
     bases = table[table["kind"] == "dna"]
@@ -205,8 +205,8 @@ def browser(results: Results) -> dict[str, Any] | None:
                 }
             )  # fmt: skip
         chunks = table[(table["kind"] == "chunk") & (table["model"] == name)]
-        rows = {"rows": _rows(chunks, chroms), "shade": style.RULE}
-        tracks.append({"name": f"{look.label}: chunks", "color": look.colour, **_INTERVALS, **rows})
+        rows = {"rows": _rows(chunks, chroms), "shades": [look.colour, style.RULE]}
+        tracks.append({"name": f"{look.label}: chunks", **_INTERVALS, **rows})
     return {"fasta": "".join(records_of), "chroms": chroms, "places": places, "tracks": tracks}
 
 
@@ -235,6 +235,7 @@ def _intervals(name: str, table: pd.DataFrame, colour: str) -> dict[str, Any]:
 def _region_track(results: Results) -> dict[str, Any]:
     table = results.locus[results.locus["kind"] == "region"]
     track = _intervals("regions", table, style.INK)
+    del track["color"]
     for feature in track["features"]:
         name = feature["name"]
         feature["color"] = style.region_colour(results.region_classes, name)

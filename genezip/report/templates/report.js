@@ -48,7 +48,7 @@ if (browser) {
     for (const track of data.tracks.filter((one) => one.rows)) {
       track.features = track.rows.map(([chrom, start, end, value], number) => ({
         chr: data.chroms[chrom], start, end, value,
-        ...(track.shade && number % 2 ? { color: track.shade } : {}),
+        ...(track.shades ? { color: track.shades[number % 2] } : {}),
       }));
     }
     igv.createBrowser(document.getElementById("igv"), {
