@@ -57,7 +57,7 @@ class Processes:
         self._reading, self._stop, self._shown = reading, stop, shown
         self._waiting = deque(stretches)
         self._others: dict[Connection, subprocess.Popen[bytes]] = {}
-        self._dismissed: set[Connection] = set()  # there is no work for them
+        self._dismissed: list[tuple[Connection, subprocess.Popen[bytes]]] = []
         self._asked_to_stop = False
         self._failure: Exception | None = None
 
@@ -65,7 +65,7 @@ class Processes:
         return self
 
     def __exit__(self, *error: object) -> None:
-        for link, process in self._others.items():
+        for link, process in [*self._others.items(), *self._dismissed]:
             process.kill()
             process.wait()
             link.close()
@@ -115,7 +115,7 @@ class Processes:
         for link in wait(list(self._others), seconds) if self._others else ():
             assert isinstance(link, Connection)
             try:
-                while link.poll():
+                while link in self._others and link.poll():
                     self._answer(link, link.recv())
             except (EOFError, OSError):
                 self._ended(link)
@@ -128,9 +128,8 @@ class Processes:
                 self.finished.append((start, end))
             case None if self._waiting and not self._stop:
                 link.send(self._waiting.popleft())
-            case None:
-                self._dismissed.add(link)
-                link.send(None)
+            case None:  # it has written all its parts, so nobody waits until it has ended
+                self._dismissed.append((link, self._others.pop(link)))
             case Exception() as error:
                 self._fail(error)
 
@@ -138,9 +137,8 @@ class Processes:
         process = self._others.pop(link)
         link.close()
         status = process.wait()
-        if status == 0:
-            if link not in self._dismissed:  # it alone was asked to stop
-                self._stop.requested = True
+        if status == 0:  # it alone was asked to stop
+            self._stop.requested = True
             return
         how, perhaps = f"ended with status {status}", ""
         if status < 0:

@@ -17,8 +17,9 @@ from genezip.inference.parts import PART_BP, PartFolder, Records, TokenDraft, To
 from genezip.models.base import Compressor, Stream
 from genezip.models.compressed import check_tokens
 
-PER_PROCESS = 8
-"""Stretches for each process, at least: the last to finish is late by an eighth of the work."""
+PER_PROCESS = 32
+"""Stretches for each process where windows or records allow it: the last to finish is late by so
+small a share of the work."""
 
 
 class Stretch(NamedTuple):
@@ -49,8 +50,8 @@ def divided(
 
     A stream is not divided (``window_bp`` is None), so that a long record remains whole; windows
     are. The longest come first, because one that begins last would keep the others waiting. Lengths
-    count by powers of two and equal ones keep the order of the file: a process that goes back in
-    the file reads it from the beginning.
+    count in multiples of the shortest, and equal ones keep the order of the file: a process that
+    goes back in the file reads it from the beginning, so it should do that few times.
     """
     stretches = list(stretches)
     bases = sum(stretch.end - stretch.start for stretch in stretches)
@@ -62,7 +63,7 @@ def divided(
             if cut - start >= least or cut == stretch.end:
                 found.append(Stretch(start, cut, before))
                 start, before = cut, None
-    return sorted(found, key=lambda one: -(one.end - one.start).bit_length())
+    return sorted(found, key=lambda one: -((one.end - one.start) // least))
 
 
 def _cuts(stretch: Stretch, records: Records, window_bp: int | None, least: int) -> Iterator[int]:
