@@ -41,7 +41,8 @@ LAYERS = {
     "run_folder": ({"artifacts"}, set[str]()),
     "models": (
         {"artifacts", "config"},
-        {"torch", "numpy", "pandas", "pydantic", "safetensors", "mamba_ssm", "causal_conv1d"}
+        {"torch", "numpy", "numba", "pandas", "pydantic", "safetensors", "mamba_ssm"}
+        | {"causal_conv1d"}
         | {"huggingface_hub", "transformers", "tokenizers"},
     ),
     "metrics": (set[str](), NUMBERS | {"sklearn"}),

@@ -16,6 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from genezip.alphabet import encode
 from genezip.models.hnet.architecture import load_architecture
 from genezip.models.hnet.network import build
+from genezip.models.layers.fused import plain_form
 from genezip.models.pretrained import ModelCard, save_pretrained
 from genezip.report.chapters.cost.latency import ticks_of
 
@@ -173,7 +174,7 @@ def test_operations_are_those_that_torch_counts(preset: str, role: str) -> None:
     latency_models.hold_to(network, length, contender.bpt)
     ids = torch.full((1, length), 3, dtype=torch.uint8)
     plain = sdpa_kernel(SDPBackend.MATH)  # torch cannot count the attention kernel of a CPU
-    with plain, FlopCounterMode(display=False) as counter, torch.inference_mode():
+    with plain, plain_form(), FlopCounterMode(display=False) as counter, torch.inference_mode():
         output = network(ids)
     tokens = [int(kept.valid.sum()) for kept in output.chunks]
     foretold = latency_models.expected_tokens(contender, length)

@@ -212,7 +212,7 @@ def test_one_token_reaches_every_base() -> None:
     output = one(ids, forced=[forced])
     assert output.tokens.shape == (1, 1, 24)
     received = one._dechunk(0, output.tokens, output.chunks[0], output.routings[0], None)
-    assert (received - output.tokens).abs().max() < 1e-12
+    assert (received(slice(0, 30)) - output.tokens).abs().max() < 1e-12
 
 
 def test_every_base_depends_on_every_other() -> None:

@@ -28,6 +28,7 @@ from genezip.models.hnet.architecture import Architecture, architecture, load_ar
 from genezip.models.hnet.flops import flops, guide_flops
 from genezip.models.hnet.network import GeneZipNetwork, build
 from genezip.models.hnet.windows import padded, run_batch
+from genezip.models.layers.fused import plain_form
 from genezip.models.presets import count_parameters
 from genezip.models.routing.fixed import position_hash
 from genezip.models.routing.guided import (
@@ -219,7 +220,7 @@ def test_operations_are_those_of_the_learned_arm_within_a_percent(kind: str) -> 
     network.take_guide(trained)
     counted = []
     for one in (trained, network):
-        with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+        with plain_form(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
             (made,) = run_batch(one, [random_ids(length)])
         counted.append(counter.get_total_flops())
         tokens = made.stage_tokens[None]

@@ -1,5 +1,6 @@
 """The whole network: sizes, causality, padding, presets."""
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -107,17 +108,18 @@ def test_confidence_is_that_of_the_threshold_not_of_the_bounded_mask() -> None:
     seen: dict[str, torch.Tensor] = {}
     expand = network._dechunk
 
-    def watched(s: int, *arguments: object) -> torch.Tensor:
-        expanded = expand(s, *arguments).detach()  # leaves the confidence as the only way to p
+    def watched(s: int, *arguments: object) -> Callable[[slice], torch.Tensor]:
+        # detached, so that the confidence is the only way to p
+        expanded = expand(s, *arguments)(slice(None)).detach()
         if s == 0:
             seen["expanded"], routing = expanded, arguments[2]
             seen["prob"], seen["mask"] = routing.boundary_prob, routing.boundary_mask
             routing.boundary_prob.retain_grad()
-        return expanded
+        return lambda part: expanded[:, part]
 
     network._dechunk = watched
     decoder = network.decoders[0]
-    decoder.register_forward_pre_hook(lambda _, args: seen.update(decoded=args[0]))
+    decoder.blocks[0].register_forward_pre_hook(lambda _, args: seen.update(decoded=args[0]))
     ids = random_batch(300)
     output = network(ids)
     seen["decoded"].retain_grad()

@@ -11,7 +11,7 @@ state-space scans, attention, routers, de-chunking and bounds continue where the
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Self
@@ -29,7 +29,7 @@ from genezip.models.layers.bidirectional import BiMamba2
 from genezip.models.layers.mamba2 import Mamba2
 from genezip.models.layers.packing import packing
 from genezip.models.layers.scan import full_precision
-from genezip.models.layers.stack import Stack, StackState, SwiGLU
+from genezip.models.layers.stack import Source, Stack, StackState, SwiGLU
 from genezip.models.routing.chunking import Chunks, chunk, straight_through
 from genezip.models.routing.fixed import UnlearnedRouter, make_router
 from genezip.models.routing.guided import Guide, GuidedRouter
@@ -80,7 +80,7 @@ class GeneZipNetwork(nn.Module):
     protect_masked : whether every masked base is a token of its own (:meth:`Routing.protecting`)
     """
 
-    segment: Mapping[str, int] = MappingProxyType({"cpu": 8192, "cuda": 65_536})
+    segment: Mapping[str, int] = MappingProxyType({"cpu": 2048, "cuda": 65_536})
     fixed_capacity: bool = False
     packed: bool = False
     protect_masked: bool = False
@@ -252,7 +252,7 @@ class GeneZipNetwork(nn.Module):
         shares = self.shape.stage_shares
         output = Output(self.embedding, self.embedding, valid, self.shape.marks_end, shares)
         rows = ids.long() if self.rows is None else self.rows[ids.long()]
-        embedded = self.embedding[rows]
+        embedded = Source(ids.shape[1], lambda part: self.embedding[rows[:, part]])
         output.states = self._level(0, embedded, valid, ids, forced, state, output)
         with torch.autocast(device_type=ids.device.type, enabled=False):
             head = self.embedding if self.shape.head == "tied" else self.head
@@ -263,7 +263,7 @@ class GeneZipNetwork(nn.Module):
     def _level(
         self,
         s: int,
-        x: Tensor,
+        x: Tensor | Source,
         valid: Tensor,
         ids: Tensor | None,
         forced: list[Tensor] | None,
@@ -271,10 +271,11 @@ class GeneZipNetwork(nn.Module):
         output: Output,
     ) -> Tensor:
         """One level: the trunk, or encoder -> tokens -> next level -> bases -> decoder."""
-        segment = self.segment.get(x.device.type)
+        segment = self.segment.get(valid.device.type)
         if s == self.shape.n_stages:
             trunk_state = None if state is None else state.trunk
-            if self.packed and state is None and len(x) > 1:
+            if self.packed and state is None and len(valid) > 1:
+                assert isinstance(x, Tensor)
                 row = packing(valid, max(1, self.shape.d_conv - 1))
                 output.tokens = row.unpack(self.trunk(row.pack(x), packed=row))
             else:
@@ -283,6 +284,7 @@ class GeneZipNetwork(nn.Module):
         stage = None if state is None else state.stages[s]
         before = None if stage is None else stage.encoder
         encoded = self.encoders[s](x, before, segment, valid=valid)
+        length = valid.shape[1]
         router = _router(self.routers[s])
         if isinstance(router, GuidedRouter):
             router.guide.protect_masked = self.protect_masked
@@ -298,7 +300,7 @@ class GeneZipNetwork(nn.Module):
             routing = routing.protecting(ids == MASK_ID)
         fixed = self.fixed_capacity and stage is None and forced is None
         fixed = fixed and not self.protect_masked  # whose tokens are beyond any limit
-        kept = chunk(routing.boundary_mask, router.capacity(x.shape[1]) if fixed else None)
+        kept = chunk(routing.boundary_mask, router.capacity(length) if fixed else None)
         output.routings.append(routing)
         output.chunks.append(kept)
         tokens = kept.select(encoded)
@@ -310,16 +312,21 @@ class GeneZipNetwork(nn.Module):
         prob = routing.boundary_prob
         # confidence of the decision by threshold, before the bound
         confidence = torch.where(prob > 0.5, prob, 1 - prob)
-        with torch.autocast(device_type=x.device.type, enabled=False):
-            skip = self.residuals[s](full_precision(encoded))
-        decoded = skip + straight_through(expanded, confidence)
+
+        def decoded(part: slice) -> Tensor:
+            with torch.autocast(device_type=valid.device.type, enabled=False):
+                skip = self.residuals[s](full_precision(encoded[:, part]))
+            return skip + straight_through(expanded(part), confidence[:, part])
+
         after = None if stage is None else stage.decoder
-        return self.decoders[s](decoded, after, segment, valid=valid)
+        # a segment of the encoder's result is not needed any more when the decoder's is written
+        source = Source(length, decoded)
+        return self.decoders[s](source, after, segment, valid=valid, into=encoded)
 
     def _dechunk(
         self, s: int, inner: Tensor, kept: Chunks, routing: Routing, stage: StageState | None
-    ) -> Tensor:
-        """Expand tokens to positions: (B, M, D) -> (B, L, D), fp32.
+    ) -> Callable[[slice], Tensor]:
+        """Expand tokens, (B, M, D), to the positions of a slice: (B, L', D), fp32.
 
         Positions before the first token of a block get the last token of the stream, or at the
         start of a sequence the learned start vector, if tokens are at the end of their chunks.
@@ -336,7 +343,7 @@ class GeneZipNetwork(nn.Module):
             stage.before = smooth[:, -1].clone()
         elif stage is not None:
             stage.before = before
-        return kept.expand(smooth, before)
+        return kept.copies(smooth, before)
 
     def count_parameters(self) -> int:
         """Number of parameters; tied ones count once."""

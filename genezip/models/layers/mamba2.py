@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn.functional import rms_norm, silu, softplus
 
 from genezip.models.hnet.architecture import Architecture
+from genezip.models.layers import fused
 from genezip.models.layers.packing import FORGET, Packing
 from genezip.models.layers.scan import full_precision
 from genezip.models.layers.ssd import scan
@@ -87,6 +88,9 @@ class SelectiveScan(nn.Module):
         gate, mixed, dt = projected.split(
             [self.inner, self.inner + 2 * self.state, self.heads], dim=-1
         )
+        quick = self._fused(projected, state, packed)
+        if quick is not None:
+            return quick
         if packed is not None:
             mixed = mixed.masked_fill(packed.gap.unsqueeze(-1), 0.0)
         # fp32 weights of the convolution promote bf16 to fp32; the scan has the type of autocast
@@ -105,6 +109,23 @@ class SelectiveScan(nn.Module):
             state.ssm = after.clone()  # a view would keep the states of all chunks in memory
         y = torch.addcmul(y, values, self.d[:, None].to(y.dtype)).flatten(-2)
         return rms_norm(y * silu(gate), (self.inner,), self.norm_weight.to(y.dtype), NORM_EPS)
+
+    def _fused(
+        self, projected: Tensor, state: MixerState | None, packed: Packing | None
+    ) -> Tensor | None:
+        """The result by the kernels for a CPU; None where they do not apply."""
+        double = self.norm_weight.dtype == torch.float64
+        taps = self.conv_weight.shape[1]
+        shape = fused.Shape(self.heads, self.headdim, self.state, taps, NORM_EPS, double)
+        if packed is not None or not fused.usable(projected, shape):
+            return None
+        if state is not None and torch.is_grad_enabled():
+            return None
+        convolution = (self.conv_weight, self.conv_bias)
+        weights = (*convolution, self.dt_bias, self.a_log, self.d, self.norm_weight)
+        now = MixerState() if state is None else state
+        y, now.tail, now.ssm = fused.mixed(shape, projected, weights, now.tail, now.ssm)
+        return y
 
     def _convolve(self, x: Tensor, state: MixerState | None) -> Tensor:
         if state is None:

@@ -8,18 +8,20 @@ Every block can continue a sequence from a state, which it updates for the next 
 of a state are replaced, never changed in place, so a shallow copy is a snapshot.
 """
 
+from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass, field
 from typing import Self
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import rms_norm, silu
+from torch.nn.functional import silu
 from torch.utils.checkpoint import checkpoint
 
 from genezip.models.hnet.architecture import Architecture, block_letters
 from genezip.models.layers.attention import Attention, AttentionState
 from genezip.models.layers.bidirectional import BiMamba2
+from genezip.models.layers.fused import normalised
 from genezip.models.layers.mamba2 import NORM_EPS, Mamba2, MixerState
 from genezip.models.layers.packing import Packing
 from genezip.models.layers.scan import full_precision
@@ -93,12 +95,25 @@ class Block(nn.Module):
         valid: Tensor | None = None,
     ) -> Tensor:
         """(B, L, width) -> (B, L, width)."""
-        normed = rms_norm(residual, (self.width,), self.norm_weight, NORM_EPS)
+        normed = normalised(residual, self.norm_weight, NORM_EPS)
         residual = residual + full_precision(self.mixer(normed, state, packed, valid))
         if self.mlp is None:
             return residual
-        normed = rms_norm(residual, (self.width,), self.mlp_norm_weight, NORM_EPS)
+        normed = normalised(residual, self.mlp_norm_weight, NORM_EPS)
         return residual + full_precision(self.mlp(normed))
+
+
+@dataclass(frozen=True)
+class Source:
+    """The input of a stack, computed when it is read: slice of positions -> (B, positions, D)."""
+
+    length: int
+    read: Callable[[slice], Tensor]
+
+
+def whole(x: Tensor) -> Source:
+    """A tensor, (B, L, D), as a source."""
+    return Source(x.shape[1], lambda part: x[:, part])
 
 
 class Stack(nn.Module):
@@ -123,26 +138,38 @@ class Stack(nn.Module):
 
     def forward(
         self,
-        x: Tensor,
+        x: Tensor | Source,
         state: StackState | None = None,
         segment: int | None = None,
         packed: Packing | None = None,
         valid: Tensor | None = None,
+        into: Tensor | None = None,
     ) -> Tensor:
         """(B, L, width) -> (B, L, width), fp32.
 
         ``state`` continues a sequence and is updated to the end of ``x``. ``segment`` positions go
-        through all blocks at a time (only without gradients), so that long sequences fit the caches
-        and need less memory; the result is the same. ``packed``, the layout of several sequences in
-        one row, does not go together with ``state``. ``valid``, bool (B, L), is False at padding;
-        layers of both directions, which read a sequence as a whole, need it.
+        through all blocks at a time (only without gradients), so that they fit the caches and a
+        long sequence needs less memory; the result is the same. ``packed``, the layout of several
+        sequences in one row, does not go together with ``state``. ``valid``, bool (B, L), is False
+        at padding; layers of both directions, which read a sequence as a whole, need it. ``into``,
+        the shape of the result, is overwritten with it: a source may still read from a segment
+        that is not yet written.
         """
-        whole = segment is None or x.shape[1] <= segment or torch.is_grad_enabled()
-        if whole or self.both or packed is not None:
-            return self._blocks(x, state, packed, valid)
+        source = whole(x) if isinstance(x, Tensor) else x
+        length = source.length
+        one = segment is None or length <= segment or torch.is_grad_enabled()
+        if one or self.both or packed is not None:
+            return self._blocks(source.read(slice(0, length)), state, packed, valid)
         assert segment is not None
         state = self.start() if state is None else state
-        return torch.cat([self._blocks(part, state) for part in x.split(segment, dim=1)], dim=1)
+        for start in range(0, length, segment):
+            part = slice(start, min(start + segment, length))
+            found = self._blocks(source.read(part), state)
+            if into is None:
+                into = found.new_empty(found.shape[0], length, self.width)
+            into[:, part] = found
+        assert into is not None
+        return into
 
     def _blocks(
         self,
@@ -159,4 +186,4 @@ class Stack(nn.Module):
                 x = checkpoint(block, x, None, packed, valid, use_reentrant=False)
             else:
                 x = block(x, None if state is None else state.mixers[number], packed, valid)
-        return rms_norm(x, (self.width,), self.norm_weight, NORM_EPS)
+        return normalised(x, self.norm_weight, NORM_EPS)

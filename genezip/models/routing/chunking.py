@@ -5,6 +5,7 @@ exponential moving average over the tokens in fp32, also under autocast, because
 known to change results.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,8 +40,8 @@ class Chunks:
             return values.gather(1, self.positions)
         return rows(values, self.positions)
 
-    def expand(self, tokens: Tensor, before: Tensor | None = None) -> Tensor:
-        """Copy tokens to their positions: (B, M, D) -> (B, L, D).
+    def copies(self, tokens: Tensor, before: Tensor | None = None) -> Callable[[slice], Tensor]:
+        """A function that copies tokens, (B, M, D), to the positions of a slice: (B, L', D).
 
         Positions before the first token get ``before``, shape (B, D).
         """
@@ -48,7 +49,7 @@ class Chunks:
         if before is not None:
             tokens = torch.cat([before.unsqueeze(1).to(tokens.dtype), tokens], dim=1)
             index = index + 1
-        return rows(tokens, index)
+        return lambda part: rows(tokens, index[:, part])
 
 
 def chunk(boundary_mask: Tensor, capacity: int | None = None) -> Chunks:

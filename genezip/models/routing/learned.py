@@ -18,6 +18,9 @@ from genezip.models.layers.scan import full_precision
 from genezip.models.routing.bounds import CausalBound, CausalState, admit, token_limits
 from genezip.models.routing.chunking import ema_dechunk
 
+SEGMENT = {"cpu": 2048, "cuda": 65_536}
+"""Positions whose queries and keys are computed at a time without gradients."""
+
 FEW = 256
 """Largest floor whose positions are found without a sort of all positions."""
 
@@ -219,12 +222,19 @@ class Router(nn.Module):
         """
         with torch.autocast(device_type=states.device.type, enabled=False):
             states = full_precision(states)
-            if states.shape[1] == 0:
+            length = states.shape[1]
+            if length == 0:
                 return states.new_zeros(states.shape[:2])
-            if previous is not None:
-                states = torch.cat([previous, states], dim=1)
-            cosine = adjacent_cosine(*self.projected(states))
-            prob = ((1 - cosine) / 2).clamp(0, 1)
+            # queries and keys are twice as large as the states, so without gradients never whole
+            step = length if torch.is_grad_enabled() else SEGMENT.get(states.device.type, length)
+            found = []
+            for start in range(0, length, step):
+                part = states[:, max(start - 1, 0) : start + step]
+                if start == 0 and previous is not None:
+                    part = torch.cat([previous, part], dim=1)
+                cosine = adjacent_cosine(*self.projected(part))
+                found.append(((1 - cosine) / 2).clamp(0, 1))
+            prob = torch.cat(found, dim=1) if len(found) > 1 else found[0]
             if previous is None:
                 prob = pad(prob, (1, 0), value=1.0)
             return prob * valid
