@@ -161,6 +161,7 @@ check-all: peers lint demo yeast ecoli
 	python benchmarks/corpus.py
 	python benchmarks/layers.py
 	python benchmarks/ssd.py 2048 16384
+	python benchmarks/compress.py
 	python benchmarks/routing.py
 	python benchmarks/latency.py --goals-only --preset tiny
 	python benchmarks/features.py
