@@ -1,6 +1,6 @@
 """``python -m genezip``."""
 
-from genezip.cli import main
+from genezip.cli import program
 
 if __name__ == "__main__":
-    main()
+    program()

@@ -1,23 +1,20 @@
 """Processes that compress stretches of one FASTA at once, each with the model in its own memory.
 
 The first process hands out stretches, compresses some itself and counts what all have done. Each
-writes its own parts. A further process is a new Python that inherits the open FASTA and a link to
-the first, and imports nothing of the program that called it; a fork would not survive the threads
-of torch.
+writes its own parts. A further process (:mod:`genezip.inference.workers`) gets the open FASTA and
+stretches from the first.
 """
 
 import os
 import signal
 import subprocess
-import sys
 import traceback
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
-from pathlib import Path
+from multiprocessing.reduction import recv_handle, send_handle
 from typing import Any, Self
 
 import torch
@@ -25,11 +22,10 @@ import torch
 from genezip import log
 from genezip.artifacts.journal import StopRequest, stop_request
 from genezip.errors import GenezipError
+from genezip.inference import workers
 from genezip.inference.stretches import Reading, Stretch, compress_stretches
 from genezip.models import load
 from genezip.models.base import Compressor
-
-_STOPS = (signal.SIGINT, signal.SIGTERM)
 
 
 @dataclass(frozen=True)
@@ -74,13 +70,16 @@ class Processes:
         """Start further processes, fewer than there are stretches; each gets one to begin with."""
         for _ in range(count):
             try:
-                link, process = _started(self._reading.fasta.fileno())
+                link, process = workers.take()
             except OSError as error:
                 raise GenezipError(
                     f"a process of --jobs cannot be started: {error.strerror}; give fewer"
                 ) from error
             self._others[link] = process
             with suppress(OSError):  # that it has ended is noticed later
+                fasta = self._reading.fasta.fileno()
+                link.send(fasta)
+                send_handle(link, fasta, process.pid)
                 link.send((self._reading, opening))
                 link.send(self._waiting.popleft())
 
@@ -157,38 +156,15 @@ class Processes:
         self._stop.requested = True
 
 
-def _started(fasta: int) -> tuple[Connection, "subprocess.Popen[bytes]"]:
-    """A new process that runs :func:`work`, and the link to it."""
-    link, its = Pipe()
-    program = f"from genezip.inference.processes import work; work({its.fileno()})"
-    path = os.pathsep.join(folder or str(Path.cwd()) for folder in sys.path)
-    # It takes signals only when it can heed them: before, Ctrl-C would end it with a traceback.
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)
-    try:
-        process = subprocess.Popen(
-            [sys.executable, "-P", "-c", program],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            pass_fds=(its.fileno(), fasta),
-            env={**os.environ, "PYTHONPATH": path},
-        )
-    except BaseException:
-        link.close()
-        raise
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        its.close()
-    return link, process
-
-
-def work(descriptor: int) -> None:
-    """What a further process does, linked to the first by an inherited descriptor.
+def work(link: Connection) -> None:
+    """What a further process does, linked to the first.
 
     It sends the bases of each block, start and end of each part, None at the end of a stretch to
     get another, and what it fails with. It ends with the first process.
     """
-    link = Connection(descriptor)
     with suppress(EOFError, ConnectionError), _requests() as stop:
+        fasta = link.recv()  # its number in the first process, by which the reading knows it
+        os.dup2(recv_handle(link), fasta)
         reading, opening = link.recv()
         try:
             compressor = _opened(opening)
@@ -207,11 +183,11 @@ def _requests() -> Iterator[StopRequest]:
     The first process passes on a signal that a terminal may have sent to all.
     """
     with stop_request(again_at_once=False) as stop:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPS)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, workers.STOPS)
         try:
             yield stop
         finally:
-            signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)
+            signal.pthread_sigmask(signal.SIG_BLOCK, workers.STOPS)
 
 
 def _handed(link: Connection) -> Iterator[Stretch]:

@@ -241,7 +241,7 @@ def test_a_single_record_is_read_by_one_process(
     models: dict[str, Path], tmp_path: Path, messages: Callable[[], list[str]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr("genezip.inference.processes._started", lambda *at: pytest.fail("another"))
+    monkeypatch.setattr("genezip.inference.workers.take", lambda: pytest.fail("another"))
     fasta = tmp_path / "x.fa"
     fasta.write_bytes(b">a\n" + dna(300, 1))
     alone = compress(fasta, models["causal"], tmp_path / "alone")

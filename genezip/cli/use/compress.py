@@ -43,12 +43,19 @@ def compress(
     Example:
       genezip compress my.fa --out tokens.parquet --tracks tracks
     """
-    import torch
+    from genezip.inference import workers
 
-    from genezip.inference.fasta import compress_fasta
+    workers.ahead(jobs - 1)  # they import while this process does
+    try:
+        import torch
 
-    torch.set_num_threads(threads)
-    summary = compress_fasta(fasta, model, out, tracks, bound, window_bp, block_bp, device, jobs)
+        from genezip.inference.fasta import compress_fasta
+
+        torch.set_num_threads(threads)
+        given = (tracks, bound, window_bp, block_bp, device, jobs)
+        summary = compress_fasta(fasta, model, out, *given)
+    finally:
+        workers.dismiss()
     options.echo(f"{summary.sentence()} in {out}", out)
 
 
