@@ -157,7 +157,7 @@ def against_flat(figures: Figures, model: GeneZip, ids: np.ndarray) -> None:
     """Against flat Mamba-2 of the same depth at the trunk's width, both in the new form."""
     shape = flat_peer()
     flat = compressor(shape, "flat Mamba-2")
-    ratio, own, peer = in_turn(stream(model, ids), stream(flat, ids), pairs=3)
+    ratio, _, peer = in_turn(stream(model, ids), stream(flat, ids), pairs=3)
     most = operations(shape, len(ids), []) / operations(
         model.network.shape, len(ids), stage_tokens(model, ids)
     )

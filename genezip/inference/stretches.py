@@ -17,7 +17,7 @@ from genezip.inference.parts import PART_BP, PartFolder, Records, TokenDraft, To
 from genezip.models.base import Compressor, Stream
 from genezip.models.compressed import check_tokens
 
-PER_PROCESS = 32
+PER_PROCESS = 64
 """Stretches for each process where windows or records allow it: the last to finish is late by so
 small a share of the work."""
 

@@ -98,7 +98,7 @@ def test_a_long_record_is_one_stream_or_many_windows() -> None:
         Stretch(10_000_000, 10_000_030),
     ]
     windows = divided(gaps, records, 12_800, 4)
-    assert len(windows) == 112  # of seven windows each, the least above 10 Mb / 128
+    assert len(windows) == 196  # of four windows each, the least above 10 Mb / 256
     assert {one.end % 12_800 for one in windows if one.end < 10_000_000} == {0}
 
 

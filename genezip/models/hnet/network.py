@@ -80,7 +80,7 @@ class GeneZipNetwork(nn.Module):
     protect_masked : whether every masked base is a token of its own (:meth:`Routing.protecting`)
     """
 
-    segment: Mapping[str, int] = MappingProxyType({"cpu": 2048, "cuda": 65_536})
+    segment: Mapping[str, int] = MappingProxyType({"cpu": 1024, "cuda": 65_536})
     fixed_capacity: bool = False
     packed: bool = False
     protect_masked: bool = False

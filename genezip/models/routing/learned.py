@@ -18,7 +18,7 @@ from genezip.models.layers.scan import full_precision
 from genezip.models.routing.bounds import CausalBound, CausalState, admit, token_limits
 from genezip.models.routing.chunking import ema_dechunk
 
-SEGMENT = {"cpu": 2048, "cuda": 65_536}
+SEGMENT = {"cpu": 1024, "cuda": 65_536}
 """Positions whose queries and keys are computed at a time without gradients."""
 
 FEW = 256
