@@ -3,7 +3,8 @@
     python benchmarks/jobs.py [--fasta FASTA] [--bp N] [--pairs N]
 
 The DNA is the first records, of so many bp together, of a FASTA (by default the chromosomes of
-yeast, twice, from the folder of ``GENEZIP_MIRROR``), the model an untrained GeneZip-tiny under a causal bound.
+yeast, twice, from the folder of ``GENEZIP_MIRROR``), the model an untrained GeneZip-tiny under a
+causal bound.
 Whole commands of one thread per process are timed by the wall clock, their start included, in pairs
 A B A B ...; figures are medians. Both must write the same bytes. Memory is the largest sum over
 the processes of a command, in which a page that several share counts once (on Linux), on a quarter

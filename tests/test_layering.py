@@ -16,12 +16,12 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 MOST_MODULES = 12
 
 # Modules that any layer may import.
-COMMON = {"errors", "log", "alphabet", "region_classes"}
+COMMON = {"errors", "log", "alphabet", "region_classes", "compiled"}
 NUMBERS = {"numpy", "pandas", "pyarrow", "scipy"}
 
 # Package -> (our own packages that it may import besides COMMON, third-party packages).
 LAYERS = {
-    "common": (set[str](), {"numpy", "Bio", "tqdm"}),
+    "common": (set[str](), {"numpy", "Bio", "tqdm", "numba"}),
     "artifacts": (set[str](), {"numpy", "pandas", "pyarrow"}),
     "config": (set[str](), {"pydantic", "yaml"}),
     "formats": (
@@ -41,8 +41,7 @@ LAYERS = {
     "run_folder": ({"artifacts"}, set[str]()),
     "models": (
         {"artifacts", "config"},
-        {"torch", "numpy", "numba", "pandas", "pydantic", "safetensors", "mamba_ssm"}
-        | {"causal_conv1d"}
+        {"torch", "numpy", "pandas", "pydantic", "safetensors", "mamba_ssm", "causal_conv1d"}
         | {"huggingface_hub", "transformers", "tokenizers"},
     ),
     "metrics": (set[str](), NUMBERS | {"sklearn"}),
@@ -56,7 +55,7 @@ LAYERS = {
     ),
     "evaluation": (
         {"artifacts", "config", "formats", "genome", "corpus", "models", "inference", "metrics"},
-        NUMBERS | {"sklearn", "numba", "Bio"},
+        NUMBERS | {"sklearn", "Bio"},
     ),
     "tasks": (
         {"artifacts", "config", "formats", "download", "genome", "corpus", "metrics"}

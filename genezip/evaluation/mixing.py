@@ -28,13 +28,13 @@ compiled code is kept where numba may write.
 """
 
 import math
-from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple, Self
+from collections.abc import Iterable
+from typing import NamedTuple, Self
 
-import numba
 import numpy as np
 
 from genezip.alphabet import A_ID, is_base
+from genezip.compiled import compiled
 
 ORDERS = (1, 2, 3, 4, 6, 8, 9, 10, 11, 12, 14, 16)
 MOST_ORDER = 24  # a context and its base fit 64 bits
@@ -90,12 +90,7 @@ class _State(NamedTuple):
 _ADAPTING = ("position", "weights", "shifts", "hit_rate", "trust")  # small: copied, not logged
 
 
-def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function, compiled when it is first called; kept on disk if there is a place for it."""
-    try:
-        return numba.njit(cache=True)(function)
-    except RuntimeError:  # neither beside this file nor in the home folder may be written
-        return numba.njit(function)
+_compiled = compiled()
 
 
 @_compiled

@@ -20,17 +20,20 @@ from contextvars import ContextVar
 from functools import cache
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import rms_norm, softplus
 
+from genezip.compiled import compiled
+
 BLOCK = 16  # positions whose states the backward pass computes again, from the first of them
 UNROLLED = 4  # rows of the state that are updated together
 
 # sums may be reordered, and divisions by one number may become products
-_FAST = {"contract", "arcp", "nsz", "reassoc"}
+_compiled = compiled(
+    fastmath={"contract", "arcp", "nsz", "reassoc"}, error_model="numpy", nogil=True
+)
 
 
 class Shape(NamedTuple):
@@ -49,14 +52,6 @@ class Kernels(NamedTuple):
 
     forward: Callable[..., None]
     backward: Callable[..., None]
-
-
-def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    options: dict[str, Any] = {"fastmath": _FAST, "error_model": "numpy", "nogil": True}
-    try:
-        return numba.njit(cache=True, **options)(function)
-    except RuntimeError:  # neither beside this file nor in the home folder may be written
-        return numba.njit(**options)(function)
 
 
 @_compiled
