@@ -174,6 +174,7 @@ def main() -> int:
         compressor(held(preset("tiny")), "tiny").save(folder / "model")
         bases = first_records(given.fasta, given.bp, folder / "whole.fa")
         few = first_records(given.fasta, given.bp // 4, folder / "few.fa")
+        seconds(folder / "few.fa", folder / "model", folder / "warm", 1, ())  # compiles
         for mode in MODES:
             faster(figures, folder, bases, given.pairs, mode)
         larger(figures, folder, bases, few)
