@@ -27,7 +27,7 @@ Row = dict[str, Any]
 SHARED = (
     "model",  # model, router, comparator or baseline; CORPUS, EXAMPLES and LABELS hold facts
     # compression, comparison, markov, repeats, codon_phase, alignment, masked, words, scaling;
-    # eqtl, etgp, cmp, ...; a part of labels
+    # arena; eqtl, etgp, cmp, ...; a part of labels
     "task",
     "subset",  # all, n_le_5pct, a GC tertile, a repeat class; of a task a tissue or cell type
     "split",  # train, valid or test; valid100: the first 100 validation maps
@@ -78,6 +78,8 @@ P_VALUE = "_p"  # metric suffix: p of the value against random shifts
 CODON_PHASE = "codon_phase"  # task of boundaries along genes
 ALIGNMENT = "alignment"  # task of boundaries at sites of genes
 STABILITY = "stability"  # task of boundaries after a change of the sequence
+ARENA = "arena"  # task of systems beside controls with as many tokens
+RANDOM_CHUNKS = "random"  # control: chunks that begin at random bases
 SITE_CONTROLS = ("decoys", "kmers", "shuffled")
 """Controls of a site: the same dinucleotide, the same composition, shuffled surroundings."""
 CODON_POSITIONS = ("codon_1", "codon_2", "codon_3")  # regions of these rows
@@ -134,6 +136,8 @@ class Metric:
     ENRICHMENT = "enrichment"  # share of the tokens over share of the bases
     ENRICHMENT_DIFFERENCE = "enrichment_difference"  # paired
     ENRICHMENT_RATIO = "enrichment_ratio"  # paired
+    CHUNK_CV = "chunk_bp_cv"  # standard deviation of the lengths of chunks over their mean
+    RANK = "rank"  # of a system among all, 1 for the best
     BOUND_SHARE = "bound_bit_share"  # windows that a bound changed; each stage: of_stage
     BLOCKS = "blocks"  # bootstrap blocks with bases of a region
     BP = "bp"  # bases of a repeat

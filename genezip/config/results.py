@@ -72,6 +72,11 @@ class Evaluation(Section):
         "that is best on validation windows is used",
     )
     shifts: int = Field(100, ge=1, description="random shifts of the repeat intervals (control)")
+    arena: bool = Field(
+        False,
+        description="also a chapter that ranks all compressed models and routers, each beside "
+        "controls with its own number of tokens (rule `arena`)",
+    )
     scaling: bool = Field(
         False,
         description="also a chapter on perplexity against the operations of training, for models "

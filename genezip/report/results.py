@@ -134,6 +134,7 @@ class Results(HeldOut):
     vocabulary: pd.DataFrame = field(default_factory=pd.DataFrame)
     frequent_ggrams: pd.DataFrame = field(default_factory=pd.DataFrame)
     scaling: Scores = field(default_factory=lambda: Scores(DNA_SCORES.frame()))
+    arena: Scores = field(default_factory=lambda: Scores(DNA_SCORES.frame()))
     alignment: pd.DataFrame = field(default_factory=ALIGNMENT_SCORES.frame)
     alignment_profile: pd.DataFrame = field(default_factory=pd.DataFrame)
     leakage: pd.DataFrame = field(default_factory=pd.DataFrame)
@@ -347,6 +348,7 @@ def load(
         vocabulary=_of_models(words, "vocabulary", known, VOCABULARY_COLUMNS),
         frequent_ggrams=_of_models(words, "frequent", known, FREQUENT_COLUMNS),
         scaling=Scores(read_scores(compress / "scaling.tsv", DNA_SCORES)),
+        arena=Scores(read_scores(folder / "arena" / "tokens.tsv", DNA_SCORES)),
         benchmarks=_benchmarks(folder / "benchmarks", known, settings.reference),
         evaluation=evaluation,
         curves=[one for one in trainings if not one.on_words],

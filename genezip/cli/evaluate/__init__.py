@@ -231,6 +231,38 @@ def compression(
 
 
 @app.command()
+def arena(
+    compressed: options.CompressedFiles,
+    corpus: options.Corpus,
+    scale: options.Scale,
+    out: options.Scores,
+    settings: options.EvaluationSettings = None,
+) -> None:
+    """Rank systems by what the places of their tokens are worth, each with its own number.
+
+    Every file stands beside controls with as many tokens in every window: chunks of
+    equal length, and chunks that begin at random bases.
+
+    \b
+    Example:
+      genezip evaluate arena --compressed mine.parquet \\
+        --compressed uniform.parquet --corpus corpus/manifest.json \\
+        --scale demo --out arena.tsv
+    """
+    from genezip import config
+    from genezip.artifacts.scores import DNA_SCORES
+    from genezip.corpus.corpus import CorpusReader
+    from genezip.evaluation.arena import arena_rows, enter
+    from genezip.evaluation.windows import read_facts
+    from genezip.inference.table import read_compressed
+
+    reader, chosen = CorpusReader(corpus), config.settings(config.Evaluation, settings)
+    facts = read_facts(reader, chosen)
+    entries = [enter(read_compressed(path), facts, chosen.seed) for path in compressed]
+    DNA_SCORES.write(out, arena_rows(entries, facts, scale, reader.manifest["source"]))
+
+
+@app.command()
 def scaling(
     compressed: options.CompressedFiles,
     model: Annotated[
