@@ -236,11 +236,16 @@ def memory(figures: Figures) -> None:
     )
 
 
-def main() -> int:
-    """Print the table; the exit code is that of :mod:`peers`."""
+def arguments(argv: list[str] | None = None) -> argparse.Namespace:
+    """The command line."""
     parser = argparse.ArgumentParser(description="Bases per second on a CPU, before and now.")
     parser.add_argument("--weigh", choices=("tiny", "flat"), help=argparse.SUPPRESS)
-    given = parser.parse_args()
+    return parser.parse_args(argv)
+
+
+def main() -> int:
+    """Print the table; the exit code is that of :mod:`peers`."""
+    given = arguments()
     torch.set_num_threads(1)
     torch.manual_seed(0)
     if given.weigh:

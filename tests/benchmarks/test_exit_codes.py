@@ -20,8 +20,8 @@ import ssd
 REPO = Path(__file__).resolve().parents[2]
 
 PROGRAMS = (
-    "corpus", "features", "ggrams", "gpu_check", "intervals", "jobs", "latency", "layers",
-    "mixing", "region_map", "routing", "ssd",
+    "compress", "corpus", "features", "ggrams", "gpu_check", "intervals", "jobs", "latency",
+    "layers", "mixing", "region_map", "routing", "ssd",
 )  # fmt: skip
 
 

@@ -18,6 +18,7 @@ from genezip.models.hnet.architecture import load_architecture
 from genezip.models.hnet.network import build
 from genezip.models.layers.fused import plain_form
 from genezip.models.pretrained import ModelCard, save_pretrained
+from genezip.models.routing import learned
 from genezip.report.chapters.cost.latency import ticks_of
 
 REPO = Path(__file__).resolve().parents[2]
@@ -166,8 +167,12 @@ def test_the_second_flat_model_has_the_size_of_genezip(name: str) -> None:
     ("preset", "role"),
     [*(("tiny", role) for role in ROLES), ("dnahnet-tiny", "dnahnet"), ("dnahnet-tiny", "fixed")],
 )
-def test_operations_are_those_that_torch_counts(preset: str, role: str) -> None:
+def test_operations_are_those_that_torch_counts(
+    preset: str, role: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Matrix products of a real forward pass at the tokens that are foretold."""
+    # the router reads the last position of a segment once more, which is not counted
+    monkeypatch.setattr(learned, "SEGMENT", {})
     length = 2048
     contender = latency_case.contenders(preset, 64.0, None)[role]
     network = contender.load()

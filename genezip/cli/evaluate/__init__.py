@@ -240,8 +240,8 @@ def arena(
 ) -> None:
     """Rank systems by what the places of their tokens are worth, each with its own number.
 
-    Every file stands beside controls with as many tokens in every window: chunks of
-    equal length, and chunks that begin at random bases.
+    Every file stands beside controls with as many tokens in every window:
+    chunks of equal length, and chunks that begin at random bases.
 
     \b
     Example:

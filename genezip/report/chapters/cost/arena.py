@@ -116,8 +116,8 @@ def _rank(found: Number | None) -> str:
     if found is None:
         return "\u2013"
     if found.low is None or found.high is None or found.low == found.high:
-        return plain(found.value)
-    return f"{plain(found.value)} ({plain(found.low)} to {plain(found.high)})"
+        return f"{found.value:.0f}"
+    return f"{found.value:.0f} ({found.low:.0f} to {found.high:.0f})"
 
 
 def _two(value: float) -> str:
