@@ -6,8 +6,9 @@ chunks that begin at random bases (the mean of several draws). The ranked number
 difference of its promoter enrichment from the first: what its places are worth, apart from how many
 tokens it has and in which windows.
 
-Ranks are those of the means over seeds. Their ranges are the ranks in 95 % of the resamples of
-blocks; two systems are a tie if the interval of their difference contains zero.
+Ranks are those of the means over seeds. Two systems are a tie if the bootstrap interval of their
+difference contains zero; the range of a rank has the places that a system can take among those it
+is tied with.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -208,7 +209,7 @@ def rank_rows(
 ) -> list[Row]:
     """A row of every system with its rank, the range of it, and the systems it is tied with.
 
-    ``values`` are those with and without each block, (1 + B,), of each system. One whose value is
+    ``values`` are those with and without each block, (1 + B,), of each system; one that is
     undefined is not ranked.
     """
     known = {name: one for name, one in values.items() if np.isfinite(one).all()}
@@ -218,12 +219,10 @@ def rank_rows(
             "corpus whose held-out windows have promoters"
         )
     stacked = np.stack(list(known.values()), axis=1)
-    low, high = np.quantile(
-        ranks(bootstrap.resampled(stacked)), (0.025, 0.975), axis=0, method="inverted_cdf"
-    )
     place = ranks(stacked[0])
     pairs = bootstrap.summarise(stacked[:, :, None] - stacked[:, None, :])
     tie = (pairs.low <= 0) & (pairs.high >= 0)
+    low, high = 1 + (pairs.high < 0).sum(axis=1), len(known) - (pairs.low > 0).sum(axis=1)
     rows = []
     for number, name in enumerate(known):
         value, least, most = (np.array([float(one[number])]) for one in (place, low, high))

@@ -158,15 +158,6 @@ class BlockBootstrap:
         np.logical_or.at(found, self._index, np.asarray(weights) > 0)
         return found
 
-    def resampled(self, values: np.ndarray) -> np.ndarray:
-        """A statistic in every resample, from its influences: (1 + B, ...) -> (resamples, ...).
-
-        ``values`` are those of :meth:`sums` or :meth:`of_weights`, all defined.
-        """
-        moves = (self.n_blocks - 1) * (values[1:].mean(axis=0) - values[1:])
-        moved = self.counts @ moves.reshape(self.n_blocks, -1) / self.n_blocks
-        return values[0] + moved.reshape(self.resamples, *values.shape[1:])
-
     def summarise(
         self, values: np.ndarray, support: np.ndarray | None = None, scale: Scale = "difference"
     ) -> Estimate:

@@ -7,7 +7,6 @@ from toolkit.dna import random_dna
 from genezip.errors import GenezipError
 from genezip.evaluation.arena import DRAWS, arena_rows, enter, random_starts, ranks
 from genezip.evaluation.windows import read_facts
-from genezip.metrics.bootstrap import BlockBootstrap
 from genezip.metrics.compression import stride_starts, token_density
 
 LENGTH, PROMOTER = 512, slice(200, 264)
@@ -138,12 +137,3 @@ def test_a_corpus_without_promoters_ranks_nothing(toy, settings, save, compresse
 def test_ranks_of_equal_values():
     assert ranks(np.array([3.0, 1.0, 3.0, 2.0])).tolist() == [1, 4, 1, 3]
     assert ranks(np.array([[1.0, 2.0], [2.0, 1.0]])).tolist() == [[2, 1], [1, 2]]
-
-
-def test_a_resample_is_the_mean_of_the_blocks_it_draws():
-    """For a mean, influences are exact."""
-    units = np.array([1.0, 2.0, 4.0, 8.0])
-    bootstrap = BlockBootstrap(np.arange(4), 50, 0)
-    sums = bootstrap.sums({"x": units, "n": np.ones(4)})
-    found = bootstrap.resampled((sums["x"] / sums["n"])[:, None])[:, 0]
-    assert np.allclose(found, bootstrap.counts @ units / 4)

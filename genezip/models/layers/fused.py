@@ -13,6 +13,7 @@ numba may write. The rows of a batch are shared by as many threads as torch has.
 """
 
 import math
+import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -30,10 +31,27 @@ from genezip.compiled import compiled
 BLOCK = 16  # positions whose states the backward pass computes again, from the first of them
 UNROLLED = 4  # rows of the state that are updated together
 
+# Narrower mixers do not repay what compiling costs; larger states do not fit the first cache, and
+# the form in chunks is as fast.
+LEAST_INNER = 64
+MOST_STATE = 1 << 14
+
+_ON = ContextVar("fused", default=True)
+
 # sums may be reordered, and divisions by one number may become products
 _compiled = compiled(
     fastmath={"contract", "arcp", "nsz", "reassoc"}, error_model="numpy", nogil=True
 )
+
+
+@contextmanager
+def plain_form() -> Iterator[None]:
+    """Without the kernels, in this thread: for tests, and to count the operations of the layers."""
+    before = _ON.set(False)
+    try:
+        yield
+    finally:
+        _ON.reset(before)
 
 
 class Shape(NamedTuple):
@@ -356,6 +374,9 @@ def _threads(count: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(count)
 
 
+os.register_at_fork(after_in_child=_threads.cache_clear)  # a fork has none of the threads
+
+
 def _each_row(
     kernel: Callable[..., None], before: list[Tensor], weights: list[Tensor], after: list[Tensor]
 ) -> None:
@@ -371,25 +392,6 @@ def _each_row(
             kernel(*call)
     else:
         list(_threads(threads).map(lambda call: kernel(*call), calls))
-
-
-# Narrower mixers do not repay what compiling costs; larger states do not fit the first cache, where
-# the form in chunks is faster.
-LEAST_INNER = 64
-MOST_STATE = 1 << 14
-
-
-_ON = ContextVar("fused", default=True)
-
-
-@contextmanager
-def plain_form() -> Iterator[None]:
-    """Without the kernels, in this thread: for tests, and to count the operations of the layers."""
-    before = _ON.set(False)
-    try:
-        yield
-    finally:
-        _ON.reset(before)
 
 
 def usable(rows: Tensor, shape: Shape) -> bool:

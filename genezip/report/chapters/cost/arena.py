@@ -105,9 +105,9 @@ def _table(results: Results, names: list[str]) -> Table:
         "minus random chunks", "tied with",
     ]  # fmt: skip
     note = (
-        "Rank with its range in 95 % of the resamples of blocks of DNA. Spread: standard deviation "
-        "of the lengths of chunks over their mean. Two systems are tied where the interval of the "
-        "difference of their ranked numbers contains zero. Means over seeds."
+        "Rank, and the range of ranks among the systems it is tied with: those of which the "
+        "interval of the difference contains zero. Spread: standard deviation of the lengths of "
+        "chunks over their mean. Means over seeds."
     )
     return Table(head, rows, (2, 3, 4, 5, 6), "Systems beside controls with as many tokens", note)
 
