@@ -148,6 +148,14 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "config/config.yaml config/demo.yaml my.yaml -- all": (PLAN, ""),
     "snakemake --profile workflow/profiles/demo --directory runs/demo --configfile "
     "config/config.yaml config/demo.yaml config/tokens.yaml -- all": (PLAN, ""),
+    "snakemake --profile workflow/profiles/demo --directory runs/demo --configfile "
+    "config/config.yaml config/demo.yaml config/arena.yaml -- all": (PLAN, ""),
+    "genezip evaluate arena --compressed mine.parquet "
+    "--compressed runs/demo/results/compress/genezip-tiny.seed0.parquet "
+    "--corpus runs/demo/results/corpus/demo/manifest.json --scale demo --out arena.tsv": (
+        PARSE,
+        "needs the demo and a router of one's own; test_arena ranks made-up ones",
+    ),
     "snakemake --report workflow.html": (PARSE, "of a finished run; test_workflow makes one"),
     "snakemake --lint": (PARSE, "test_workflow runs it"),
     "source .venv/bin/activate": (PARSE, "`make venv` makes the environment"),
