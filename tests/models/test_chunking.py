@@ -18,7 +18,7 @@ def test_chunk_by_hand() -> None:
     assert kept.token_index.tolist() == [[0, 0, 0, 1, 1, 2], [0, 1, 1, 1, 1, 1]]
     bases = torch.arange(12).view(2, 6)
     assert kept.select(bases).tolist() == [[0, 3, 5], [6, 7, 6]]
-    expanded = kept.copies(torch.tensor([[[1.0], [2], [3]], [[4], [5], [6]]]))(slice(None))
+    expanded = kept.expand(torch.tensor([[[1.0], [2], [3]], [[4], [5], [6]]]))
     assert expanded.squeeze(-1).tolist() == [[1, 1, 1, 2, 2, 3], [4, 5, 5, 5, 5, 5]]
 
 
@@ -63,7 +63,7 @@ def test_chunk_equals_loop(length: int, kind: str) -> None:
 
 def test_expand_before_the_first_token_reads_what_came_before() -> None:
     kept = chunk(torch.tensor([[0, 0, 1, 0]], dtype=torch.bool))
-    out = kept.copies(torch.tensor([[[7.0]]]), before=torch.tensor([[3.0]]))(slice(None))
+    out = kept.expand(torch.tensor([[[7.0]]]), before=torch.tensor([[3.0]]))
     assert out.flatten().tolist() == [3.0, 3.0, 7.0, 7.0]
 
 

@@ -40,6 +40,10 @@ class Chunks:
             return values.gather(1, self.positions)
         return rows(values, self.positions)
 
+    def expand(self, tokens: Tensor, before: Tensor | None = None) -> Tensor:
+        """Copy tokens to their positions: (B, M, D) -> (B, L, D), as :meth:`copies` of all."""
+        return self.copies(tokens, before)(slice(None))
+
     def copies(self, tokens: Tensor, before: Tensor | None = None) -> Callable[[slice], Tensor]:
         """A function that copies tokens, (B, M, D), to the positions of a slice: (B, L', D).
 
