@@ -4,6 +4,7 @@ Its Python package (llama-cpp-python) compiles when it is installed; ``gguf`` wr
 """
 
 import ctypes
+import importlib
 import tempfile
 from pathlib import Path
 
@@ -20,7 +21,7 @@ class LlamaMamba2:
 
     def __init__(self, shape: Architecture) -> None:
         try:
-            import llama_cpp
+            llama_cpp = importlib.import_module("llama_cpp")
         except ImportError as error:
             raise ImportError("llama-cpp-python is not installed") from error
         self.api = llama_cpp
@@ -62,7 +63,7 @@ class LlamaMamba2:
 def write_gguf(path: Path, shape: Architecture) -> None:
     """Random weights of the shape, fp32, with an empty vocabulary of its size."""
     try:
-        import gguf
+        gguf = importlib.import_module("gguf")
     except ImportError as error:
         raise ImportError("gguf is not installed") from error
     (width,), inner = shape.d_model, shape.expand * shape.d_model[0]
