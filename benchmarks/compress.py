@@ -8,7 +8,7 @@ random, the tiny models untrained under a causal bound that keeps one token in a
 
 - Streams and windows, against before and against flat Mamba-2: of the same depth at the trunk's
   width by the same code, and of that shape in llama.cpp, where its Python packages are installed.
-- Steps of the demo's recipe, of network, losses, gradients and optimiser.
+- Training steps with the windows and the batch of the demo: losses, gradients, optimiser.
 - Peak memory of a forward pass over 2^20 bases, against the flat peer, each in a process.
 
 The ceiling is what matrix products and one copy of everything that is read and written would take,
@@ -19,23 +19,19 @@ import argparse
 import statistics
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from allocator import malloc_settings, restart_with_malloc
-from features import compressor, flat_peer, held, random_ids
+from features import HEADER, Figures, compressor, flat_peer, held, random_ids
 from gpu_check_training import markov_dna, region_runs, targets
 from latency_case import processor
 from latency_models import operations, preset
 from llama import LlamaMamba2
-from pairs import copy_rate, product_rate
+from pairs import Run, copy_rate, product_rate, seconds
 from peak import peak_bytes
-from peers import Outcome
 
 from genezip import load
 from genezip.config import Pretrain
@@ -53,23 +49,14 @@ GENOME_BP, CORES = 3.1e9, (1, 8, 64)
 PAIRS, STEPS = 5, 3
 BEFORE_SEGMENT = 8192
 FASTER, STEPS_FASTER, FLAT, MEMORY = 1.6, 1.3, 2.5, 1.0  # goals
-HEADER = "| what | found | goal | ceiling | |\n| --- | --- | --- | --- | --- |"
-
-Run = Callable[[], Any]
 
 
-@dataclass
-class Figures(Outcome):
-    """Prints a row per figure and remembers whether a goal was missed."""
+class Table(Figures):
+    """Figures, some of them without a goal."""
 
-    def row(self, what: str, found: str, goal: str, met: bool, ceiling: str = "") -> None:
-        """Print one row with a goal."""
-        self.count(met)
-        print(f"| {what} | {found} | {goal} | {ceiling} | {'' if met else 'MISSED'} |", flush=True)
-
-    def note(self, what: str, found: str, ceiling: str = "") -> None:
+    def note(self, what: str, found: str) -> None:
         """Print one row without a goal."""
-        print(f"| {what} | {found} | | {ceiling} | |", flush=True)
+        print(f"| {what} | {found} | | | |", flush=True)
 
 
 @contextmanager
@@ -93,16 +80,8 @@ def in_turn(ours: Run, other: Run, pairs: int = PAIRS) -> tuple[float, float, fl
     return ratio, own, peer
 
 
-def seconds(run: Run) -> float:
-    """Seconds of one run by the clock of the wall."""
-    began = time.perf_counter()
-    run()
-    return time.perf_counter() - began
-
-
 def stream(model: GeneZip, ids: np.ndarray) -> Run:
     """A run that streams all bases in blocks."""
-
     return lambda: model.stream().feed(ids)
 
 
@@ -132,7 +111,7 @@ def stage_tokens(model: GeneZip, ids: np.ndarray) -> list[int]:
     return [int(count) for count in model.compress(ids).stage_tokens]
 
 
-def inference(figures: Figures, model: GeneZip, ids: np.ndarray) -> float:
+def inference(figures: Table, model: GeneZip, ids: np.ndarray) -> float:
     """Streams and windows against the form of before; bases per second of a stream."""
     rate = 0.0
     for what, make, part in (
@@ -147,13 +126,13 @@ def inference(figures: Figures, model: GeneZip, ids: np.ndarray) -> float:
             f"{model.name}, {what}, before / now",
             f"{ratio:.2f} times ({len(part) / peer:,.0f} bp/s, now {len(part) / own:,.0f})",
             f"at least {FASTER} times",
-            ratio >= FASTER,
             f"{peer / least:.2f} times ({len(part) / least:,.0f} bp/s)",
+            ratio >= FASTER,
         )
     return rate
 
 
-def against_flat(figures: Figures, model: GeneZip, ids: np.ndarray) -> None:
+def against_flat(figures: Table, model: GeneZip, ids: np.ndarray) -> None:
     """Against flat Mamba-2 of the same depth at the trunk's width, both in the new form."""
     shape = flat_peer()
     flat = compressor(shape, "flat Mamba-2")
@@ -165,8 +144,8 @@ def against_flat(figures: Figures, model: GeneZip, ids: np.ndarray) -> None:
         f"{model.name} against flat Mamba-2, {shape.trunk_layers} layers of {shape.d_model[0]}",
         f"{ratio:.2f} times ({len(ids) / peer:,.0f} bp/s)",
         f"at least {FLAT} times",
-        ratio >= FLAT,
         f"{most:.2f} times (operations)",
+        ratio >= FLAT,
     )
     try:
         llama = LlamaMamba2(shape)
@@ -180,8 +159,8 @@ def against_flat(figures: Figures, model: GeneZip, ids: np.ndarray) -> None:
     )
 
 
-def training(figures: Figures, name: str) -> None:
-    """Steps of the demo's recipe."""
+def training(figures: Table, name: str) -> None:
+    """Steps with the windows and the batch of the demo, by the step of a training."""
     ids, _ = markov_dna(BATCH, TRAIN_BP)
     batch = {"ids": ids, "regions": region_runs(*ids.shape)}
     settings = Pretrain(steps=1, batch=BATCH, micro_batch=BATCH, precision="fp32", device="cpu")
@@ -206,6 +185,7 @@ def training(figures: Figures, name: str) -> None:
         f"training genezip-{name}, {BATCH} windows of {TRAIN_BP:,} bp, before / now",
         f"{ratio:.2f} times ({STEPS / peer:.1f} steps/s, now {STEPS / own:.1f})",
         f"at least {STEPS_FASTER} times",
+        "",
         ratio >= STEPS_FASTER,
     )
 
@@ -221,7 +201,7 @@ def weigh(who: str) -> int:
     return 0
 
 
-def memory(figures: Figures) -> None:
+def memory(figures: Table) -> None:
     """A forward pass over a whole sequence, against the flat peer."""
     found = []
     for who in ("tiny", "flat"):
@@ -232,6 +212,7 @@ def memory(figures: Figures) -> None:
         f"memory of a forward pass over {MEMORY_BP:,} bp, GeneZip-tiny / flat Mamba-2",
         f"{own / peer:.2f} times ({own / 1e9:.2f} GB / {peer / 1e9:.2f} GB)",
         f"at most {MEMORY:g} times",
+        "",
         own <= MEMORY * peer,
     )
 
@@ -250,7 +231,7 @@ def main() -> int:
     torch.manual_seed(0)
     if given.weigh:
         return weigh(given.weigh)
-    figures = Figures()
+    figures = Table()
     rates = f"{product_rate() / 1e9:.0f} GFLOP/s in a 512 x 512 product, "
     rates += f"{4 * copy_rate(1 << 26) / 1e9:.1f} GB/s in a large copy"
     print(f"{processor()}, torch {torch.__version__}, 1 thread, {rates}, {PAIRS} pairs,", end=" ")

@@ -11,7 +11,7 @@ difference contains zero; the range of a rank has the places that a system can t
 is tied with.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -25,11 +25,11 @@ from genezip.artifacts.scores import (
     difference_of,
 )
 from genezip.errors import GenezipError
+from genezip.evaluation.comparisons import enrichment_by_block
 from genezip.evaluation.compression import Found, expand
 from genezip.evaluation.windows import Subset, WindowFacts, WindowSums, collect
 from genezip.inference.table import CompressedFile, CompressedWindow
 from genezip.log import progress
-from genezip.metrics import compression as metrics
 from genezip.metrics.bootstrap import BlockBootstrap, Estimate, Scale, ratio
 from genezip.metrics.compression import stride_starts
 from genezip.region_classes import GROUPS
@@ -56,50 +56,51 @@ def random_starts(length: int, tokens: int, rng: np.random.Generator) -> np.ndar
 
 
 def enter(file: CompressedFile, facts: WindowFacts, seed: int) -> Entry:
-    """Read a window table, strand '+', and cut its windows in the ways of the controls."""
-    windows = [one for one in file.windows("+") if one.split == facts.split]
-    by_start = {FIXED_STRIDE: [collect(_held(file, _equal(windows)), facts)]}
-    by_start[RANDOM_CHUNKS] = [
-        collect(_held(file, _random(windows, seed + draw)), facts) for draw in range(DRAWS)
-    ]
-    controls = {name: _mean(found) for name, found in by_start.items()}
-    order = {key: place for place, key in enumerate(facts.index)}
-    chunks = np.zeros((len(windows), 3))
-    for one in windows:
-        lengths = one.chunk_bp[: int(np.searchsorted(one.token_starts, one.end - one.start))]
-        place = order[one.chrom, one.start, one.end]
-        chunks[place] = len(lengths), lengths.sum(), (lengths.astype(np.float64) ** 2).sum()
-    return Entry(collect(_held(file, windows), facts), controls, chunks)
+    """Read a window table, strand '+', and cut its windows in the ways of the controls.
+
+    The table is read once for each way, so that memory does not grow with its windows.
+    """
+
+    def cut(starts: Starts) -> WindowSums:
+        return collect(_Cut(file.name, file.seed, None, file.info, file.path, starts), facts)
+
+    def random(draw: int) -> Starts:
+        def starts(one: CompressedWindow, tokens: int) -> np.ndarray:
+            number = facts.index.get((one.chrom, one.start, one.end), 0)
+            return random_starts(one.length, tokens, np.random.default_rng([seed + draw, number]))
+
+        return starts
+
+    own = cut(lambda one, _: one.token_starts)
+    controls = {
+        FIXED_STRIDE: cut(lambda one, tokens: stride_starts(one.length, tokens)),
+        RANDOM_CHUNKS: _mean([cut(random(draw)) for draw in range(DRAWS)]),
+    }
+    chunks = np.zeros((len(facts.index), 3))
+    for one in file.windows("+"):
+        if one.split == facts.split:
+            shown = int(np.searchsorted(one.token_starts, one.end - one.start))
+            lengths = one.chunk_bp[:shown].astype(np.float64)
+            number = facts.index[one.chrom, one.start, one.end]
+            chunks[number] = len(lengths), lengths.sum(), (lengths**2).sum()
+    return Entry(own, controls, chunks)
+
+
+Starts = Callable[[CompressedWindow, int], np.ndarray]
+"""First bases of so many chunks of a window."""
 
 
 @dataclass(frozen=True)
-class _Held(CompressedFile):
-    """Windows in memory, in place of those of a file."""
+class _Cut(CompressedFile):
+    """A window table, strand '+', with other starts and as many tokens; without likelihoods."""
 
-    held: tuple[CompressedWindow, ...] = ()
+    starts: Starts
 
     def windows(self, strand: str | None = None) -> Iterator[CompressedWindow]:
-        """The windows, all of strand '+'."""
-        return iter(self.held)
-
-
-def _held(file: CompressedFile, windows: Iterable[CompressedWindow]) -> _Held:
-    return _Held(file.name, file.seed, None, file.info, file.path, tuple(windows))
-
-
-def _cut(window: CompressedWindow, starts: np.ndarray) -> CompressedWindow:
-    return replace(window, token_starts=starts, boundary_prob=None, nll=None)
-
-
-def _equal(windows: Iterable[CompressedWindow]) -> Iterable[CompressedWindow]:
-    for one in windows:
-        yield _cut(one, stride_starts(one.length, len(one.token_starts)))
-
-
-def _random(windows: Iterable[CompressedWindow], seed: int) -> Iterable[CompressedWindow]:
-    for number, one in enumerate(windows):
-        rng = np.random.default_rng([seed, number])
-        yield _cut(one, random_starts(one.length, len(one.token_starts), rng))
+        """The windows, cut anew."""
+        for one in super().windows("+"):
+            starts = self.starts(one, len(one.token_starts))
+            yield replace(one, token_starts=starts, boundary_prob=None, nll=None)
 
 
 def _mean(found: Sequence[WindowSums]) -> WindowSums:
@@ -111,21 +112,11 @@ def _mean(found: Sequence[WindowSums]) -> WindowSums:
     return replace(found[0], by_strand={"+": columns})
 
 
-def _enrichment(sums: WindowSums, subset: Subset, facts: WindowFacts) -> np.ndarray:
-    """Enrichment of the three groups with and without each block, (1 + B, 3)."""
+def _enrichment(
+    sums: WindowSums, subset: Subset, facts: WindowFacts
+) -> tuple[np.ndarray, np.ndarray]:
     columns = sums.columns("+", subset.chosen, subset.strict)
-    named = {name: columns[name].sum(axis=1) for name in ("bp", "tokens")}
-    drawn = subset.bootstrap.sums(named)
-    groups = metrics.groups_of(facts.region_classes)
-    found = metrics.enrichment(drawn["bp"], drawn["tokens"], groups)
-    return found[:, [groups.names.index(name) for name in _GROUPS]]
-
-
-def _support(sums: WindowSums, subset: Subset, facts: WindowFacts) -> np.ndarray:
-    groups = metrics.groups_of(facts.region_classes)
-    bp = sums.columns("+", subset.chosen, subset.strict)["bp"].sum(axis=1)
-    three = [groups.names.index(name) for name in _GROUPS]
-    return subset.bootstrap.support(metrics.group_bp(bp, groups)[:, three])
+    return enrichment_by_block(columns, subset, facts.region_classes)
 
 
 def _tokens(entry: Entry, subset: Subset) -> Found:
@@ -162,14 +153,20 @@ def arena_rows(entries: Sequence[Entry], facts: WindowFacts, scale: str, source:
     rows: list[Row] = []
     by_name: dict[str, list[Entry]] = {}
     for entry in entries:
-        by_name.setdefault(entry.sums.name, []).append(entry)
+        runs = by_name.setdefault(entry.sums.name, [])
+        if entry.sums.seed in [one.sums.seed for one in runs]:
+            raise GenezipError(
+                f"{entry.sums.name}, seed {entry.sums.seed}, is given twice; name each of its "
+                "files once"
+            )
+        runs.append(entry)
     ranked: dict[str, np.ndarray] = {}
     for name, runs in progress(by_name.items(), "the arena", unit="system"):
-        support = _support(runs[0].sums, subset, facts)
-        own = [_enrichment(one.sums, subset, facts) for one in runs]
+        _, support = _enrichment(runs[0].sums, subset, facts)
+        own = [_enrichment(one.sums, subset, facts)[0] for one in runs]
         from_control = {
             control: [
-                values - _enrichment(one.controls[control], subset, facts)
+                values - _enrichment(one.controls[control], subset, facts)[0]
                 for one, values in zip(runs, own, strict=True)
             ]
             for control in (FIXED_STRIDE, RANDOM_CHUNKS)

@@ -44,7 +44,7 @@ _SCALES: dict[str, Scale] = {Metric.ENRICHMENT: "ratio", Metric.ENRICHMENT_RATIO
 Values = dict[str, tuple[tuple[str, ...], np.ndarray, int, np.ndarray]]
 
 
-def _enrichment(
+def enrichment_by_block(
     columns: Columns, subset: Subset, region_classes: RegionClasses, *, tertiles: bool = False
 ) -> tuple[np.ndarray, np.ndarray]:
     """Enrichment of the three groups, (1 + B, 3), and the blocks with their bases, bool (B, 3).
@@ -72,8 +72,8 @@ def pair_values(
     found: Values = {}
     if subset.parts is None:
         n = int(subset.chosen.sum())
-        ours, support = _enrichment(first, subset, facts.region_classes)
-        theirs, _ = _enrichment(second, subset, facts.region_classes)
+        ours, support = enrichment_by_block(first, subset, facts.region_classes)
+        theirs, _ = enrichment_by_block(second, subset, facts.region_classes)
         found[Metric.ENRICHMENT_DIFFERENCE] = (_GROUPS, ours - theirs, n, support)
         if ratio:
             with np.errstate(divide="ignore", invalid="ignore"):
@@ -231,7 +231,9 @@ def comparison_rows(
     for sums in files:
         for strand in sums.by_strand:
             columns = sums.columns(strand, strict.chosen, strict.strict)
-            inside, support = _enrichment(columns, strict, facts.region_classes, tertiles=True)
+            inside, support = enrichment_by_block(
+                columns, strict, facts.region_classes, tertiles=True
+            )
             n = int(strict.chosen.sum())
             for name, values in _by_tertile(inside, Metric.ENRICHMENT, n, support).items():
                 collected.add(sums.name, sums.seed, strand, name, strict, values)
@@ -296,7 +298,7 @@ def _compare(
                 collected.add(over, ours.seed, strand, subset.name, subset, found)
             if subset is facts.subsets[1]:
                 (mine, support), (other, _) = (
-                    _enrichment(each, subset, facts.region_classes, tertiles=True)
+                    enrichment_by_block(each, subset, facts.region_classes, tertiles=True)
                     for each in (first, second)
                 )
                 n = int(subset.chosen.sum())

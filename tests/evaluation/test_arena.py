@@ -125,6 +125,11 @@ def test_all_seeds_are_shown_and_their_mean_is_ranked(arena):
     assert value(rows, "steered", "rank", seed=None)["value"] == 1
 
 
+def test_a_run_that_is_given_twice_is_refused(arena):
+    with pytest.raises(GenezipError, match="even, seed 0, is given twice; name each of its files"):
+        arena({"even": EVEN}, seeds=(0, 0))
+
+
 def test_a_corpus_without_promoters_ranks_nothing(toy, settings, save, compressed_window):
     toy.tile(toy.add_segment("p", random_dna(1024, np.random.default_rng(0)), "intron"), LENGTH)
     facts = read_facts(toy.reader(), settings)

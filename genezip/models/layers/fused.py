@@ -178,6 +178,7 @@ def kernels(shape: Shape) -> Kernels:
         rows, first, step, decay, weight, bias, d, norm, kept, grad,
         of_rows, of_step, of_decay, of_weight, of_bias, of_d, of_norm,
     ):  # fmt: skip
+        """Gradients from ``grad``, that of ``out``, into arrays of zeros of the same shapes."""
         one, zero = norm.dtype.type(1), norm.dtype.type(0)
         known = np.empty((BLOCK, remembered), norm.dtype)
         states = np.empty((BLOCK, state * inner), norm.dtype)  # before every position
