@@ -1,11 +1,11 @@
 # make demo   real DNA in, report out, about ten minutes on two cores
 # make test   all quick tests, three to four minutes
-# Other targets: venv, peers, lint, paper, small, yeast, ecoli, bacteria, bacteria-full, ldarnet, dnazen, gue, wheel, notebooks, check-all, generated, clean.
+# Other targets: venv, peers, lint, paper, small, yeast, ecoli, bacteria, bacteria-full, ldarnet, dnazen, arena-models, arena, gue, wheel, notebooks, check-all, generated, clean.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help venv peers demo paper small yeast ecoli bacteria bacteria-full ldarnet dnazen gue test lint wheel notebooks check-all generated clean
+.PHONY: help venv peers demo paper small yeast ecoli bacteria bacteria-full ldarnet dnazen arena arena-models gue test lint wheel notebooks check-all generated clean
 
 PYTHON_FOUND := $(firstword $(foreach name,python3.11 python3.12 python3.13 python3,$(shell command -v $(name))))
 PYTHON ?= $(PYTHON_FOUND)
@@ -127,6 +127,16 @@ dnazen: venv
 	  echo "make $@: yeast skipped, there is no $(FILES).fna.gz (set GENEZIP_MIRROR)"; \
 	  [ "$${GENEZIP_REQUIRE_REAL:-}" != 1 ]; \
 	fi
+
+# Every way of cutting DNA, compared. The first trains all networks on the same human slices: half an
+# hour on two cores, resumable. The second only evaluates, and trains what is missing.
+ARENA = snakemake --profile workflow/profiles/demo --directory runs/arena \
+  --configfile config/config.yaml config/demo.yaml config/arena.yaml
+arena-models: venv
+	$(ARENA) -- arena_models
+arena: venv
+	$(ARENA) -- all
+	@echo "The report is runs/arena/results/report.html"
 
 # The labelled sets of GUE with the models of the demo, some ten minutes.
 RUN := runs/demo/results/pretrain
