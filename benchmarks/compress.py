@@ -31,7 +31,6 @@ from latency_case import processor
 from latency_models import operations, preset
 from llama import LlamaMamba2
 from pairs import Run, copy_rate, product_rate, seconds
-from peak import peak_bytes
 
 from genezip import load
 from genezip.config import Pretrain
@@ -39,6 +38,7 @@ from genezip.models.genezip.compressor import GeneZip
 from genezip.models.hnet.architecture import Architecture
 from genezip.models.hnet.network import GeneZipNetwork, build
 from genezip.models.layers.fused import plain_form
+from genezip.peak import peak_bytes
 from genezip.training.objectives import NextBase
 from genezip.training.optimizer import build_optimizer
 

@@ -32,7 +32,6 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyfaidx
-from peak import peak_bytes
 from peers import Outcome
 
 from genezip.alphabet import N_ID
@@ -44,6 +43,7 @@ from genezip.corpus.stream import WindowStream
 from genezip.genome.assembly import SEGMENT_COLUMNS, Assembly
 from genezip.genome.region_map import RegionMap
 from genezip.genome.sources.splits import SPLITS
+from genezip.peak import peak_bytes
 from genezip.region_classes import CLASSES
 
 WINDOW_BP = 12_800

@@ -34,7 +34,6 @@ import torch
 from allocator import malloc_settings, restart_with_malloc
 from latency_case import processor
 from latency_models import ROOT, family, operations, preset
-from peak import peak_bytes
 from peers import Outcome
 
 from genezip.alphabet import A_ID, T_ID
@@ -45,6 +44,7 @@ from genezip.models.genezip.compressor import GeneZip
 from genezip.models.hnet.architecture import Architecture
 from genezip.models.hnet.network import build
 from genezip.models.pretrained import ModelCard
+from genezip.peak import peak_bytes
 from genezip.tasks.deposits import TaskFiles
 from genezip.tasks.features import write_store
 from genezip.tasks.pairs.examples import PairExamples, prepare_pairs

@@ -19,13 +19,13 @@ import numpy as np
 import torch
 from allocator import malloc_settings
 from latency_models import Contender, dnahnet_family, family, hold_to, layout, preset
-from peak import peak_bytes
 from torch import Tensor
 
 from genezip.alphabet import A_ID, T_ID
 from genezip.models.hnet.network import GeneZipNetwork
 from genezip.models.layers.ssd import fused_scan
 from genezip.models.pretrained import load_card
+from genezip.peak import peak_bytes
 
 WARM_UPS, REPEATS, FEWEST = 5, 20, 3
 RULE = (

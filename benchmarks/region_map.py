@@ -24,8 +24,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from peak import peak_bytes
 from peers import MISSING, Outcome
+
+from genezip.peak import peak_bytes
 
 PAIRS = 3
 REFSEQ = "annotation/refseq_refGene.hg38.bed12.gz"

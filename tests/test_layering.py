@@ -16,7 +16,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 MOST_MODULES = 12
 
 # Modules that any layer may import.
-COMMON = {"errors", "log", "alphabet", "region_classes", "compiled"}
+COMMON = {"errors", "log", "alphabet", "region_classes", "compiled", "peak"}
 NUMBERS = {"numpy", "pandas", "pyarrow", "scipy"}
 
 # Package -> (our own packages that it may import besides COMMON, third-party packages).

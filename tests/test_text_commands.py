@@ -148,8 +148,13 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "config/config.yaml config/demo.yaml my.yaml -- all": (PLAN, ""),
     "snakemake --profile workflow/profiles/demo --directory runs/demo --configfile "
     "config/config.yaml config/demo.yaml config/tokens.yaml -- all": (PLAN, ""),
-    "snakemake --profile workflow/profiles/demo --directory runs/demo --configfile "
+    "snakemake --profile workflow/profiles/demo --directory runs/arena --configfile "
     "config/config.yaml config/demo.yaml config/arena.yaml -- all": (PLAN, ""),
+    "snakemake --profile workflow/profiles/demo --directory runs/arena --configfile "
+    "config/config.yaml config/demo.yaml config/arena.yaml mine.yaml -- results/report.html": (
+        PARSE,
+        "needs the class of the tutorial beside it; test_arena runs both",
+    ),
     "genezip evaluate arena --compressed mine.parquet "
     "--compressed runs/demo/results/compress/genezip-tiny.seed0.parquet "
     "--corpus runs/demo/results/corpus/demo/manifest.json --scale demo --out arena.tsv": (
@@ -408,7 +413,8 @@ def test_the_tutorial_of_your_genome_runs_to_its_report(clone: Path) -> None:
 def test_the_python_of_a_text_runs_from_top_to_bottom(clone: Path) -> None:
     texts = {one.where for one in FOUND if one.kind == "python"}
     # test_contributing runs the third
-    own = {"docs/tracks.md", "docs/embedding.md"}  # tests of their own
+    # tests of their own
+    own = {"docs/tracks.md", "docs/embedding.md", "docs/tutorials/new-compressor.md"}
     assert texts == {"README.md", "CONTRIBUTING.md", "docs/api.md"} | own
     first, second = (one.text for one in FOUND if one.kind == "python" and one.where == "README.md")
     assert len([line for line in first.splitlines() if line.strip()]) <= 5

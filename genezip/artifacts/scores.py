@@ -154,6 +154,16 @@ class Metric:
     REACH_BP = "reach_bp"  # distance to the farthest moved boundary, where any is moved
     BOTH_STRANDS = "both_strands_share"  # boundaries of both strands over those of any
     CLOSE_STRANDS = "close_strands_share"  # boundaries with one of the other strand within 4 bp
+    COPY_BITS = "copy_bits_saved"  # bits per base that a copy saves
+    COPY_RECALL = "copy_recall"  # share of the bits that a copy saves
+    COPY_CUTS = "copy_cuts_share"  # boundaries that copy and original share over those of either
+    TOKEN_ENTROPY = "token_entropy"  # of the ids of tokens (bits per token)
+    TOKEN_BITS = "token_bits_per_base"  # the same per base
+    UNUSED_IDS = "unused_id_share"  # ids that never occur in held-out DNA
+    VOCABULARY = "vocabulary"  # number of ids
+    TRAINED_ON = "trained_on"  # no value; the note names the DNA
+    BASES_PER_SECOND = "bases_per_second"
+    PEAK_BYTES = "peak_bytes"  # memory that a pass adds
     PARAMETERS = "parameters"
     TRAINING_BASES = "training_bases"
     OPERATIONS = "operations_per_base"  # floating-point operations of a forward pass

@@ -269,6 +269,26 @@ def import_weights(
 
 
 @weights.command()
+def adopt(
+    source: Annotated[
+        str, typer.Argument(help="Model folder, hub id, or class of yours as module:Class.")
+    ],
+    name: options.ModelName,
+    out: options.ModelFolder,
+) -> None:
+    """Copy a model under another name, or give a class of yours a model folder.
+
+    \b
+    Example:
+      genezip weights adopt pretrain/dnahnet-tiny.seed0 \\
+        --name dnahnet-bacteria --out dnahnet-bacteria
+    """
+    from genezip.models.adopted import adopt as write
+
+    write(source, name, out)
+
+
+@weights.command()
 def export(
     model: Annotated[Path, typer.Argument(help="Model folder of `genezip pretrain`.")],
     out: options.ModelFolder,

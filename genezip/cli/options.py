@@ -23,10 +23,10 @@ ARCHITECTURE = "Architecture: a preset (`genezip models`) or a YAML file."
 REGION_PRESET = "Region budget: a preset (`genezip models`) or a YAML file."
 
 
-def section(name: str) -> Any:
-    """``--settings`` of a command that reads one section of the configuration."""
+def section(name: str, option: str = "--settings") -> Any:
+    """``--settings`` of a command that reads one section, or another option for a further one."""
     whole = "or a YAML file with it or with a whole configuration."
-    return typer.Option("--settings", help=f"Section `{name}` as JSON, {whole}")
+    return typer.Option(option, help=f"Section `{name}` as JSON, {whole}")
 
 
 # Genome and gene models

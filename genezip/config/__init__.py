@@ -10,6 +10,7 @@ from genezip.config.corpus import Corpus, Leakage, Sampling
 from genezip.config.genome import ExtraClass, Genome, OneGenome, Regions, Simulation
 from genezip.config.model import (
     NETWORKS,
+    AdoptedEntry,
     BPEEntry,
     DnaZenEntry,
     FixedEntry,
@@ -31,6 +32,7 @@ from genezip.config.presets import (
 from genezip.config.read import load, parse, parse_layers, read_yaml, schema, settings
 from genezip.config.results import (
     Alignment,
+    Arena,
     Compress,
     Evaluation,
     Latency,
@@ -77,7 +79,9 @@ __all__ = [
     "NETWORKS",
     "TASK_TABLES",
     "Activity",
+    "AdoptedEntry",
     "Alignment",
+    "Arena",
     "BPEEntry",
     "Benchmarks",
     "Classification",

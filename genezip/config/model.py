@@ -322,15 +322,55 @@ class DnaZenEntry(Section):
         return self
 
 
-COMPRESSORS = (*NETWORKS, "fixed", "bpe", "dnazen")
+_CLASS = "[^:]+:[^:]+"  # module:Class, whose name is checked when it is opened
+
+
+class AdoptedEntry(Section):
+    """A system that is not trained in this run: a model folder, or a class of yours."""
+
+    compressor: str = Field(
+        pattern=f"^(folder|{_CLASS})$",
+        description="kind of model: `folder`, or the class of a compressor outside this package "
+        "as `module:Class`; modules beside the workflow are found",
+    )
+    folder: str | None = Field(
+        None, description="`folder`: a model folder, relative to the repository, or a hub id"
+    )
+    trained_on: str | None = Field(None, description="DNA that it was trained on, for the arena")
+    probes: bool = Field(
+        False,
+        description="whether its bases have vectors, or its tokens ids, so that frozen probes read "
+        "them (arena)",
+    )
+
+    @property
+    def seeds(self) -> list[int]:
+        """One run."""
+        return [0]
+
+    @property
+    def source(self) -> str:
+        """What is opened: the folder, or the class."""
+        return self.folder or self.compressor
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.compressor == "folder") != (self.folder is not None):
+            raise ValueError("folder belongs to compressor `folder`: give both, or a class alone")
+        return self
+
+
+COMPRESSORS = (*NETWORKS, "fixed", "bpe", "dnazen", "folder")
 
 
 def _tag(entry: Any) -> str:
     """Tag of the section of an entry, given as a section or as a mapping."""
     default = NETWORKS[0]
     given = entry.get("compressor", default) if isinstance(entry, dict) else None
-    kind = given or getattr(entry, "compressor", default)
-    return TAG + ("network" if kind in NETWORKS else str(kind))
+    kind = str(given or getattr(entry, "compressor", default))
+    if kind == "folder" or ":" in kind:
+        return f"{TAG}adopted"
+    return TAG + ("network" if kind in NETWORKS else kind)
 
 
 class _SchemaByCompressor:
@@ -344,15 +384,18 @@ class _SchemaByCompressor:
     ) -> dict[str, Any]:
         sections = handler(core_schema)["oneOf"]
         kinds: list[dict[str, Any]] = [{"enum": list(NETWORKS)}]
-        kinds += [{"const": name} for name in COMPRESSORS[len(NETWORKS) :]]
+        kinds += [{"const": name} for name in COMPRESSORS[len(NETWORKS) : -1]]
+        kinds += [{"pattern": f"^(folder|{_CLASS})$"}]
         branches = []
         for kind, section in zip(kinds, sections, strict=True):
             condition: dict[str, Any] = {"properties": {"compressor": kind}}
-            if "const" in kind:  # without the key an entry is a network
+            if "enum" not in kind:  # without the key an entry is a network
                 condition["required"] = ["compressor"]
             branches.append({"if": condition, "then": section})
         return {
-            "properties": {"compressor": {"enum": list(COMPRESSORS)}},
+            "properties": {
+                "compressor": {"anyOf": [{"enum": list(COMPRESSORS)}, {"pattern": f"^{_CLASS}$"}]}
+            },
             "allOf": branches,
         }
 
@@ -361,11 +404,12 @@ AnyEntry = Annotated[
     Annotated[ModelEntry, Tag(f"{TAG}network")]
     | Annotated[FixedEntry, Tag(f"{TAG}fixed")]
     | Annotated[BPEEntry, Tag(f"{TAG}bpe")]
-    | Annotated[DnaZenEntry, Tag(f"{TAG}dnazen")],
+    | Annotated[DnaZenEntry, Tag(f"{TAG}dnazen")]
+    | Annotated[AdoptedEntry, Tag(f"{TAG}adopted")],
     Discriminator(
         _tag,
         custom_error_type="compressor",
-        custom_error_message=f"compressor must be one of {', '.join(COMPRESSORS)}",
+        custom_error_message=f"compressor must be one of {', '.join(COMPRESSORS)}, or module:Class",
     ),
     _SchemaByCompressor(),
 ]

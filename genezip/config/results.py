@@ -1,10 +1,12 @@
 """Sections of the results: held-out compression, metrics, the report."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from genezip.config.section import Fraction, Section
+from genezip.config.corpus import Corpus
+from genezip.config.genome import Genome, Regions
+from genezip.config.section import Fraction, Key, Name, Section
 
 
 class Compress(Section):
@@ -82,6 +84,58 @@ class Evaluation(Section):
         description="also a chapter on perplexity against the operations of training, for models "
         "of several sizes and budgets (rule `scaling`)",
     )
+
+
+class Elsewhere(Section):
+    """Another genome on which the systems of a run are compared; nothing is trained on it."""
+
+    genome: Genome = Field(description="its sources")
+    regions: Regions = Field(default_factory=Regions, description="its region map")
+    corpus: Corpus = Field(default_factory=Corpus, description="its held-out windows")
+
+
+class Arena(Section):
+    """Every system beside every other (rules of `arena.smk`, with `evaluation.arena`)."""
+
+    INTERVALS: ClassVar[tuple[str, ...]] = ("bootstrap", "block_bp", "seed")
+    """Keys of every result with an interval."""
+    RECALL: ClassVar[tuple[str, ...]] = (
+        *("copy_bp", "recall_bp", "recall_copies"),
+        *("bootstrap", "seed"),
+    )
+    """Keys of the recall of copies."""
+
+    beside: dict[str, list[Name]] = Field(
+        {},
+        description="model -> models that differ from it in the places of their tokens alone, or "
+        "that it is claimed to beat; differences are in bits per base and in probes",
+    )
+    elsewhere: dict[Key, Elsewhere] = Field(
+        {}, description="further genomes, by name, with the keys `genome`, `regions` and `corpus`"
+    )
+    copy_bp: int = Field(256, ge=16, description="length of a copy that is to be recalled (bp)")
+    recall_bp: list[Annotated[int, Field(ge=512)]] = Field(
+        [1_024, 4_096, 16_384, 65_536],
+        min_length=1,
+        description="distances from a copy to its original, start to start (bp)",
+    )
+    recall_copies: int = Field(24, ge=3, description="copies at each distance")
+    speed_bp: int = Field(
+        131_072, ge=2_048, description="length of the sequence of time and memory (bp)"
+    )
+    speed_repeats: int = Field(3, ge=1, description="timed passes, of which the median counts")
+    bootstrap: int = Field(4000, ge=10, description="bootstrap resamples")
+    block_bp: int = Field(131_072, ge=1, description="bootstrap unit (bp)")
+    seed: int = Field(0, ge=0, description="seed of the bootstrap")
+
+    @model_validator(mode="after")
+    def _copies_behind_originals(self) -> Self:
+        if (nearest := min(self.recall_bp)) < self.copy_bp:
+            raise ValueError(
+                f"recall_bp {nearest} is shorter than copy_bp {self.copy_bp}, so a copy would "
+                "begin inside its original"
+            )
+        return self
 
 
 class MaskedBases(Section):

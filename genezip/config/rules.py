@@ -6,6 +6,7 @@ run on one GPU; most are generous estimates. The prefix of every shell command c
 and writes the log.
 """
 
+import os
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -90,6 +91,9 @@ FULL = {
     "word_floors": Needs(mem_mb=16_000),
     "word_vocabulary": Needs(mem_mb=32_000, runtime=480),
     "alignment": Needs(threads=8, gpu=1, mem_mb=32_000, runtime=240),
+    "recall": Needs(threads=8, gpu=1, mem_mb=32_000, runtime=240),
+    "recall_mixing": Needs(mem_mb=16_000),
+    "arena": Needs(mem_mb=16_000),
     "latency": Needs(threads=8, mem_mb=64_000, runtime=240),
     "stability": Needs(threads=8, gpu=1, mem_mb=32_000, runtime=240),
     "compress_trivially": Needs(mem_mb=16_000, runtime=480),
@@ -139,7 +143,7 @@ local log="$1"; shift; trap : TERM
 """
 
 
-def shell_prefix(deployed: bool, workdir: Path) -> str:
+def shell_prefix(deployed: bool, workdir: Path, root: Path | None = None) -> str:
     """Prefix that Snakemake puts before every command.
 
     Rules call ``logged LOG genezip COMMAND ...``, which runs the Python of Snakemake or, in a
@@ -150,6 +154,7 @@ def shell_prefix(deployed: bool, workdir: Path) -> str:
     ----------
     deployed : whether rules run in conda environments or containers
     workdir : folder of the run
+    root : folder in which paths of the user start, where their own compressors lie
 
     Returns
     -------
@@ -163,10 +168,11 @@ def shell_prefix(deployed: bool, workdir: Path) -> str:
         if link.resolve() != PACKAGE:
             link.unlink(missing_ok=True)
             link.symlink_to(PACKAGE, target_is_directory=True)
+    paths = [str(folder.absolute()), *([str(root.absolute())] if root else [])]
     python = "python" if deployed else quote(sys.executable)
     lines = FUNCTIONS.replace("PYTHON", python).strip().splitlines()
     found = [
-        f"export PYTHONPATH={quote(str(folder.absolute()))} GLIBC_TUNABLES={MALLOC}",
+        f"export PYTHONPATH={quote(os.pathsep.join(dict.fromkeys(paths)))} GLIBC_TUNABLES={MALLOC}",
         *lines,
     ]
     return "\n".join(found).replace("{", "{{").replace("}", "}}") + "\n"

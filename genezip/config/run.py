@@ -8,6 +8,7 @@ from pydantic import Field, ValidationError, model_validator
 from genezip.config.corpus import Corpus, CorpusEntry, Leakage
 from genezip.config.genome import Genome, Regions
 from genezip.config.model import (
+    AdoptedEntry,
     AnyEntry,
     BPEEntry,
     DnaZenEntry,
@@ -18,6 +19,7 @@ from genezip.config.model import (
 )
 from genezip.config.results import (
     Alignment,
+    Arena,
     CodonPhase,
     Compress,
     Evaluation,
@@ -80,6 +82,7 @@ class Config(Section):
     pretrain: Pretrain = Field(default_factory=Pretrain, description="training")
     compress: Compress = Field(default_factory=Compress, description="held-out compression")
     evaluation: Evaluation = Field(default_factory=Evaluation, description="metrics")
+    arena: Arena = Field(default_factory=Arena, description="systems beside each other")
     masked: MaskedBases = Field(
         default_factory=MaskedBases, description="prediction of masked bases"
     )
@@ -119,7 +122,7 @@ class Config(Section):
         if not self.chosen_corpora():
             raise ValueError("corpora drops every corpus; keep one")
         for name, entry in self.chosen_models().items():
-            if isinstance(entry, FixedEntry):
+            if isinstance(entry, FixedEntry | AdoptedEntry):
                 continue
             if entry.corpus is not None and entry.corpus not in self.chosen_corpora():
                 raise ValueError(f"models.{name}.corpus names {entry.corpus!r}, not in corpora")
@@ -133,6 +136,11 @@ class Config(Section):
         named += [("report.bounds", name) for name in self.report.bounds]
         named += [("report.locus_models", name) for name in self.report.locus_models or []]
         named += [("stability.models", name) for name in self.stability.models or []]
+        named += [
+            (f"arena.beside.{model}", name)
+            for model, others in self.arena.beside.items()
+            for name in (model, *others)
+        ]
         for where, name in named:
             if name not in self.chosen_models():
                 raise ValueError(f"{where} names {name!r}, which is not in models")
@@ -269,6 +277,11 @@ class Config(Section):
         """The chosen models that are trained networks on words."""
         chosen = self.chosen_models().items()
         return {name: entry for name, entry in chosen if isinstance(entry, DnaZenEntry)}
+
+    def adopted(self) -> dict[str, AdoptedEntry]:
+        """The chosen models that are not trained in this run."""
+        chosen = self.chosen_models().items()
+        return {name: entry for name, entry in chosen if isinstance(entry, AdoptedEntry)}
 
     def trained(self) -> dict[str, ModelEntry | DnaZenEntry]:
         """The chosen models that are trained networks, on bases or on words."""

@@ -27,6 +27,7 @@ import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -61,6 +62,9 @@ from genezip.genome.assembly import Assembly, Segment
 from genezip.genome.organisms import organism_of_contig
 from genezip.log import progress
 from genezip.metrics.bootstrap import Estimate
+
+if TYPE_CHECKING:
+    from genezip.evaluation.mixing import MixingModel
 
 logger = logging.getLogger(__name__)
 
@@ -159,10 +163,8 @@ def stretches(segments: Iterable[Segment], most_bp: int) -> list[tuple[Segment, 
     ]
 
 
-def _mixing(
-    reader: CorpusReader, assembly: Assembly, facts: WindowFacts, settings: Evaluation
-) -> tuple[dict[str, Columns], tuple[np.ndarray, ...]]:
-    """Sums of the mixing model, and its loss of every base, for each held-out window."""
+def fit_mixing(assembly: Assembly, settings: Evaluation) -> "MixingModel":
+    """The context-mixing model of the training segments, in stretches that are spread over them."""
     from genezip.evaluation.mixing import MixingModel
 
     chosen = stretches(assembly.segments_of("train"), settings.mixing_bp)
@@ -173,7 +175,14 @@ def _mixing(
     logger.info(
         f"mixing model: {bases / 1e6:.1f} Mbp read, {model.memory_bytes / 1e6:.0f} MB of tables"
     )
-    by_base = []
+    return model
+
+
+def _mixing(
+    reader: CorpusReader, assembly: Assembly, facts: WindowFacts, settings: Evaluation
+) -> tuple[dict[str, Columns], tuple[np.ndarray, ...]]:
+    """Sums of the mixing model, and its loss of every base, for each held-out window."""
+    model, by_base = fit_mixing(assembly, settings), []
 
     def nats(number: int, window: Window) -> list[np.ndarray]:
         losses = model.score(window.ids)

@@ -148,12 +148,14 @@ def _check_tokens(reference: WindowSums, other: WindowSums) -> None:
         )
 
 
-class _Rows:
+class PairedRows:
     """Collects values per seed, then writes rows per seed and for the mean of the seeds."""
 
-    def __init__(self, facts: WindowFacts, scale: str, source: str) -> None:
+    def __init__(
+        self, facts: WindowFacts, scale: str, source: str, task: str = "comparison"
+    ) -> None:
         self._common = {
-            "task": "comparison",
+            "task": task,
             "split": facts.split,
             "scale": scale,
             "source": source,
@@ -163,9 +165,11 @@ class _Rows:
     def add(
         self, model: str, seed: int | None, strand: str, name: str, subset: Subset, values: Values
     ) -> None:
+        """Collect the values of one run on one strand; ``name`` is that of the subset."""
         self._seen.setdefault((model, strand, name), []).append((seed, subset, values))
 
     def rows(self) -> list[Row]:
+        """Rows of every run, and of the mean where a model has several."""
         found: list[Row] = []
         for (model, strand, name), per_seed in self._seen.items():
             cells: dict[str, Any] = {"model": model, "strand": strand, "subset": name}
@@ -226,7 +230,7 @@ def comparison_rows(
                 f"no compressed file of {name} is given, only {', '.join(by_name)}; add it to "
                 "--compressed or name another model"
             )
-    collected = _Rows(facts, scale, source)
+    collected = PairedRows(facts, scale, source)
     strict = facts.subsets[1]
     for sums in files:
         for strand in sums.by_strand:
@@ -275,7 +279,7 @@ def _compare(
     theirs: WindowSums,
     by_name: dict[str, list[WindowSums]],
     facts: WindowFacts,
-    collected: _Rows,
+    collected: PairedRows,
     *,
     ratio: bool,
 ) -> None:
@@ -312,7 +316,7 @@ def _compare_baselines(
     by_name: dict[str, list[WindowSums]],
     baselines: BaselineWindows,
     facts: WindowFacts,
-    collected: _Rows,
+    collected: PairedRows,
 ) -> None:
     """Add differences of next-base losses from each baseline over the same bases.
 

@@ -7,6 +7,7 @@ system lacks raises one clear error (:func:`lacks`).
 """
 
 import inspect
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -275,6 +276,13 @@ class PlainCompressor(Shareable, Plots):
     vocabulary: int | None = None
     gives_prob: bool = False
     likelihood: LikelihoodKind | None = None
+
+    @classmethod
+    def from_pretrained(cls, folder: str | Path) -> Self:
+        """Open a folder of ``genezip weights adopt``, which gives a class another name."""
+        made = cls()
+        made.name = str(json.loads((Path(folder) / "config.json").read_text())["name"])
+        return made
 
     @property
     def facts(self) -> Mapping[str, Any]:

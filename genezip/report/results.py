@@ -18,6 +18,7 @@ from genezip.artifacts.scores import (
     COMPARED_SCORES,
     DNA_SCORES,
     PAPER,
+    TASK_SCORES,
     Metric,
     ScoreTable,
 )
@@ -113,6 +114,40 @@ class Curve:
         return RegionClasses.from_json(self.training.get("classes") or [])
 
 
+def _no_scores() -> Scores:
+    return Scores(DNA_SCORES.frame())
+
+
+@dataclass(frozen=True)
+class Arena:
+    """The tables of the arena; empty where a run has none.
+
+    ``tokens`` and ``bits`` are of the genome of the run, ``elsewhere`` has those of others by name.
+    ``probes`` are score rows of tasks with the column ``twin``.
+    """
+
+    tokens: Scores = field(default_factory=_no_scores)
+    bits: Scores = field(default_factory=_no_scores)
+    recall: Scores = field(default_factory=_no_scores)
+    token_ids: Scores = field(default_factory=_no_scores)
+    cost: Scores = field(default_factory=_no_scores)
+    probes: pd.DataFrame = field(default_factory=lambda: TASK_SCORES.frame().assign(twin=""))
+    elsewhere: dict[str, tuple[Scores, Scores]] = field(default_factory=dict)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether more than the places of tokens was measured."""
+        return bool(len(self.cost.frame))
+
+    def trained_on(self, model: str) -> str | None:
+        """The DNA that a system was trained on; None where nothing tells."""
+        frame = self.cost.frame
+        notes = frame.loc[
+            (frame["model"] == model) & (frame["metric"] == Metric.TRAINED_ON), "note"
+        ]
+        return str(notes.iloc[0]) if len(notes) else None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Results(HeldOut):
     """All content of the page; parts that were not computed are empty frames."""
@@ -134,7 +169,7 @@ class Results(HeldOut):
     vocabulary: pd.DataFrame = field(default_factory=pd.DataFrame)
     frequent_ggrams: pd.DataFrame = field(default_factory=pd.DataFrame)
     scaling: Scores = field(default_factory=lambda: Scores(DNA_SCORES.frame()))
-    arena: Scores = field(default_factory=lambda: Scores(DNA_SCORES.frame()))
+    arena: Arena = field(default_factory=Arena)
     alignment: pd.DataFrame = field(default_factory=ALIGNMENT_SCORES.frame)
     alignment_profile: pd.DataFrame = field(default_factory=pd.DataFrame)
     leakage: pd.DataFrame = field(default_factory=pd.DataFrame)
@@ -275,6 +310,35 @@ def _alignment(folder: Path, runs: set[str]) -> pd.DataFrame:
     return pd.concat(found, ignore_index=True) if found else ALIGNMENT_SCORES.frame()
 
 
+def _arena(folder: Path, runs: set[str]) -> Arena:
+    """The tables of the arena, of the runs; probes and other genomes are those that lie there."""
+
+    def one(path: Path) -> Scores:
+        return Scores(read_scores(path, DNA_SCORES))
+
+    def each(name: str, *more: str) -> Scores:
+        return Scores(_scores_of(folder / name, [*sorted(runs), *more]))
+
+    probes = []
+    for path in sorted((folder / "probes").glob("*.tsv")):
+        twin = path.stem.partition(".")[2]
+        probes.append(TASK_SCORES.read(path).assign(twin=twin))
+    others = sorted((folder / "elsewhere").glob("*/tokens.tsv"))
+    return Arena(
+        tokens=one(folder / "tokens.tsv"),
+        bits=one(folder / "bits.tsv"),
+        recall=each("recall", "mixing"),
+        token_ids=each("token_ids"),
+        cost=each("cost"),
+        probes=pd.concat(probes, ignore_index=True)
+        if probes
+        else TASK_SCORES.frame().assign(twin=""),
+        elsewhere={
+            path.parent.name: (one(path), one(path.with_name("bits.tsv"))) for path in others
+        },
+    )
+
+
 def load(
     folder: Path,
     settings: Report,
@@ -348,7 +412,7 @@ def load(
         vocabulary=_of_models(words, "vocabulary", known, VOCABULARY_COLUMNS),
         frequent_ggrams=_of_models(words, "frequent", known, FREQUENT_COLUMNS),
         scaling=Scores(read_scores(compress / "scaling.tsv", DNA_SCORES)),
-        arena=Scores(read_scores(folder / "arena" / "tokens.tsv", DNA_SCORES)),
+        arena=_arena(folder / "arena", known),
         benchmarks=_benchmarks(folder / "benchmarks", known, settings.reference),
         evaluation=evaluation,
         curves=[one for one in trainings if not one.on_words],

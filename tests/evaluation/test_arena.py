@@ -5,7 +5,7 @@ import pytest
 from toolkit.dna import random_dna
 
 from genezip.errors import GenezipError
-from genezip.evaluation.arena import DRAWS, arena_rows, enter, random_starts, ranks
+from genezip.evaluation.arena.places import DRAWS, arena_rows, enter, random_starts, ranks
 from genezip.evaluation.windows import read_facts
 from genezip.metrics.compression import stride_starts, token_density
 

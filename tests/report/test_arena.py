@@ -8,7 +8,7 @@ import pytest
 
 from genezip.artifacts.scores import DNA_SCORES, Row
 from genezip.config import Report
-from genezip.report.chapters.cost import arena
+from genezip.report.chapters.arena import chapter as arena
 from genezip.report.results import Results, load
 
 SETTINGS = Report(reference="genezip-tiny", control="hnet-tiny")

@@ -8,6 +8,7 @@ from shlex import quote
 SCALE = CONFIG.scale
 MODELS, NETWORKS = CONFIG.chosen_models(), CONFIG.networks()
 WORDS, TRAINED = CONFIG.on_words(), CONFIG.trained()
+ADOPTED = CONFIG.adopted()
 CORPORA = CONFIG.chosen_corpora()
 REFERENCE, CONTROL = CONFIG.report.reference, CONFIG.report.control
 BENCHMARKS = CONFIG.benchmarks
@@ -54,10 +55,21 @@ ALIGNED = [
     if CONFIG.alignment.kinds and (name in CUTTING or name not in NETWORKS)
 ]
 
+# In the arena every system is measured in every way that it can be.
+ARENA = CONFIG.evaluation.arena
+ELSEWHERE = CONFIG.arena.elsewhere if ARENA else {}
+# Those that probes can read: networks, words and short k-mers, and what the user says.
+PROBED = [
+    name
+    for name, one in MODELS.items()
+    if one.compressor != "fixed" or one.stride <= 6
+    if name not in ADOPTED or one.probes
+]
+
 # Models whose boundaries are compared after a change of the sequence, the first run of each.
 STABLE = [
     name
-    for name in CONFIG.stability.models or (REFERENCE, CONTROL)
+    for name in CONFIG.stability.models or (MODELS if ARENA else (REFERENCE, CONTROL))
     if name not in NETWORKS or name in CUTTING
 ]
 
@@ -73,6 +85,7 @@ def one_of(names):
 
 wildcard_constraints:
     corpus=one_of(CORPORA),
+    genome=one_of(ELSEWHERE),
     model=one_of(MODELS),
     learner=one_of([*MODELS, *COMPARATORS, "cnn"]),
     seed=r"\d+",

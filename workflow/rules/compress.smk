@@ -172,37 +172,6 @@ rule compression:
         "--comparisons {output.comparisons} --windows {output.windows}"
 
 
-rule arena:
-    """Rank of every model and router, each beside controls with its own number of tokens."""
-    input:
-        compressed=COMPRESSED,
-        corpus=CORPUS,
-    output:
-        report(
-            "results/arena/tokens.tsv",
-            caption="../report/arena.rst",
-            category="3 Compression",
-            labels={"table": "arena"},
-        ),
-    log:
-        "logs/arena/tokens.log",
-    benchmark:
-        "results/benchmarks/arena/tokens.tsv"
-    conda:
-        "../../envs/genezip.yaml"
-    resources:
-        **needs("arena", SCALE).resources,
-    params:
-        **settings(CONFIG.evaluation, *INTERVALS),
-        compressed=each("--compressed", "compressed"),
-        scale=SCALE,
-    message:
-        "Rank all ways of cutting DNA"
-    shell:
-        "logged {log} genezip evaluate arena {params.compressed} --corpus {input.corpus} "
-        "--settings {params.settings:q} --scale {params.scale} --out {output}"
-
-
 rule scaling:
     """Perplexity of every network against the operations of its training."""
     input:

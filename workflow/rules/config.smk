@@ -65,4 +65,4 @@ config.update(CONFIG.model_dump(mode="json"))
 
 DEPLOYED = {DeploymentMethod.CONDA, DeploymentMethod.APPTAINER}
 DEPLOYED &= set(workflow.deployment_settings.deployment_method)
-shell.prefix(shell_prefix(bool(DEPLOYED), Path.cwd()))
+shell.prefix(shell_prefix(bool(DEPLOYED), Path.cwd(), ROOT))

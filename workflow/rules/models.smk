@@ -27,7 +27,9 @@ TOKENIZER_FILES = {
 def files_of(model, seed):
     """Files of a model folder; none for a published model."""
     names = ()
-    if model in MODELS:
+    if model in ADOPTED:
+        names = ("config.json",)
+    elif model in MODELS:
         names = TOKENIZER_FILES.get(MODELS[model].compressor, NETWORK_FILES)
     return [f"results/pretrain/{model}.seed{seed}/{name}" for name in names]
 
@@ -106,6 +108,22 @@ def target(wildcards):
     return f"{option} {quote(preset('regions', budget_of(wildcards))[0])}{stages}"
 
 
+def adopted_source(wildcards):
+    """What an adopted model is opened from: a class, a hub id, or a folder of the user."""
+    source = ADOPTED[wildcards.model].source
+    if not ADOPTED[wildcards.model].folder or not (ROOT / source).is_dir():
+        return source
+    return user_file(f"models.{wildcards.model}.folder", source)
+
+
+def adopted_file(wildcards):
+    """File of an adopted model: the configuration of its folder, or the module of its class."""
+    source = adopted_source(wildcards)
+    code = f"{HOME}/{source.partition(':')[0].replace('.', '/')}.py"
+    found = f"{source}/config.json" if os.path.isdir(source) else code
+    return found if os.path.isfile(found) else []
+
+
 def launcher(wildcards, resources):
     """Params function: the launcher of training; several GPUs need a process each."""
     if resources.gpu > 1:
@@ -126,12 +144,14 @@ def ggrams_of(wildcards):
 
 
 def without_ggrams(name):
-    """The model without G-grams on the same words, which another is compared with; or none."""
+    """The model without G-grams on the same words, which one with them is compared with; or none."""
     own = WORDS[name]
+    if own.mining is None:
+        return ""
     plain = [
         other
         for other, one in WORDS.items()
-        if one.mining is None and one.tokenizer == own.tokenizer and other != name
+        if one.mining is None and one.tokenizer == own.tokenizer
     ]
     return plain[0] if plain else ""
 

@@ -158,3 +158,29 @@ rule bpe_tokens:
         "logged {log} genezip tokenizer bpe --corpus {input.corpus} "
         "--settings {params.settings:q} --seed {wildcards.seed} --name {wildcards.model} "
         "--scale {params.scale} --out {params.out}"
+
+
+rule adopt:
+    """Copy a model that was trained elsewhere, or name a class of the user, as a model folder."""
+    input:
+        adopted_file,
+    output:
+        config="results/pretrain/{model}.seed{seed}/config.json",
+    log:
+        "logs/pretrain/{model}.seed{seed}.log",
+    benchmark:
+        "results/benchmarks/pretrain/{model}.seed{seed}.tsv"
+    wildcard_constraints:
+        model=one_of(ADOPTED),
+    conda:
+        "../../envs/genezip.yaml"
+    resources:
+        **needs("adopt", SCALE).resources,
+    params:
+        source=adopted_source,
+        out=subpath(output.config, parent=True),
+    message:
+        "Adopt {wildcards.model}"
+    shell:
+        "logged {log} genezip weights adopt {params.source:q} --name {wildcards.model} "
+        "--out {params.out}"

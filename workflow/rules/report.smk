@@ -24,7 +24,7 @@ rule report:
         words=word_tables(),
         matched=matched_of_report(),
         scaling="results/compress/scaling.tsv" if CONFIG.evaluation.scaling else [],
-        arena="results/arena/tokens.tsv" if CONFIG.evaluation.arena else [],
+        arena=arena_tables(),
         alignment=expand(
             "results/alignment/{run}.tsv", run=CONFIG.runs(*ALIGNED) if ALIGNED else []
         ),

@@ -105,11 +105,22 @@ def measured_on_labels(wildcards):
     """Predictions of the models that are measured on a part of the labels."""
     zero_shot = wildcards.part in ZERO_SHOT
     chosen = ZERO_SHOT_MODELS if zero_shot else CONFIG.labels.models
-    runs = runs_of_labels(chosen or [REFERENCE, CONTROL])
+    runs = runs_of_labels(chosen or (PROBED if ARENA else [REFERENCE, CONTROL]))
     if CONFIG.labels.untrained and not zero_shot:
         runs += [f"{run}.untrained" for run in runs_of_labels([REFERENCE])]
     return [
         f"results/labels/predictions/{wildcards.part}/{run}.parquet" for run in runs
+    ]
+
+
+def twins_on_labels(wildcards):
+    """Predictions of the first run of a twin, and of the models beside which it stands."""
+    names = [wildcards.twin, *CONFIG.arena.beside]
+    beside = CONFIG.arena.beside
+    return [
+        f"results/labels/predictions/{wildcards.part}/{first_run(name)}.parquet"
+        for name in dict.fromkeys(names)
+        if name == wildcards.twin or wildcards.twin in beside[name]
     ]
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from genezip.cli import options
-from genezip.cli.evaluate import boundaries, masked, words
+from genezip.cli.evaluate import arena, boundaries, masked, words
 from genezip.cli.use.compress import heldout
 
 logger = logging.getLogger(__name__)
@@ -135,6 +135,10 @@ def markov(
     windows: Annotated[
         Path | None, typer.Option(help="Sums per window to write, for paired comparisons.")
     ] = None,
+    training: Annotated[
+        Path | None,
+        typer.Option(help="source.json of other DNA that the models read; default: --source."),
+    ] = None,
 ) -> None:
     """Perplexity of Markov and mixing models of the training segments on the held-out windows.
 
@@ -156,8 +160,9 @@ def markov(
 
     chosen = config.settings(config.Evaluation, settings)
     reader, opened = CorpusReader(corpus), Source.load(source)
-    facts = read_facts(reader, chosen, organisms=opened.organisms)
-    scores = score_baselines(reader, opened.assembly(), facts, chosen)
+    read = opened if training is None else Source.load(training)
+    facts = read_facts(reader, chosen, organisms=() if training else opened.organisms)
+    scores = score_baselines(reader, read.assembly(), facts, chosen)
     DNA_SCORES.write(out, baseline_rows(scores, facts, scale, opened.kind))
     if windows is not None:
         write_baseline_windows(windows, scores.windows, facts)
@@ -228,38 +233,6 @@ def compression(
     DNA_SCORES.write(out, rows)
     DNA_SCORES.write(comparisons, paired)
     write_tsv(windows, table)
-
-
-@app.command()
-def arena(
-    compressed: options.CompressedFiles,
-    corpus: options.Corpus,
-    scale: options.Scale,
-    out: options.Scores,
-    settings: options.EvaluationSettings = None,
-) -> None:
-    """Rank systems by what the places of their tokens are worth, each with its own number.
-
-    Every file stands beside controls with as many tokens in every window:
-    chunks of equal length, and chunks that begin at random bases.
-
-    \b
-    Example:
-      genezip evaluate arena --compressed mine.parquet \\
-        --compressed uniform.parquet --corpus corpus/manifest.json \\
-        --scale demo --out arena.tsv
-    """
-    from genezip import config
-    from genezip.artifacts.scores import DNA_SCORES
-    from genezip.corpus.corpus import CorpusReader
-    from genezip.evaluation.arena import arena_rows, enter
-    from genezip.evaluation.windows import read_facts
-    from genezip.inference.table import read_compressed
-
-    reader, chosen = CorpusReader(corpus), config.settings(config.Evaluation, settings)
-    facts = read_facts(reader, chosen)
-    entries = [enter(read_compressed(path), facts, chosen.seed) for path in compressed]
-    DNA_SCORES.write(out, arena_rows(entries, facts, scale, reader.manifest["source"]))
 
 
 @app.command()
@@ -467,5 +440,6 @@ def matched(
 for _command in (
     masked.masked_markov, masked.masked, words.word_floors, words.masked_words,
     words.word_vocabulary, boundaries.codon_phase, boundaries.alignment, boundaries.stability,
+    arena.arena, arena.recall, arena.token_ids, arena.cost,
 ):  # fmt: skip
     app.command()(_command)

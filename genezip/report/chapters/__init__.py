@@ -24,7 +24,8 @@ from genezip.report.chapters import (
     tokens,
     training,
 )
-from genezip.report.chapters.cost import arena, latency, scaling
+from genezip.report.chapters.arena import chapter as arena
+from genezip.report.chapters.cost import latency, scaling
 from genezip.report.chapters.genes import alignment, codon_phase
 from genezip.report.chapters.prediction import masked, next_base, words
 from genezip.report.chapters.tasks import benchmarks, essentiality, labelled, labels, variants

@@ -5,10 +5,10 @@ from typing import Any
 from genezip.report import claims, summary
 from genezip.report.chapter import Cell, Chapter, Section, Table
 from genezip.report.results import Results
-from genezip.report.systems import dnahnet, dnazen, ldarnet
+from genezip.report.systems import arena, dnahnet, dnazen, ldarnet
 from genezip.report.words import per_seed, seeds_named
 
-OTHER_SYSTEMS = (dnahnet, ldarnet, dnazen)
+OTHER_SYSTEMS = (arena, dnahnet, ldarnet, dnazen)
 """Claims about the other systems, each with sentences of its own."""
 REAL_SOURCES = ("mirror", "download")  # the DNA on which the prototype was measured
 

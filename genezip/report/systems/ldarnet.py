@@ -165,21 +165,11 @@ def _rows(results: Results, kind: str) -> list[dict]:
 def _aligned(results: Results, kind: str) -> Claim:
     """Enrichment at sites minus that at decoys with the same dinucleotide."""
     rows = _rows(results, kind)
-    numbers = [
-        number_of(
-            {
-                "value": row["decoys_difference"],
-                "ci_low": row["decoys_difference_low"],
-                "ci_high": row["decoys_difference_high"],
-                "n": row["n"],
-            }
-        )
-        for row in rows
-    ]
+    numbers = [alignment.beyond_decoys(row) for row in rows]
     return Claim(
         f"Tokens of {results.reference} begin at a {alignment.KINDS[kind]} more often than at the "
         "same dinucleotide elsewhere",
-        list(numbers),
+        numbers,
         [int(row["seed"]) for row in rows],
         0.0,
         None,

@@ -113,6 +113,12 @@ def _number(row: dict[str, Any], value: str, low: str, high: str) -> Number | No
     return Number(known[0], known[1], known[2], int(row["n"]), few=marked_few(row))
 
 
+def beyond_decoys(row: dict[str, Any]) -> Number | None:
+    """Enrichment at sites minus that at decoys with the same dinucleotide."""
+    ends = ("decoys_difference_low", "decoys_difference_high")
+    return _number(row, "decoys_difference", *ends)
+
+
 def _table(rows: list[dict[str, Any]]) -> Table:
     """One row per model, seed and kind of site; controls beside the sites."""
     cells: list[list[Cell]] = []

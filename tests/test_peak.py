@@ -7,22 +7,16 @@ from types import SimpleNamespace
 
 import pytest
 
-
-@pytest.fixture
-def peak(repo: Path, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
-    monkeypatch.syspath_prepend(str(repo / "benchmarks"))
-    import peak
-
-    return peak
+from genezip import peak
 
 
-def test_of_this_process(peak) -> None:  # type: ignore[no-untyped-def]
+def test_of_this_process() -> None:
     assert 20e6 < peak.peak_bytes() < 200e9
 
 
 @pytest.mark.parametrize(("system", "unit"), [("linux", 1024), ("darwin", 1)])
-def test_without_proc(  # type: ignore[no-untyped-def]
-    peak, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, system: str, unit: int
+def test_without_proc(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, system: str, unit: int
 ) -> None:
     monkeypatch.setattr(peak, "STATUS", tmp_path / "missing")
     monkeypatch.setattr(resource, "getrusage", lambda _: SimpleNamespace(ru_maxrss=5_000))

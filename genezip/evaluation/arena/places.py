@@ -119,10 +119,13 @@ def _enrichment(
     return enrichment_by_block(columns, subset, facts.region_classes)
 
 
-def _tokens(entry: Entry, subset: Subset) -> Found:
-    """Bases per token, and the coefficient of variation of the lengths of chunks."""
+def _tokens(entry: Entry, subset: Subset, classes: Sequence[str]) -> Found:
+    """Bases per token, of all bases and by class, and how much the lengths of chunks vary."""
     columns = entry.sums.columns("+", subset.chosen, subset.strict)
-    bp, tokens = (columns[name].sum(axis=(1, 2)) for name in ("bp", "tokens"))
+    by_class = {name: columns[name].sum(axis=1) for name in ("bp", "tokens")}
+    bp, tokens = (
+        np.concatenate([one.sum(axis=1, keepdims=True), one], axis=1) for one in by_class.values()
+    )
     count, total, squares = entry.chunks[subset.chosen].T
     sums = subset.bootstrap.sums(
         {"bp": bp, "tokens": tokens, "count": count, "total": total, "squares": squares}
@@ -130,12 +133,11 @@ def _tokens(entry: Entry, subset: Subset) -> Found:
     mean = ratio(sums["total"], sums["count"])
     spread = np.sqrt(np.maximum(ratio(sums["squares"], sums["count"]) - mean**2, 0)) / mean
     n = np.array(int(subset.chosen.sum()))
+    bpt = ratio(sums["bp"], sums["tokens"])
+    support = subset.bootstrap.support(bp)
     return {
-        metric: (("all",), subset.bootstrap.summarise(values[:, None], None, "ratio"), n)
-        for metric, values in (
-            (Metric.BPT, ratio(sums["bp"], sums["tokens"])),
-            (Metric.CHUNK_CV, spread),
-        )
+        Metric.BPT: (("all", *classes), subset.bootstrap.summarise(bpt, support, "ratio"), n),
+        Metric.CHUNK_CV: (("all",), subset.bootstrap.summarise(spread[:, None], None, "ratio"), n),
     }
 
 
@@ -178,7 +180,7 @@ def arena_rows(entries: Sequence[Entry], facts: WindowFacts, scale: str, source:
 
         for number, run in enumerate(runs):
             cells = {**common, "seed": run.sums.seed}
-            rows += expand(_tokens(run, subset), model=name, **cells)
+            rows += expand(_tokens(run, subset, facts.region_classes.names), model=name, **cells)
             rows += expand(found(own[number], Metric.ENRICHMENT), model=name, **cells)
             for control, values in from_control.items():
                 pair = difference_of(name, control)

@@ -1,9 +1,9 @@
-"""The chapter on the arena: ways of cutting DNA, ranked by what their places are worth."""
+"""Ways of cutting DNA, ranked by what the places of their tokens are worth."""
 
 import pandas as pd
 
-from genezip.artifacts.scores import FIXED_STRIDE, RANDOM_CHUNKS, Metric, difference_of
-from genezip.report.chapter import Cell, Chapter, Section, Table
+from genezip.artifacts.scores import FIXED_STRIDE, MIXING, RANDOM_CHUNKS, Metric, difference_of
+from genezip.report.chapter import Cell, Table
 from genezip.report.results import Results
 from genezip.report.scores import Number
 from genezip.report.words import fixed, listed, measured, plain
@@ -13,34 +13,18 @@ GROUP = "promoter"
 
 def ranked(results: Results) -> list[str]:
     """Systems from the first rank to the last."""
-    frame = results.arena.frame
+    frame = results.arena.tokens.frame
     own = frame[frame["metric"] == Metric.RANK].sort_values("value", kind="stable")
     return [str(name) for name in own["model"]]
 
 
 def number(results: Results, metric: str, model: str, region: str = GROUP) -> Number | None:
     """A number of the mean over seeds, or of the only seed."""
-    (subset,) = results.arena.frame["subset"].unique()
-    return results.arena.over_seeds(metric, model, subset=subset, region=region)[0]
+    (subset,) = results.arena.tokens.frame["subset"].unique()
+    return results.arena.tokens.over_seeds(metric, model, subset=subset, region=region)[0]
 
 
-def section(results: Results) -> Section | None:
-    """Text with the verdict, and all systems in one table; None where there was no arena."""
-    names = ranked(results)
-    if not names:
-        return None
-    text = [
-        "Systems keep very different numbers of tokens, so none is compared with another one "
-        "directly. Each stands beside controls with its own number of tokens in every window: "
-        "chunks of equal length, and chunks that begin at random bases. The difference of its "
-        "promoter enrichment from that of equal chunks is what the places of its tokens are "
-        "worth, and it is ranked; windows that get more tokens do not count.",
-        _verdict(results, names),
-    ]
-    return Section(text, [_table(results, names)])
-
-
-def _verdict(results: Results, names: list[str]) -> str:
+def verdict(results: Results, names: list[str]) -> str:
     """Which systems beat chunks of equal length, and which is first."""
     sides: dict[str, list[str]] = {}
     for name in names:
@@ -78,13 +62,14 @@ def _from(name: str, control: str) -> tuple[str, str]:
 
 
 def _ties(results: Results, name: str) -> str:
-    frame = results.arena.frame
+    frame = results.arena.tokens.frame
     notes = frame.loc[(frame["metric"] == Metric.RANK) & (frame["model"] == name), "note"]
     text = notes.iloc[0] if len(notes) else None
     return "" if text is None or pd.isna(text) else str(text).removeprefix("tied with ")
 
 
-def _table(results: Results, names: list[str]) -> Table:
+def table(results: Results, names: list[str]) -> Table:
+    """Every system with its tokens, its enrichment, and what it has on its controls."""
     rows: list[list[Cell]] = []
     for name in names:
         rank = number(results, Metric.RANK, name)
@@ -124,4 +109,54 @@ def _two(value: float) -> str:
     return fixed(value, 2)
 
 
-CHAPTER = Chapter("arena", "Ways of cutting DNA", section)
+def by_class(results: Results, names: list[str]) -> Table | None:
+    """Bases per token of every region class."""
+    labels = results.region_classes.labels
+    classes = [name for name in labels if not results.no_base(name)]
+    rows: list[list[Cell]] = [
+        [name, *(measured(number(results, Metric.BPT, name, region), plain) for region in classes)]
+        for name in names
+    ]
+    head = ["system", *(labels[name] for name in classes)]
+    note = "Bases per token, with 95 % intervals. A class of few bases has wide ones."
+    return Table(head, rows, tuple(range(1, len(head))), "Bases per token by region", note)
+
+
+def elsewhere(results: Results, genome: str) -> Table | None:
+    """The same systems on another genome, by rank there."""
+    places, bits = results.arena.elsewhere[genome]
+    frame = places.frame
+    own = frame[frame["metric"] == Metric.RANK].sort_values("value", kind="stable")
+    subset = next(iter(frame["subset"].dropna().unique()), "all")
+    rows: list[list[Cell]] = []
+    for name in own["model"]:
+        pair = difference_of(name, MIXING)
+        numbers = [
+            (places.over_seeds(Metric.RANK, name, subset=subset, region=GROUP)[0], _whole),
+            (places.over_seeds(Metric.BPT, name, subset=subset)[0], plain),
+            (places.over_seeds(*_from(name, FIXED_STRIDE), subset=subset, region=GROUP)[0], _two),
+            (places.over_seeds(*_from(name, RANDOM_CHUNKS), subset=subset, region=GROUP)[0], _two),
+            (bits.over_seeds(Metric.BITS_PER_BASE, name, subset=subset)[0], _three),
+            (bits.over_seeds(Metric.BITS_DIFFERENCE, pair, subset=subset)[0], _three),
+        ]
+        first, *others = numbers
+        cells = [measured(one, show) for one, show in others]
+        rows.append([_rank(first[0]), str(name), *cells])
+    bar = bits.over_seeds(Metric.BITS_PER_BASE, MIXING, subset=subset)[0]
+    head = [
+        "rank", "system", "bp per token", "enrichment minus equal chunks", "minus random chunks",
+        "bits per base", "minus context mixing",
+    ]  # fmt: skip
+    note = (
+        "Nothing was trained on this genome, unless the table of costs says so. Context mixing, "
+        f"trained on the DNA of the run, needs {measured(bar, _three)} bits per base here."
+    )
+    return Table(head, rows, (2, 3, 4, 5, 6), f"Elsewhere: {genome}", note) if rows else None
+
+
+def _whole(value: float) -> str:
+    return fixed(value, 0)
+
+
+def _three(value: float) -> str:
+    return fixed(value, 3)
