@@ -112,10 +112,9 @@ def _fewer(results: Results, model: str, twin: str, metric: str, unit: str) -> C
 
 
 def _probed(results: Results) -> Iterator[tuple[str, str]]:
-    frame = results.arena.probes
-    against = frame[frame["metric"].str.endswith(AGAINST_CONTROL)]
-    for row in records(against):
-        yield str(row["model"]), str(row["twin"])
+    for row in records(results.arena.probes):
+        if str(row["metric"]).endswith(AGAINST_CONTROL):
+            yield str(row["model"]), str(row["twin"])
 
 
 def differences(results: Results, model: str, twin: str) -> dict[str, Number]:
