@@ -20,7 +20,7 @@ def replaced_folder(path: str | Path, known: Collection[str]) -> Iterator[Path]:
     """
     refuse_foreign(path, known)
     target = folder_target(path)
-    new = target.with_name(f".{target.name}.part")
+    new = part_of(target)
     shutil.rmtree(new, ignore_errors=True)
     try:
         with _replacing(path, new, target):
@@ -38,8 +38,13 @@ def resumed_folder(path: str | Path, known: Collection[str]) -> Iterator[Path]:
     """
     refuse_foreign(path, known)
     target = folder_target(path)
-    with _replacing(path, target.with_name(f".{target.name}.part"), target) as new:
+    with _replacing(path, part_of(target), target) as new:
         yield new
+
+
+def part_of(folder: Path) -> Path:
+    """Where a folder is until it is whole."""
+    return folder.with_name(f".{folder.name}.part")
 
 
 @contextmanager

@@ -8,6 +8,7 @@ shared options from ``options.py``, and add it to ``COMMANDS``.
 
 import atexit
 import os
+import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -121,8 +122,11 @@ def program() -> None:
     """The program: :func:`main`, and the end of the process.
 
     It is ended at once. To take apart all that was imported takes half a second, which a short
-    command would spend on nothing.
+    command would spend on nothing. SIGTERM, with which a scheduler ends a job, stops a command as
+    Ctrl-C does, so that nothing half-written stays; commands that can resume wait for the end of a
+    step instead.
     """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         main()
         status: Any = 0

@@ -38,6 +38,44 @@ def test_ctrl_c_then_resume(corpus: Path, repo: Path, tmp_path: Path, works: Cli
     assert tree(out) == {}
 
 
+SLOW = """
+import sys, time
+from genezip.cli import program
+from genezip.models.fixed.compressor import Fixed
+
+encode = Fixed.encode
+
+def slowly(self, sequences):
+    print("encoding", file=sys.stderr, flush=True)
+    time.sleep(0.5)
+    return encode(self, sequences)
+
+Fixed.encode = slowly
+sys.argv = ["genezip", *sys.argv[1:]]
+program()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_scheduler_stops_any_command_as_ctrl_c_does(
+    number: signal.Signals, corpus: Path, tmp_path: Path
+) -> None:
+    """Also one that cannot resume: what it had written is gone."""
+    out, log = tmp_path / "out", tmp_path / "log"
+    arguments = ["evaluate", "stability", "--model", "fixed:16", "--corpus", corpus]
+    arguments += ["--scale", "test", "--out", out / "table.tsv"]
+    with open(log, "wb") as err:
+        process = processes.start(["-c", SLOW, *map(str, arguments)], tmp_path, os.environ, err, err)
+        deadline = time.monotonic() + 60
+        while "encoding" not in log.read_text() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        process.send_signal(number)
+        status = process.wait(60)
+    assert status == 130, log.read_text()
+    assert "Traceback" not in log.read_text()
+    assert tree(out) == {}
+
+
 # A limit on file size stands in for a full disk.
 FULL = """
 import resource, signal, sys

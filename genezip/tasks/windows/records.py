@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 from genezip.artifacts.files import check_room, sha256_file
-from genezip.artifacts.folder import refuse_foreign
+from genezip.artifacts.folder import part_of, refuse_foreign
 from genezip.artifacts.journal import Journal
 from genezip.errors import GenezipError
 from genezip.formats.tfrecord import parse_example, read_payloads
@@ -289,6 +289,19 @@ class Conversion:
         )
 
 
+def _take_back(folder: Path, work: Path) -> None:
+    """Free the targets of a conversion that was killed while they were hashed.
+
+    They are linked into a draft of the folder then (or moved, on a file system without links), and
+    a file with a second name is not written into.
+    """
+    draft = part_of(folder)
+    for name in TARGETS:
+        if work.is_dir() and (draft / name).exists() and not (work / name).exists():
+            (draft / name).rename(work / name)
+    shutil.rmtree(draft, ignore_errors=True)
+
+
 def prepare_windows(
     layout: StoredWindows,
     rows: pd.DataFrame,
@@ -314,6 +327,7 @@ def prepare_windows(
     refuse_foreign(folder, (MANIFEST, EXAMPLES, *TARGETS))
     work = folder.with_name(f".{folder.name}.shards")
     conversion = Conversion(layout, rows, genome, work)
+    _take_back(folder, work)
     try:
         conversion.begin(inputs)
         for split in shards:

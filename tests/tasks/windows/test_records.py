@@ -1,6 +1,7 @@
 """A conversion that is interrupted, goes on, or finds no room."""
 
 import errno
+import os
 import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -121,6 +122,38 @@ def test_finished_targets_survive_an_interruption_at_the_end(
     prepare()
     assert messages()[before] == "rsap: resumed after 4 finished shards"
     assert len(messages()) == before + 2
+    check_train(tmp_path / "human")
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_targets_survive_a_kill_while_they_are_hashed(
+    prepare: Prepare,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    messages: Messages,
+    links: bool,
+) -> None:
+    """Then the draft of the folder still has the targets, as links or, without links, alone."""
+    draft, kept = tmp_path / ".human.part", tmp_path / "kept"
+
+    def killed(*_: object) -> None:
+        kept.mkdir()
+        for path in draft.iterdir():
+            os.link(path, kept / path.name)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(records, "widened", killed)
+        prepare()
+    kept.rename(draft)  # nothing was cleaned up
+    if not links:
+        for path in (tmp_path / ".human.shards").glob("targets.*"):
+            path.unlink()
+    before = len(messages())
+    prepare()
+    assert messages()[before] == "rsap: resumed after 4 finished shards"
+    assert len(messages()) == before + 2
+    assert not draft.exists()
     check_train(tmp_path / "human")
 
 
