@@ -1,7 +1,8 @@
 """Compress more DNA than one forward pass takes: held-out windows, and all bases of a record."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from itertools import islice
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -14,7 +15,7 @@ from genezip.config import Compress
 from genezip.corpus.corpus import CorpusReader
 from genezip.errors import GenezipError
 from genezip.genome.assembly import Assembly
-from genezip.inference.table import CompressedWindow, write_compressed
+from genezip.inference.table import CompressedWindow, write_resumable
 from genezip.log import progress
 from genezip.models import load
 from genezip.models.base import Compressor, Sequences, on_request, vector_width
@@ -104,15 +105,28 @@ def repeat_windows(
 
 
 def compress_windows(
-    compressor: Compressor, windows: HeldoutWindows | Sequence[HeldoutWindow], settings: Compress
+    compressor: Compressor,
+    windows: HeldoutWindows | Sequence[HeldoutWindow],
+    settings: Compress,
+    skip: int = 0,
 ) -> Iterator[CompressedWindow]:
-    """Compress windows in batches of ``settings.batch``, on one strand or on both."""
+    """Compress windows in batches of ``settings.batch``, on one strand or on both.
+
+    The first ``skip`` rows are left out; batches are those of a call without it.
+    """
     for strand in "+-" if settings.both_strands else "+":
-        waiting = iter(windows)
+        left_out = min(skip, len(windows))
+        skip -= left_out
+        first = left_out - left_out % settings.batch
+        waiting = islice(windows, first, None)
         while batch := list(islice(waiting, settings.batch)):
+            first += len(batch)
+            if first <= left_out:
+                continue
             forward = strand == "+"
             ids = [window.ids if forward else reverse_complement(window.ids) for window in batch]
-            for window, found in zip(batch, tokens_of(compressor, ids), strict=True):
+            rows = zip(batch, tokens_of(compressor, ids), strict=True)
+            for window, found in islice(rows, max(left_out - (first - len(batch)), 0), None):
                 yield forward_row(window, found) if forward else reverse_row(window, found)
 
 
@@ -214,6 +228,9 @@ def compress_heldout(
 ) -> int:
     """Write the window table of a model; return the number of rows (0 gives a valid file).
 
+    A call that is stopped or killed keeps finished windows in ``.NAME.parts`` beside the file, from
+    which the same call goes on.
+
     ``model`` is any that :func:`genezip.models.load` opens; ``untrained`` uses the same network
     before its first training step. ``bound`` replaces the model's bound on tokens and becomes part
     of the name in the file (:func:`genezip.artifacts.scores.under_bound`).
@@ -221,16 +238,38 @@ def compress_heldout(
     compressor = load(model, settings.device, bound=bound, untrained=untrained or None)
     name = compressor.name if bound is None else under_bound(compressor.name, bound)
     strands = 2 if settings.both_strands else 1
-    rows = compress_windows(compressor, windows, settings)
     facts = compressor.metadata
-    return write_compressed(
+    identity = {
+        "model": dict(compressor.facts),
+        "name": name,
+        "untrained": untrained,
+        "strands": strands,
+        "windows": _sha256(windows),
+    }
+
+    def rows(skip: int) -> Iterator[CompressedWindow]:
+        found = compress_windows(compressor, windows, settings, skip)
+        return progress(found, name, strands * len(windows) - skip, "window")
+
+    return write_resumable(
         out,
-        progress(rows, name, strands * len(windows), "window"),
+        rows,
+        identity,
         name=name,
         seed=facts.get("seed"),
         target_bpt=facts.get("target_bpt"),
         **{key: facts.get(key) for key in ("scale", "source", "parameters", "bound")},
     )
+
+
+def _sha256(windows: Iterable[HeldoutWindow]) -> str:
+    """Hash of the places and the bases of windows, which are read for it."""
+    found = sha256()
+    for one in windows:
+        place = (one.chrom, one.start, one.end, one.segment, one.split)
+        found.update(repr(place).encode())
+        found.update(one.ids.tobytes())
+    return found.hexdigest()
 
 
 def base_vectors(compressor: Compressor, ids: np.ndarray) -> Iterator[np.ndarray]:

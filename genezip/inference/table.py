@@ -10,7 +10,10 @@ record.
 """
 
 import base64
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import logging
+import shutil
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -20,10 +23,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from genezip.artifacts.journal import Journal, stop_now, stop_request
 from genezip.artifacts.manifest import Kind
 from genezip.artifacts.tables import head_metadata, open_parquet, parquet_writer, read_head
 from genezip.metrics.compression import token_density
 from genezip.models.compressed import KEPT_BY, LikelihoodKind
+
+logger = logging.getLogger(__name__)
 
 KIND = Kind(
     "file of compressed windows",
@@ -50,7 +56,8 @@ SCHEMA = pa.schema(
         ("likelihood", pa.string()),
     ]
 )
-BATCH_ROWS = 64  # windows in memory together
+BATCH_ROWS = 64  # windows in memory together, and of a row group
+PART_SECONDS = 60.0  # of work that a kill loses at most, but for the last rows of a group
 ROW_GROUP = 16_384  # rows of a row group of the token table
 # columns of the window table whose names in Python differ
 _RENAMED = {"piece": "segment", "bound_bit": "bound_active"}
@@ -177,6 +184,59 @@ def write_compressed(
             out.write_table(pa.Table.from_pylist(batch, schema=SCHEMA))
             count += len(batch)
     return count
+
+
+def write_resumable(
+    path: str | Path,
+    rows_from: Callable[[int], Iterable[CompressedWindow]],
+    identity: Any,
+    *,
+    name: str,
+    seed: int | None = None,
+    target_bpt: dict[str, float] | None = None,
+    **info: Any,
+) -> int:
+    """Write the file of :func:`write_compressed` in parts from which a later call goes on.
+
+    ``rows_from`` gives the windows without the first so many, and ``identity`` (JSON values)
+    decides what they are: parts of another one count as none. Parts lie in ``.NAME.parts`` beside
+    the file until it is whole; one ends every minute, and where a stop is requested.
+    """
+    path = Path(path)
+    folder = path.with_name(f".{path.name}.parts")
+    head = KIND.head(name=name, seed=seed, target_bpt=target_bpt, info=info)
+    journal = Journal(folder / "done.json", identity)
+    if not all((folder / part).is_file() for part in journal.done):
+        journal.clear()
+    done = sum(facts["rows"] for facts in journal.done.values())
+    if done:
+        logger.info(f"{name}: resuming after {done:,} windows")
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
+    with stop_request() as stop:
+        rows = map(_cells, rows_from(done))
+        more = True
+        while more:
+            part, begun, count = f"{done:09}.parquet", time.monotonic(), 0
+            with parquet_writer(folder / part, SCHEMA, head) as out:
+                while more and not (stop or time.monotonic() - begun > PART_SECONDS and count):
+                    batch = list(islice(rows, BATCH_ROWS))
+                    more = len(batch) == BATCH_ROWS
+                    if batch:
+                        out.write_table(pa.Table.from_pylist(batch, schema=SCHEMA))
+                    count += len(batch)
+            with open(folder / part, "r+b") as data:
+                journal.note(part, {"rows": count}, data)
+            done += count
+            if stop and more:
+                stop_now(f"{name}: stopped after {done:,} windows")
+    with parquet_writer(path, SCHEMA, head) as out:
+        for part in journal.done:
+            with open_parquet(folder / part, KIND) as file:
+                for number in range(file.num_row_groups):
+                    out.write_table(file.read_row_group(number))
+    shutil.rmtree(folder)
+    return done
 
 
 def read_compressed(path: str | Path) -> CompressedFile:
