@@ -219,7 +219,7 @@ def write_resumable(
         while more:
             part, begun, count = f"{done:09}.parquet", time.monotonic(), 0
             with parquet_writer(folder / part, SCHEMA, head) as out:
-                while more and not (stop or time.monotonic() - begun > PART_SECONDS and count):
+                while more and not (stop or (time.monotonic() - begun > PART_SECONDS and count)):
                     batch = list(islice(rows, BATCH_ROWS))
                     more = len(batch) == BATCH_ROWS
                     if batch:

@@ -65,7 +65,8 @@ def test_a_scheduler_stops_any_command_as_ctrl_c_does(
     arguments = ["evaluate", "stability", "--model", "fixed:16", "--corpus", corpus]
     arguments += ["--scale", "test", "--out", out / "table.tsv"]
     with open(log, "wb") as err:
-        process = processes.start(["-c", SLOW, *map(str, arguments)], tmp_path, os.environ, err, err)
+        call = ["-c", SLOW, *map(str, arguments)]
+        process = processes.start(call, tmp_path, os.environ, err, err)
         deadline = time.monotonic() + 60
         while "encoding" not in log.read_text() and time.monotonic() < deadline:
             time.sleep(0.02)

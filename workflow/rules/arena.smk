@@ -43,17 +43,6 @@ def trained_on(wildcards):
     return f"--trained-on {quote(found)}" if found and entry.compressor != "fixed" else ""
 
 
-rule arena_models:
-    """Every system of the configuration, trained or fitted."""
-    input:
-        [
-            path
-            for name in MODELS
-            for seed in MODELS[name].seeds
-            for path in files_of(name, seed)
-        ],
-
-
 rule arena:
     """Rank of every model and router, each beside controls with its own number of tokens."""
     input:
@@ -214,7 +203,7 @@ rule arena_probes:
     conda:
         "../../envs/genezip.yaml"
     resources:
-        **needs("labels", SCALE).resources,
+        **needs("arena_probes", SCALE).resources,
     params:
         predictions=lambda wildcards, input: [
             f"--from-predictions {path}" for path in input
@@ -287,7 +276,7 @@ rule corpus_elsewhere:
     conda:
         "../../envs/genezip.yaml"
     resources:
-        **needs("corpus_shards", SCALE).resources,
+        **needs("corpus_elsewhere", SCALE).resources,
     params:
         **settings(elsewhere("corpus")),
         genes=genes_elsewhere,
@@ -315,7 +304,7 @@ rule markov_elsewhere:
     conda:
         "../../envs/genezip.yaml"
     resources:
-        **needs("markov", SCALE).resources,
+        **needs("markov_elsewhere", SCALE).resources,
     params:
         **settings(
             CONFIG.evaluation,
@@ -348,10 +337,10 @@ rule compress_elsewhere:
     wildcard_constraints:
         how="(causal/)?",
     conda:
-        environment("compress")
-    threads: needs("compress", SCALE).threads
+        environment("compress_elsewhere")
+    threads: needs("compress_elsewhere", SCALE).threads
     resources:
-        **(needs("compress", SCALE).resources | {"gpu": gpus("compress")}),
+        **(needs("compress_elsewhere", SCALE).resources | {"gpu": gpus("compress_elsewhere")}),
     params:
         **settings(ONE_STRAND, without=["causal_bound"]),
         model=lambda wildcards: f"results/pretrain/{wildcards.model}.seed{wildcards.seed}",
