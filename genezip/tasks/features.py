@@ -255,9 +255,11 @@ def _fill(journal: Journal, extraction: Extraction, made: _Made) -> None:
             part, bases = extraction.compute(rows)
             made.seconds += time.perf_counter() - began
             made.bases += bases
+            with np.errstate(over="ignore"):  # what does not fit is infinite, and refused
+                part = np.ascontiguousarray(part, dtype=plan.dtype)
             _check(part, rows, plan)
             file.seek(first + rows.start * plan.row_bytes)
-            file.write(np.ascontiguousarray(part, dtype=plan.dtype).tobytes())
+            file.write(part.tobytes())
             made.rows = rows.stop
             journal.note(FEATURES, vars(made), data=file)
             shown.show(speed=made.rate())
@@ -271,8 +273,8 @@ def _check(part: np.ndarray, rows: range, plan: StorePlan) -> None:
     if wrong.any():
         example = int(plan.examples[rows[int(np.flatnonzero(wrong)[0])]])
         raise GenezipError(
-            f"the features of example {example} of {plan.task} {plan.subset} are not finite; the "
-            "model is broken, train it again"
+            f"the features of example {example} of {plan.task} {plan.subset} are not finite "
+            f"(as {np.dtype(plan.dtype).name}); the model is broken, train it again"
         )
 
 
@@ -284,8 +286,8 @@ def npy_head(shape: tuple[int, ...], dtype: str = "<f2") -> bytes:
     return head.getvalue()
 
 
-# Features are float32: a spread below this share of a channel's size is rounding, not signal.
-ROUNDING = 1e-6
+# A spread below this share of a channel's size is rounding, not signal: of float32, and of float16.
+ROUNDING, ROUNDING_HALF = 1e-6, 1e-3
 
 
 @dataclass(frozen=True)
@@ -332,8 +334,12 @@ class Moments:
         """Standard deviation (divided by n), float64 (channels,)."""
         return np.sqrt(self._spread / self.count)
 
-    def standard(self, centred: bool = True, least: np.ndarray | None = None) -> Standard:
+    def standard(
+        self, centred: bool = True, least: np.ndarray | None = None, rounding: float = ROUNDING
+    ) -> Standard:
         """Standard by mean and standard deviation; if not ``centred``, by the root mean square.
+
+        A spread below ``rounding``, a share of the mean, is rounding and no signal.
 
         Without centring 0 stays 0. A channel whose root mean square is below ``least``, a float
         array (channels,), becomes 0: a difference that is small beside its terms is rounding
@@ -341,7 +347,7 @@ class Moments:
         """
         sd, mean = self.sd, self.mean
         size = np.sqrt(sd**2 + mean**2)
-        signal = sd > ROUNDING * np.abs(mean) if centred else size > 0
+        signal = sd > rounding * np.abs(mean) if centred else size > 0
         if least is not None:
             signal &= size >= least
         centre = mean if centred else np.zeros_like(mean)

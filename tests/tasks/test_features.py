@@ -66,6 +66,14 @@ def test_a_store_may_be_as_precise_as_its_task_needs(tmp_path: Path) -> None:
     np.testing.assert_array_equal(FeatureStore.load(manifest).array, values)
 
 
+def test_what_does_not_fit_half_precision_is_refused(tmp_path: Path) -> None:
+    """Also where a number is finite before it is rounded."""
+    large = np.full((N, 5), 7e4, dtype=np.float32)
+    extraction = Extraction(plan(tmp_path, dtype="<f2"), lambda rows: (large[: len(rows)], 0), 4)
+    with pytest.raises(GenezipError, match=r"are not finite \(as float16\)"):
+        write_store(tmp_path / "store" / "manifest.json", extraction)
+
+
 def test_features_of_windows_have_an_axis_of_bins(tmp_path: Path) -> None:
     manifest = tmp_path / "store" / "manifest.json"
     windows = plan(tmp_path, inner=(3,), blocks={"forward": 2})

@@ -178,9 +178,9 @@ def test_activity_of_all_tracks_is_written(tmp_path: Path, genome: Path) -> None
     features = store(prepared, tmp_path / "f", "rsap", "full")
     out = tmp_path / "p.parquet"
     found = predict("rsap", prepared, genome, features, out, official="human")
-    assert found["example"].tolist() == [0, 1, 0, 1, 2]
-    stored = np.load(prepared.parent / "targets.valid.npy")
-    assert list(found["target"][:2]) == [row.tobytes() for row in stored]
+    assert found["split"].tolist() == ["test"] * 3 and found["example"].tolist() == [0, 1, 2]
+    stored = np.load(prepared.parent / "targets.test.npy")
+    assert list(found["target"]) == [row.tobytes() for row in stored]
     facts = json.loads(pq.ParquetFile(out).metadata.metadata[HEAD])
     assert facts["shape"] == [5, 2]
     assert not (tmp_path / ".p.work").exists()

@@ -187,8 +187,9 @@ def predict_windows(
     target: Callable[[str, np.ndarray], np.ndarray],
     predict: Callable[[np.ndarray], np.ndarray],
     at_once: int = 1,
+    splits: Sequence[str] = HELD_OUT,
 ) -> Iterator[Predictions]:
-    """Predictions of all validation and test windows, a batch at a time.
+    """Predictions of all windows of some splits, a batch at a time.
 
     Parameters
     ----------
@@ -198,9 +199,9 @@ def predict_windows(
     at_once : largest k
     """
     rows = rows_by_split(table)
-    total = sum(len(rows[split]) for split in HELD_OUT)
+    total = sum(len(rows[split]) for split in splits)
     with Progress("predictions", total, "window") as shown:
-        for split in HELD_OUT:
+        for split in splits:
             for batch in blocks(np.arange(len(rows[split])), at_once):
                 here = rows[split][batch]
                 yield predictions_at(table, here, target(split, batch), predict(here))

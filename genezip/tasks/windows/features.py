@@ -19,7 +19,7 @@ from genezip.config.tasks import Input
 from genezip.errors import GenezipError
 from genezip.inference.forward import base_vectors, sequence_vectors
 from genezip.models.base import Compressor, vector_width
-from genezip.tasks.features import RELEASE_BP, Extraction, StorePlan
+from genezip.tasks.features import FLOAT, RELEASE_BP, Extraction, StorePlan
 from genezip.tasks.windows.examples import Bins, WindowExamples
 
 WINDOWS_AT_A_TIME = 16  # with their vectors in memory together
@@ -117,12 +117,18 @@ def _pooled(compressor: Compressor, ids: np.ndarray, bins: Bins, layer: Layer) -
 
 
 def window_features(
-    compressor: Compressor, windows: WindowExamples, bins: Bins, input: Input, layer: Layer
+    compressor: Compressor,
+    windows: WindowExamples,
+    bins: Bins,
+    input: Input,
+    layer: Layer,
+    dtype: str = FLOAT,
 ) -> Extraction:
     """How the features of all windows of a prepared folder are computed.
 
     The compressor streams for the input ``full``, and has its own bound for ``authors``, which
-    always pools states. Scored bins of contact maps begin at bp 0 for ``authors``.
+    always pools states. Scored bins of contact maps begin at bp 0 for ``authors``. ``dtype`` is
+    that of a number on disk.
     """
     if layer not in ("states", "tokens"):
         raise GenezipError(f"there is no layer {layer}; use states or tokens")
@@ -133,7 +139,7 @@ def window_features(
     model = {**compressor.facts, "bins": [bins.first_bp, bins.width_bp, bins.count]}
     blocks = dict.fromkeys(strands, width or vector_width(compressor))
     inner = (bins.count,)
-    plan = StorePlan.of(windows.prepared, windows.table, input, model, blocks, inner, layer)
+    plan = StorePlan.of(windows.prepared, windows.table, input, model, blocks, inner, layer, dtype)
 
     def compute(rows: range) -> tuple[np.ndarray, int]:
         found, bases = [], 0

@@ -10,13 +10,17 @@ The paper has no setting for regulatory activity; it has a linear head, the loss
 """
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from genezip.artifacts.files import sha256_json
+from genezip.artifacts.states import IDENTITY, load_state, save_state
 from genezip.errors import GenezipError
 from genezip.genome.sources.splits import SPLITS
 from genezip.log import Progress, progress
@@ -24,10 +28,11 @@ from genezip.metrics.contacts import has_signal, mean_score, n_bins
 from genezip.models.device import choose_device
 from genezip.tasks.base import Job, Predictions
 from genezip.tasks.examples import rows_by_split
-from genezip.tasks.features import Moments, Standard
+from genezip.tasks.features import ROUNDING, ROUNDING_HALF, Moments, Standard
 from genezip.tasks.networks import ActivityHead, ContactHead, poisson_sum, seeded, squared_error_sum
 from genezip.tasks.windows.contacts import FIRST_MAPS
 from genezip.tasks.windows.examples import WindowExamples, blocks, predict_windows
+from genezip.training.checkpoint import STATE
 from genezip.training.fit import fit_task, rows_of_step
 from genezip.training.objectives import TaskObjective
 
@@ -56,24 +61,57 @@ class BinFeatures:
     array : float array, shape (n, bins, channels), usually a memory map
     train : int array, rows that give mean and SD
     name : for messages
+    kept : file of mean and SD, from which an interrupted job goes on; None to keep none
+    identity : JSON values that decide them
     """
 
-    def __init__(self, array: np.ndarray, train: np.ndarray, name: str) -> None:
+    def __init__(
+        self,
+        array: np.ndarray,
+        train: np.ndarray,
+        name: str,
+        kept: Path | None = None,
+        identity: Mapping[str, Any] | None = None,
+    ) -> None:
         self._array = array
         self.bins, self.width = array.shape[1:]
         if not len(train):
             raise GenezipError(f"{name} has no training windows with a target; prepare it again")
+        own = {
+            **(identity or {}),
+            "train": sha256_json(train.tolist()),
+            "features": [str(array.dtype), *array.shape],
+        }
+        self.standard = _kept(kept, own) or self._measure(train)
+        if kept is not None:
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            values = vars(self.standard).items()
+            save_state(kept, own, {name: torch.from_numpy(value) for name, value in values})
+
+    def _measure(self, train: np.ndarray) -> Standard:
+        """Mean and SD of the training windows; all of them are read."""
         moments = Moments(self.width)
         with Progress("features", len(train), "window") as shown:
             for rows in blocks(train, _ROWS_PER_BLOCK):
-                moments.add(array[rows])
+                moments.add(self._array[rows])
                 shown.advance(len(rows))
-        self.standard: Standard = moments.standard()
+        half = self._array.dtype == np.float16
+        return moments.standard(rounding=ROUNDING_HALF if half else ROUNDING)
 
     def batch(self, rows: np.ndarray, device: torch.device) -> Tensor:
         """Standardised features, float32 Tensor (len(rows), bins, channels)."""
         found = self.standard.apply(self._array[rows]).astype(np.float32)
         return torch.from_numpy(found).to(device)
+
+
+def _kept(path: Path | None, identity: Mapping[str, Any]) -> Standard | None:
+    """Mean and SD of an earlier call of the same job; None without any."""
+    if path is None or not path.is_file():
+        return None
+    state = load_state(path, ("centre", "scale"))
+    if state is None or state[IDENTITY] != identity:
+        return None
+    return Standard(state["centre"].numpy(), state["scale"].numpy())
 
 
 class BinnedWindows:
@@ -99,7 +137,10 @@ class BinnedWindows:
         self.job, self.target, self.train = job, target, train
         self.rows = rows_by_split(job.examples.table)
         self.device = choose_device(job.settings.device)
-        self.features = BinFeatures(array, self.rows["train"][train], job.name)
+        # a folder inside that of the checkpoint is removed with it
+        kept = None if job.work == Path() else job.work / "standard" / STATE
+        chosen = self.rows["train"][train]
+        self.features = BinFeatures(array, chosen, job.name, kept, job.identity)
         self.at_once = micro_batch(self.device, bytes_each, job.settings.batch)
 
     def batch(self, rows: np.ndarray) -> Tensor:
@@ -193,7 +234,9 @@ def contact_loss(head: nn.Module, part: Part) -> Tensor:
 
 
 def predict_activity(array: np.ndarray, job: Job[WindowExamples]) -> Iterator[Predictions]:
-    """Train an activity head and predict the rates in all validation and test windows.
+    """Train an activity head and predict the rates in all test windows.
+
+    Those of validation windows, tens of gigabytes with their targets, are in no score.
 
     Targets are read from their memory maps in batches; features as of :func:`predict_contacts`.
     """
@@ -228,7 +271,7 @@ def predict_activity(array: np.ndarray, job: Job[WindowExamples]) -> Iterator[Pr
     loss = partial(activity_loss, head)
     objective = TaskObjective(job.name, head, settings, loss, validate, "negative loss")
     fit_task(objective, windows.step, settings.steps, job.seed, job.identity, job.work)
-    yield from predict_windows(table, target, predict, ACTIVITY_AT_ONCE)
+    yield from predict_windows(table, target, predict, ACTIVITY_AT_ONCE, ("test",))
 
 
 def activity_loss(head: nn.Module, part: Part) -> Tensor:

@@ -10,7 +10,7 @@ from genezip.genome.sources.splits import SPLITS
 from genezip.models.base import Compressor
 from genezip.tasks.base import Task
 from genezip.tasks.exclusions import listed, on_hg38
-from genezip.tasks.features import Extraction
+from genezip.tasks.features import FLOAT, Extraction
 from genezip.tasks.windows.examples import Bins, WindowExamples
 
 
@@ -20,6 +20,7 @@ class Windows(Task[WindowExamples]):
     bins: ClassVar[dict[Input, Bins]]  # scored bins of an input
     bed: ClassVar[str]  # end of the path of the list of windows in the deposit
     widened_bp: ClassVar[int] = 0  # bases that the input adds on each side of a listed window
+    store_dtype: ClassVar[str] = FLOAT  # of a feature on disk
     reason: ClassVar[str]  # what an excluded window is, for the table of exclusions
 
     def open(self, manifest: Path, genome: Path) -> WindowExamples:
@@ -44,4 +45,5 @@ class Windows(Task[WindowExamples]):
         """As of :class:`Task`."""
         from genezip.tasks.windows.features import window_features
 
-        return window_features(compressor, examples, self.bins[input], input, settings.tap)
+        bins, dtype = self.bins[input], self.store_dtype
+        return window_features(compressor, examples, bins, input, settings.tap, dtype)

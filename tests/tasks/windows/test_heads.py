@@ -1,6 +1,8 @@
 """What heads on cached features of windows share: standardised bins, batches that fit."""
 
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,6 +18,8 @@ from genezip.tasks.windows.heads import (
     micro_batch,
     spread,
 )
+
+CPU = torch.device("cpu")
 
 
 def test_features_are_standardised_by_the_training_rows_alone() -> None:
@@ -62,6 +66,45 @@ def test_windows_that_are_left_out_are_told(messages: Callable[[], list[str]]) -
     ]
     assert kept_where(np.array([4]), lambda place: True, "toy").tolist() == [0]
     assert len(messages()) == 1
+
+
+class Counted(np.ndarray):
+    """Features that count how often they are read."""
+
+    read = 0
+
+    def __getitem__(self, rows: Any) -> Any:
+        Counted.read += 1
+        return np.asarray(super().__getitem__(rows))
+
+
+@pytest.mark.parametrize("change", ["nothing", "identity", "rows", "dtype", "damage"])
+def test_mean_and_sd_are_kept_for_an_interrupted_job(tmp_path: Path, change: str) -> None:
+    """They are read from all features, for an hour at full size; other features have others."""
+    array = np.random.default_rng(1).normal(size=(60, 4, 3)).astype(np.float32)
+    train, kept, identity = np.arange(40), tmp_path / "standard" / "state.pt", {"data": "a"}
+    first = BinFeatures(array.view(Counted), train, "toy", kept, identity).standard
+    Counted.read = 0
+    if change == "identity":
+        identity = {"data": "b"}
+    if change == "rows":
+        train = train[1:]
+    if change == "dtype":
+        array = array.astype(np.float16)
+    if change == "damage":
+        kept.write_bytes(kept.read_bytes()[:-40])
+    second = BinFeatures(array.view(Counted), train, "toy", kept, identity).standard
+    assert (Counted.read == 0) == (change == "nothing")
+    if change in ("nothing", "damage"):
+        assert np.array_equal(first.centre, second.centre)
+        assert np.array_equal(first.scale, second.scale)
+
+
+def test_rounding_of_half_precision_is_no_signal() -> None:
+    values = 7 + np.random.default_rng(2).normal(size=(500, 2, 1)) * 1e-3
+    half, single = values.astype(np.float16), values.astype(np.float32)
+    assert not BinFeatures(half, np.arange(500), "toy").batch(np.arange(9), CPU).any()
+    assert BinFeatures(single, np.arange(500), "toy").batch(np.arange(9), CPU).std() > 0.5
 
 
 def test_no_training_rows_are_refused() -> None:
