@@ -223,8 +223,9 @@ def locus_tables(
     ``transcripts`` and ``gene_types`` are those that the region map was made of
     (``regions.transcripts`` and ``regions.gene_types``).
     """
+    # places first, then the windows of the loci alone: all of them take gigabytes at full size
     held = [
-        {(each.chrom, each.start): each for each in file.windows("+") if each.split == "test"}
+        {(one["chrom"], one["start"]): one for one in file.places("+") if one["split"] == "test"}
         for file in files
     ]
     shared = [key for key in held[0] if all(key in windows for windows in held)]
@@ -232,7 +233,7 @@ def locus_tables(
         raise GenezipError("the compressed files share no held-out window; compress held-out DNA")
     assembly = source.assembly()
     segments = {segment.name: segment for segment in assembly.segments}
-    spans = union((chrom, start, held[0][chrom, start].end) for chrom, start in shared)
+    spans = union((chrom, start, held[0][chrom, start]["end"]) for chrom, start in shared)
     covered = [Locus(*span) for span in spans]
     annotations: dict[str, Annotation] = {}
 
@@ -242,7 +243,7 @@ def locus_tables(
         return annotations[name]
 
     def genes() -> pd.DataFrame:
-        names = dict.fromkeys(segments[held[0][key].segment].annotation for key in shared)
+        names = dict.fromkeys(segments[held[0][key]["piece"]].annotation for key in shared)
         return pd.concat([annotation(name).transcripts for name in names if name])
 
     contigs = {segment.chrom for segment in segments.values()}
@@ -254,11 +255,10 @@ def locus_tables(
         else:
             locus = find_locus(text, covered, contigs, genes)
         named = str(locus) if text is None or ":" in text else text.strip()
+        span = [(locus.chrom, locus.start, locus.end)]
         here = [
-            [each for each in windows.values() if each.chrom == locus.chrom
-             and each.start < locus.end and locus.start < each.end]
-            for windows in held
-        ]  # fmt: skip
+            [each for each in file.windows("+", span) if each.split == "test"] for file in files
+        ]
         segment = segments[here[0][0].segment]
         gene_models_here = annotation(segment.annotation)
         parts = [bins(file, windows, locus) for file, windows in zip(files, here, strict=True)]

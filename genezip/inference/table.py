@@ -13,7 +13,7 @@ import base64
 import logging
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -127,13 +127,26 @@ class CompressedFile:
     info: dict[str, Any]
     path: Path
 
-    def windows(self, strand: str | None = None) -> Iterator[CompressedWindow]:
-        """Windows in file order, of one strand or of both."""
+    def windows(
+        self, strand: str | None = None, within: Collection[tuple[str, int, int]] | None = None
+    ) -> Iterator[CompressedWindow]:
+        """Windows in file order, of one strand or of both.
+
+        ``within`` are intervals (chrom, start, end); windows that overlap none are not decoded.
+        """
         with open_parquet(self.path, KIND) as file:
             for batch in file.iter_batches(batch_size=BATCH_ROWS):
-                for cells in batch.to_pylist():
+                wanted = batch if within is None else batch.filter(_overlapping(batch, within))
+                for cells in wanted.to_pylist():
                     if strand is None or cells["strand"] == strand:
                         yield self._window(cells)
+
+    def places(self, strand: str) -> Iterator[dict[str, Any]]:
+        """Cells chrom, start, end, piece and split of the windows of a strand, and nothing else."""
+        names = ["chrom", "start", "end", "piece", "split", "strand"]
+        with open_parquet(self.path, KIND) as file:
+            for batch in file.iter_batches(batch_size=ROW_GROUP, columns=names):
+                yield from (cells for cells in batch.to_pylist() if cells["strand"] == strand)
 
     def _window(self, cells: dict[str, Any]) -> CompressedWindow:
         prob, nll = cells.pop("boundary_prob"), cells.pop("nll")
@@ -151,6 +164,15 @@ class CompressedFile:
             segment=cells.pop("piece"),
             **cells,
         )
+
+
+def _overlapping(batch: pa.RecordBatch, within: Collection[tuple[str, int, int]]) -> pa.Array:
+    """Whether the windows of a batch overlap any interval."""
+    chrom, start, end = (batch.column(name).to_numpy(False) for name in ("chrom", "start", "end"))
+    found = np.zeros(len(start), dtype=bool)
+    for name, low, high in within:
+        found |= (chrom == name) & (start < high) & (end > low)
+    return pa.array(found)
 
 
 def _cells(window: CompressedWindow) -> dict[str, Any]:

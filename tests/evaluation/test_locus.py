@@ -19,6 +19,7 @@ from genezip.evaluation.locus import (
     parse_locus,
 )
 from genezip.genome.gene_models import Annotation
+from genezip.inference.table import CompressedFile
 
 
 def annotation():
@@ -165,6 +166,20 @@ def test_tables_of_two_models(toy, save, compressed_window):
         locus_tables(files, toy.region_map(), toy.source(), ["c:64-320"])
     whole, _ = locus_tables(files, toy.region_map(), toy.source(), [None])
     assert (whole["start"].min(), whole["end"].max()) == (0, 384)
+
+
+def test_only_the_windows_of_the_loci_are_decoded(toy, save, compressed_window, monkeypatch):
+    """All windows of a genome take gigabytes."""
+    files = genome_of_genes(toy, save, compressed_window)
+    decode, decoded = CompressedFile._window, []
+
+    def counted(self, cells):
+        decoded.append((cells["chrom"], cells["start"]))
+        return decode(self, cells)
+
+    monkeypatch.setattr(CompressedFile, "_window", counted)
+    locus_tables(files, toy.region_map(), toy.source(), ["d:50-128"])
+    assert decoded == [("d", 0), ("d", 100)]
 
 
 def genome_of_genes(toy, save, compressed_window):

@@ -11,7 +11,7 @@ difference contains zero; the range of a rank has the places that a system can t
 is tied with.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -96,9 +96,11 @@ class _Cut(CompressedFile):
 
     starts: Starts
 
-    def windows(self, strand: str | None = None) -> Iterator[CompressedWindow]:
+    def windows(
+        self, strand: str | None = None, within: Collection[tuple[str, int, int]] | None = None
+    ) -> Iterator[CompressedWindow]:
         """The windows, cut anew."""
-        for one in super().windows("+"):
+        for one in super().windows("+", within):
             starts = self.starts(one, len(one.token_starts))
             yield replace(one, token_starts=starts, boundary_prob=None, nll=None)
 
