@@ -107,6 +107,7 @@ FULL = {
     "prepare": Needs(mem_mb=16_000, runtime=720),
     "task_baselines": Needs(mem_mb=16_000, runtime=720),
     "score": Needs(mem_mb=16_000, runtime=720),
+    "score_one": Needs(mem_mb=16_000, runtime=720),
 }
 """Rule -> its needs at full scale; other rules have :data:`OTHER`."""
 SMALL = 60  # most minutes of a job at a small scale

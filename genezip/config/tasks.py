@@ -100,6 +100,8 @@ class Task(HeadTraining):
         *("epochs", "folds", "tap", "halve_after", "every_epoch", "validation_folds", "grid"),
     )
     """Keys without effect on a head on cached features."""
+    SCORED_APART: ClassVar[bool] = False
+    """Whether every prediction file is scored by a job of its own."""
 
     subsets: dict[Key, str] = Field(
         json_schema_extra=names(*PARTS), description="short name in result paths -> official name"
@@ -237,6 +239,8 @@ class Initiation(Task, FineTuning):
 
 class Activity(Task):
     """Regulatory activity (task `rsap`); the paper has no settings for it."""
+
+    SCORED_APART: ClassVar[bool] = True  # a file is tens of gigabytes; no score compares two
 
     subsets: dict[Key, str] = Field(
         {"human": "human"},

@@ -207,6 +207,7 @@ class Task(Protocol[E]):
     reads_genome : whether examples are read from a genome
     caches : whether features go to disk; False where they are vectors of every base
     streams : whether models read sequences block by block where they can, under the causal bound
+    scored_apart : whether no score compares two methods, so that each file can be scored alone
     own_subset : the only subset of a task that is measured in one call
     """
 
@@ -217,6 +218,7 @@ class Task(Protocol[E]):
     deposit: Deposit | None = None
     modes: frozenset[Mode] = frozenset({"frozen"})
     published: Published = Published()
+    scored_apart: bool = False
     fasta: tuple[str, ...] = ()
     one_folder: bool = False
     reads_genome: bool = True

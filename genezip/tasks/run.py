@@ -300,6 +300,23 @@ def score(
     return TASK_SCORES.frame({**each, "scale": scale} for each in rows)
 
 
+def join_scores(paths: Sequence[str | Path]) -> pd.DataFrame:
+    """Scores of single prediction files as one table, in the order of ``paths``.
+
+    It equals that of :func:`score` on all files for a task whose ``scored_apart`` is set, which
+    compares no method with another one; other tasks are refused.
+    """
+    tables = [TASK_SCORES.read(path) for path in paths]
+    names = {str(name) for table in tables for name in table["task"].unique()}
+    joint = [name for name in sorted(names) if name not in TASKS or not TASKS[name].scored_apart]
+    if joint:
+        raise GenezipError(
+            f"scores of {joint[0]} compare methods with each other; score their predictions "
+            "together, with --from-predictions"
+        )
+    return pd.concat(tables, ignore_index=True)
+
+
 def _check_layout(file: PredictionFile, task: Task[Any]) -> None:
     """Refuse predictions that cannot be of the task; axes of -1 are checked row by row later."""
     layout = task.layout

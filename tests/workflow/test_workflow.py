@@ -122,6 +122,7 @@ ONE_CELL = {"dnalongbench": 1, "prepare": 1, "task_baselines": 1, "score": 1}
                 "benchmark_genome": 1,
                 "features": 2,
                 "predict": 3,
+                "score_one": 4,  # of each prediction file, and of the baselines
                 "dnalongbench_intervals": 5,  # its own, besides those that the corpus keeps out
             },
         ),

@@ -160,10 +160,38 @@ rule task_baselines:
         "--settings {params.settings:q} --seed {params.seed} {params.genes} --out {output}"
 
 
+rule score_one:
+    """Score one prediction file of a task whose scores compare none."""
+    input:
+        "results/{task}/predictions/{subset}/{name}.parquet",
+    output:
+        "results/{task}/scores/{subset}/{name}.tsv",
+    log:
+        "logs/{task}/scores/{subset}/{name}.log",
+    benchmark:
+        "results/benchmarks/{task}/scores/{subset}/{name}.tsv"
+    wildcard_constraints:
+        name="[^/]+",
+    conda:
+        "../../envs/genezip.yaml"
+    resources:
+        **needs("score_one", SCALE).resources,
+    params:
+        bootstrap=BENCHMARKS.bootstrap,
+        seed=HEAD_SEED,
+        scale=SCALE,
+    message:
+        "Score {wildcards.task} {wildcards.subset} {wildcards.name}"
+    shell:
+        "logged {log} genezip evaluate --from-predictions {input} "
+        "--bootstrap {params.bootstrap} --seed {params.seed} --scale {params.scale} "
+        "--out {output}"
+
+
 rule score:
     """Score every model and baseline on one subset, from predictions alone."""
     input:
-        predictions=predictions_of,
+        scored_of,
     output:
         "results/{task}/{subset}.tsv",
     log:
@@ -181,11 +209,11 @@ rule score:
         control=lambda wildcards: (
             f"--control {CONTROL}" if wildcards.task in FROM_LABELS else ""
         ),
-        predictions=each("--from-predictions", "predictions"),
+        scored=scored_options,
     message:
         "Score {wildcards.task} {wildcards.subset}"
     shell:
-        "logged {log} genezip evaluate {params.predictions} --bootstrap {params.bootstrap} "
+        "logged {log} genezip evaluate {params.scored} --bootstrap {params.bootstrap} "
         "--seed {params.seed} --scale {params.scale} {params.control} --out {output}"
 
 

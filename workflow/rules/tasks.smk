@@ -89,6 +89,24 @@ def predictions_of(wildcards):
     return [f"{folder}/{name}.parquet" for name in names]
 
 
+def scored_of(wildcards):
+    """Files that the scores of a subset come from: predictions, or the scores of each of them."""
+    found = predictions_of(wildcards)
+    if not BENCHMARKS.task(wildcards.task).SCORED_APART:
+        return found
+    return [
+        path.replace("/predictions/", "/scores/").replace(".parquet", ".tsv")
+        for path in found
+    ]
+
+
+def scored_options(wildcards, input):
+    """Params function: the options with the files of :func:`scored_of`."""
+    apart = BENCHMARKS.task(wildcards.task).SCORED_APART
+    option = "--from-scores" if apart else "--from-predictions"
+    return [f"{option} {path}" for path in input]
+
+
 def task_of(wildcards):
     """The section of the task of a job."""
     return BENCHMARKS.task(wildcards.task)

@@ -23,6 +23,12 @@ def predictions(
         list[Path] | None,
         typer.Option(help="Prediction file of a task; repeat for more."),
     ] = None,
+    from_scores: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Scores of one prediction file each, of a task that compares none; repeat for more."
+        ),
+    ] = None,
     out: Annotated[Path | None, options.SCORES] = None,
     bootstrap: options.Bootstrap = 4000,
     seed: Annotated[int, typer.Option(help="Seed of the bootstrap.")] = 0,
@@ -46,19 +52,28 @@ def predictions(
     from genezip.errors import GenezipError
 
     if context.invoked_subcommand is not None:
-        if from_predictions:
+        if from_predictions or from_scores:
+            named = "--from-predictions" if from_predictions else "--from-scores"
             raise GenezipError(
-                f"--from-predictions is not an option of evaluate {context.invoked_subcommand}; "
+                f"{named} is not an option of evaluate {context.invoked_subcommand}; "
                 "leave it out, or give it and --out without a command"
             )
         return
-    if not from_predictions or out is None:
-        raise GenezipError("give --from-predictions FILE and --out TSV, or name a command")
+    if bool(from_predictions) == bool(from_scores) or out is None:
+        raise GenezipError(
+            "give --from-predictions FILE (or --from-scores TSV) and --out TSV, or name a command"
+        )
+    if from_scores:
+        from genezip.tasks.run import join_scores
+
+        TASK_SCORES.write(out, join_scores(from_scores))
+        return
     from genezip.tasks import TASKS
     from genezip.tasks.run import score
 
-    named = None if task is None else TASKS[task]
-    TASK_SCORES.write(out, score(from_predictions, bootstrap, seed, scale, control, named))
+    assert from_predictions is not None
+    given = None if task is None else TASKS[task]
+    TASK_SCORES.write(out, score(from_predictions, bootstrap, seed, scale, control, given))
 
 
 @app.command()

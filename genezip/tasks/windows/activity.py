@@ -89,6 +89,7 @@ class RSAP(Windows):
     bins: ClassVar[dict[Input, Bins]] = {"authors": RSAP_BINS, "full": RSAP_BINS}
     bed = "human/sequences.bed"
     widened_bp = RSAP_WIDENED
+    scored_apart = config.Activity.SCORED_APART
     store_dtype = "<f2"  # 105 GB for a model of 1,536 channels, in place of 210
     reason = f"regulatory activity interval widened by {RSAP_WIDENED}"
 

@@ -5,15 +5,17 @@ import weakref
 import numpy as np
 import pandas as pd
 import pytest
+from toolkit.command_line import call, succeed
 from toolkit.slow_bootstrap import slow_interval
 
+from genezip.artifacts.scores import TASK_SCORES
 from genezip.errors import GenezipError
 from genezip.metrics.contacts import contact_scores, n_entries
 from genezip.metrics.correlation import pooled_pcc, track_pcc, track_sums
 from genezip.tasks import TASKS
 from genezip.tasks.base import Layout, Method, Note, Predictions
 from genezip.tasks.predictions import PredictionWriter
-from genezip.tasks.run import score
+from genezip.tasks.run import join_scores, score
 from genezip.tasks.windows import activity
 
 
@@ -146,6 +148,30 @@ def test_activity_in_three_definitions_resampled_by_locus(tmp_path, monkeypatch)
             5,
             "few blocks: 5 loci",
         )
+
+
+def test_files_of_activity_are_scored_apart_as_together(tmp_path, capsys):
+    """A method more, or a job that was lost, does not read the predictions of all others again."""
+    paths = [
+        write(tmp_path / f"{name}.parquet", "rsap", (4, 5), list(sequences(8, seed)), name)
+        for seed, name in enumerate(("a", "b"))
+    ]
+    together = tmp_path / "together.tsv"
+    TASK_SCORES.write(together, score(paths, 40, 1, "test"))
+    each = []
+    for path in paths:
+        each += ["--from-scores", path.with_suffix(".tsv")]
+        TASK_SCORES.write(path.with_suffix(".tsv"), score([path], 40, 1, "test"))
+    succeed("evaluate", *each, "--out", tmp_path / "joined.tsv")
+    assert (tmp_path / "joined.tsv").read_bytes() == together.read_bytes()
+    maps = tmp_path / "maps.tsv"
+    cmp = write(tmp_path / "maps.parquet", "cmp", (n_entries(12),), list(map_rows(4)))
+    TASK_SCORES.write(maps, score([cmp], 40, 1, "test"))
+    with pytest.raises(GenezipError, match="scores of cmp compare methods with each other"):
+        join_scores([maps])
+    both = ["--from-scores", maps, "--from-predictions", cmp]
+    assert call("evaluate", *both, "--out", together) == 1
+    assert "give --from-predictions FILE (or --from-scores TSV)" in capsys.readouterr().err
 
 
 def test_activity_without_memory_for_loci_keeps_its_values(tmp_path, monkeypatch):
