@@ -139,6 +139,13 @@ FUNCTIONS = """
 set -euo pipefail
 genezip() { exec PYTHON -m genezip "$@"; }
 torchrun() { exec PYTHON -m torch.distributed.run "$@"; }
+on_nodes() {
+local nodes="$1" gpus="$2" first; shift 2
+first=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)
+exec srun --nodes "$nodes" --ntasks "$nodes" --ntasks-per-node 1 PYTHON -m torch.distributed.run \
+--nnodes "$nodes" --nproc-per-node "$gpus" --rdzv-backend c10d --rdzv-id "$SLURM_JOB_ID" \
+--rdzv-endpoint "$first:$((20000 + SLURM_JOB_ID % 10000))" "$@"
+}
 program() { exec PYTHON "$@"; }
 logged() {
 local log="$1"; shift; trap : TERM

@@ -1,19 +1,16 @@
 """Several processes train as one: the same weights, one voice, and nobody waits for ever."""
 
 import json
-import os
-import random
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
+from toolkit.launched import ENVIRONMENT, free_port
 from toolkit.networks import SMALL_YAML, small_network
 from toolkit.training import FIVE_STEPS, Batches, curve_of, double_network, next_base, run_of
 
@@ -24,10 +21,6 @@ from genezip.training.optimizer import build_optimizer
 from genezip.training.ranks import Ranks
 from genezip.training.setup import pretrain
 
-FOLDERS = [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH")]  # the toolkit's first
-ENVIRONMENT = {
-    **os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(filter(None, FOLDERS)),
-}  # fmt: skip
 PATIENCE = 600.0  # seconds; only a hang takes this long, however busy the machine
 
 
@@ -39,15 +32,6 @@ def start(rank: int, port: int, log: Path, *command: str | Path) -> subprocess.P
     call = [sys.executable, *map(str, command)]
     with log.open("wb") as errors:  # a pipe that nobody reads yet could stop one, and so the other
         return subprocess.Popen(call, env=environment, stderr=errors)
-
-
-def free_port() -> int:
-    """A port below those that the system gives to anyone while the processes still start."""
-    for port in random.sample(range(20_000, 30_000), 100):
-        with socket.socket() as free, suppress(OSError):
-            free.bind(("127.0.0.1", port))
-            return port
-    raise OSError("no free port between 20000 and 30000")
 
 
 @pytest.fixture(scope="module")

@@ -57,6 +57,15 @@ def test_one_process_per_gpu(repo: Path, tmp_path: Path, gpus: int, start: str) 
     assert "--threads 8" in planned
 
 
+def test_several_nodes_have_an_agent_each(repo: Path, tmp_path: Path) -> None:
+    def planned(gpus: int) -> str:
+        options = ["--set-resources", "pretrain:nodes=2", f"pretrain:gpu={gpus}"]
+        return plan(repo, tmp_path, "scale: full", "genezip-70m", *options)
+
+    assert ".log on_nodes 2 8 -m genezip pretrain --corpus" in planned(16)
+    assert "9 GPUs cannot be shared equally by 2 nodes" in planned(9)
+
+
 def test_a_second_stage_begins_with_the_weights_of_the_first(repo: Path, tmp_path: Path) -> None:
     planned = plan(repo, tmp_path, STAGES, "second")
     commands = [line for line in planned.splitlines() if " pretrain --corpus" in line]

@@ -89,3 +89,32 @@ def test_a_job_that_is_asked_to_end_writes_what_it_goes_on_from(tmp_path: Path, 
     _, err = job.communicate(timeout=60)
     assert (tmp_path / "checkpoint").exists()
     assert err.split() == ["begun", "written"] == (tmp_path / "log").read_text().split()
+
+
+def test_on_several_nodes_an_agent_on_each_meets_the_others(tmp_path: Path) -> None:
+    """With SLURM's programs replaced by ones that say how they are called."""
+    for name, text in {"srun": 'echo "$@"', "scontrol": 'echo "first\nsecond"'}.items():
+        program = tmp_path / name
+        program.write_text(f"#!/bin/sh\n{text}\n")
+        program.chmod(0o755)
+    job = bash(
+        shell_prefix(False, tmp_path).replace("{{", "{").replace("}}", "}"),
+        "logged log on_nodes 2 8 -m genezip pretrain --seed 0",
+        tmp_path,
+        PATH=f"{tmp_path}{os.pathsep}{os.environ['PATH']}",
+        SLURM_JOB_ID="34512",
+        SLURM_JOB_NODELIST="node[1-2]",
+    )
+    _, err = job.communicate(timeout=60)
+    assert job.returncode == 0, err
+    words = err.split()
+    assert words[:6] == ["--nodes", "2", "--ntasks", "2", "--ntasks-per-node", "1"]
+    assert words[6] == sys.executable and words[-5:] == ["-m", "genezip", "pretrain", "--seed", "0"]
+    options = dict(zip(words[9:-5:2], words[10:-5:2], strict=True))
+    assert options == {
+        "--nnodes": "2",
+        "--nproc-per-node": "8",
+        "--rdzv-backend": "c10d",
+        "--rdzv-id": "34512",
+        "--rdzv-endpoint": "first:24512",
+    }

@@ -181,6 +181,17 @@ def test_gpus_of_a_job_are_on_one_node_and_each_has_its_cores(repo: Path, gpus: 
     assert "--ntasks" not in line and "--cpus-per-task" not in line
 
 
+def test_training_on_several_nodes_has_a_task_on_each(repo: Path) -> None:
+    """As the comment of the profile says."""
+    more = {"nodes": 4, "gpu": 32, "mpi": "srun", "tasks": 4, "tasks_per_gpu": 0}
+    line = submitted(repo, "pretrain", **more)
+    for option in ("--nodes=4", "--ntasks=4", "--cpus-per-gpu=8"):
+        assert option in line, line
+    assert "ntasks-per-gpu" not in line
+    text = (repo / "workflow/profiles/slurm/profile.yaml").read_text()
+    assert all(f"pretrain:{name}={value}" in text for name, value in more.items())
+
+
 def test_a_job_without_a_gpu_is_one_task(repo: Path) -> None:
     line = submitted(repo, "report")
     assert "--ntasks=1" in line and "--cpus-per-task=1" in line and "-t 240" in line

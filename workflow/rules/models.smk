@@ -125,7 +125,19 @@ def adopted_file(wildcards):
 
 
 def launcher(wildcards, resources):
-    """Params function: the launcher of training; several GPUs need a process each."""
+    """Params function: the launcher of training; several GPUs need a process each.
+
+    On several nodes (resource `nodes`) SLURM starts an agent on each, and the first is where they
+    meet.
+    """
+    nodes = resources.get("nodes", 1)
+    if nodes > 1:
+        if resources.gpu % nodes:
+            raise WorkflowError(
+                f"{resources.gpu} GPUs cannot be shared equally by {nodes} nodes; set "
+                "pretrain:gpu to a multiple of pretrain:nodes"
+            )
+        return f"on_nodes {nodes} {resources.gpu // nodes} -m genezip"
     if resources.gpu > 1:
         return f"torchrun --standalone --nproc-per-node {resources.gpu} -m genezip"
     return "genezip"

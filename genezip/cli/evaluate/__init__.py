@@ -26,7 +26,7 @@ def predictions(
     from_scores: Annotated[
         list[Path] | None,
         typer.Option(
-            help="Scores of one prediction file each, of a task that compares none; repeat for more."
+            help="Scores of one prediction file, of a task that compares none; repeat for more."
         ),
     ] = None,
     out: Annotated[Path | None, options.SCORES] = None,

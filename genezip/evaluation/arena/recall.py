@@ -24,7 +24,7 @@ from genezip.errors import GenezipError
 from genezip.evaluation.compression import Found, expand
 from genezip.evaluation.mixing import MixingModel
 from genezip.genome.assembly import Assembly
-from genezip.inference.forward import cut
+from genezip.inference.forward import tokens_of
 from genezip.log import progress
 from genezip.metrics.bootstrap import BlockBootstrap, ratio
 from genezip.models.base import Compressor, on_request
@@ -105,16 +105,15 @@ def recall_rows(
 
     def measured(trial: Trial) -> dict[str, float]:
         second = len(trial.copied) - settings.copy_bp
-        (found,) = cut(compressor, [trial.copied])
-        both, either = shared_cuts(found.token_starts, trial.first, second, settings.copy_bp)
+        read = [trial.copied, trial.control] if exact else [trial.copied]
+        found = [one for ids in read for one in tokens_of(compressor, [ids])]
+        both, either = shared_cuts(found[0].token_starts, trial.first, second, settings.copy_bp)
         cells = {"both": float(both), "either": float(either)}
-        if exact:
-            told = compressor.log_likelihood([trial.copied, trial.control])
-            if all(one.kind == "exact" for one in told):
-                copied, control = (
-                    -np.nansum(one.log_prob[second:].astype(np.float64)) / np.log(2) for one in told
-                )
-                cells |= {"copied": float(copied), "control": float(control)}
+        told = [one.log_prob for one in found if one.likelihood == "exact"]
+        if exact and len(told) == len(found):
+            for name, nats in zip(("copied", "control"), told, strict=True):
+                assert nats is not None
+                cells[name] = float(-np.nansum(nats[second:].astype(np.float64)) / np.log(2))
         return cells
 
     rows = []
