@@ -38,6 +38,7 @@ LAYERS = {
         NUMBERS,
     ),
     "doctor": ({"config"}, {"torch", "psutil"}),
+    "disk": ({"config"}, set[str]()),
     "run_folder": ({"artifacts"}, set[str]()),
     "models": (
         {"artifacts", "config"},

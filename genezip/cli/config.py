@@ -1,6 +1,7 @@
 """``genezip config schema | show | docs``."""
 
 import json
+import logging
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -8,6 +9,7 @@ import typer
 
 from genezip.errors import GenezipError
 
+logger = logging.getLogger(__name__)
 app = typer.Typer(help="Show the configuration, its schema and its keys.", no_args_is_help=True)
 
 BEGIN = "<!-- keys: written by `genezip config docs config/README.md` -->"
@@ -40,6 +42,42 @@ def show(files: Annotated[list[Path], typer.Argument(help="YAML files, later one
     from genezip import config
 
     typer.echo(json.dumps(config.load(*files).model_dump(), indent=2))
+
+
+@app.command()
+def room(
+    files: Annotated[
+        list[Path] | None, typer.Argument(help="YAML files, later ones win; or --settings.")
+    ] = None,
+    folder: Annotated[Path, typer.Option(help="Folder of the run.")] = Path(),
+    settings: Annotated[
+        str | None, typer.Option(help="The whole configuration as JSON, as a rule gives it.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Table to write (TSV); default: print it.")
+    ] = None,
+) -> None:
+    """The disk that a run needs, and whether it is there; too little is refused.
+
+    \b
+    Example:
+      genezip config room config/config.yaml
+    """
+    from genezip import config
+    from genezip.artifacts.files import write_text
+    from genezip.disk import check_disk, disk_uses
+
+    if (settings is None) == (not files):
+        raise GenezipError("name configuration files, or give --settings")
+    whole = config.load(*files) if files else config.settings(config.Config, settings)
+    found = disk_uses(whole)
+    told = check_disk(found, folder)
+    table = "".join(f"{one.what}\t{one.gb:.1f}\n" for one in found)
+    if out is None:
+        typer.echo(f"{table}{told}")
+    else:
+        write_text(out, f"what\tgb\n{table}")
+        logger.info(told)
 
 
 @app.command()

@@ -64,6 +64,11 @@ class Config(Section):
     """The whole configuration."""
 
     scale: Scale = Field("full", description="full | demo | test: column of every result row")
+    check_disk: bool = Field(
+        True,
+        description="at scale `full`, do not begin where the disk is smaller than the estimate of "
+        "what the run writes (rule `room`)",
+    )
     genome: Genome = Field(default_factory=Genome, description="data sources")
     regions: Regions = Field(default_factory=Regions, description="region map")
     leakage: Leakage = Field(default_factory=Leakage, description="DNA kept out of training")

@@ -1,6 +1,26 @@
 DNALONGBENCH_TASKS = one_of([task for task in TASKS if task not in FROM_LABELS])
 
 
+rule room:
+    """The disk that the run needs, by what takes it; too little is refused before anything begins."""
+    output:
+        "resources/room.tsv",
+    log:
+        "logs/room.log",
+    benchmark:
+        "results/benchmarks/room.tsv"
+    conda:
+        "../../envs/genezip.yaml"
+    resources:
+        **needs("room", SCALE).resources,
+    params:
+        settings=CONFIG.as_json(without=["tables"]),
+    message:
+        "Look for the disk that the run needs"
+    shell:
+        "logged {log} genezip config room --settings {params.settings:q} --out {output}"
+
+
 rule fetch:
     """Genome, annotation and repeats: mirror, download, simulation or your own files.
 
@@ -8,6 +28,8 @@ rule fetch:
     """
     input:
         USER_GENOME,
+        # what is finished stays so, whatever a later configuration needs
+        ancient("resources/room.tsv") if SCALE == "full" and CONFIG.check_disk else [],
     output:
         source="resources/source.json",
     log:
