@@ -80,5 +80,5 @@ def test_the_first_job_of_a_full_run_looks_for_it(repo: Path, tmp_path: Path) ->
     target = ["--", "resources/source.json"]
     planned = snakemake(tmp_path, *call_of, *files, *target)
     assert jobs_of(planned.stdout) == {"room": 1, "fetch": 1}
-    left_out = snakemake(tmp_path, *call_of, "--config", "check_disk=false", *target)
+    left_out = snakemake(tmp_path, *call_of, *files, "--config", "check_disk=false", *target)
     assert jobs_of(left_out.stdout) == {"fetch": 1}
