@@ -4,8 +4,10 @@ import errno
 import hashlib
 import json
 import os
+import platform
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,6 +16,7 @@ from typing import Any
 from genezip.artifacts.destination import Destination, destination, keep_mode
 from genezip.errors import GenezipError
 
+_LEFT_SECONDS = 86_400.0  # containers may share the name of a machine, but not its processes
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, None)
 
 
@@ -45,8 +48,44 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         keep_mode(made, target.path)
         made.replace(target.path)
 
-    temporary = target.path.with_name(f".{target.path.name}.{os.getpid()}.part")
+    temporary = part_name(target.path)
+    _sweep(target.path)
     yield from _written(target, temporary, replace)
+
+
+def part_name(path: Path) -> Path:
+    """Where a file is until it is whole; no other process on any machine has the same name."""
+    return path.with_name(f".{path.name}.{_host()}-{os.getpid()}.part")
+
+
+def _host() -> str:
+    return "".join(letter if letter.isalnum() else "_" for letter in platform.node())
+
+
+def _sweep(path: Path) -> None:
+    """Remove parts of the file that killed processes of this machine left over a day ago."""
+    begin, names = f".{path.name}.{_host()}-", []
+    with suppress(OSError):  # a folder that may be written, but not listed
+        names = os.listdir(path.parent)
+    for name in names:
+        number = name.removeprefix(begin).removesuffix(".part")
+        if not (name.startswith(begin) and name.endswith(".part") and number.isdigit()):
+            continue
+        left = path.with_name(name)
+        with suppress(OSError):
+            old = time.time() - left.stat().st_mtime > _LEFT_SECONDS
+            if old and not _alive(int(number)):
+                left.unlink()
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True  # of another user
+    return True
 
 
 def _written(

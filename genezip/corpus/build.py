@@ -52,7 +52,7 @@ _ENTRIES_KIND = Kind(
     first="run `genezip corpus write` first",
     again="run `genezip corpus write` again",
 )
-_SHARD = re.compile(r"\.?shard-\d{5}\.parquet(\.\d+\.part)?")
+_SHARD = re.compile(r"\.?shard-\d{5}\.parquet(\.\w+-\d+\.part)?")
 
 
 def build_corpus(

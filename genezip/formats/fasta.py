@@ -19,7 +19,7 @@ import pysam
 
 from genezip.alphabet import encode, upper
 from genezip.artifacts.destination import file_target
-from genezip.artifacts.files import atomic_path
+from genezip.artifacts.files import atomic_path, part_name
 from genezip.errors import GenezipError
 from genezip.formats.input_file import InputFile, is_packed, need_regular, open_bytes
 from genezip.formats.tabix import BgzipWriter
@@ -407,7 +407,7 @@ def unpack_fasta(path: str | Path, out: str | Path) -> None:
 @contextmanager
 def _standing_link(out: Path) -> Iterator[Path]:
     """Yield a temporary name beside a link; the link is kept and gets a new date."""
-    second = out.with_name(f".{out.name}.{os.getpid()}.part")
+    second = part_name(out)
     try:
         yield second
     finally:

@@ -1,6 +1,8 @@
 """Files are whole or absent."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,6 +11,7 @@ import pytest
 from genezip.artifacts.files import (
     atomic_path,
     check_room,
+    part_name,
     sha256_file,
     write_json,
     write_text,
@@ -24,6 +27,29 @@ def test_failure_leaves_the_old_file(tmp_path: Path) -> None:
         raise RuntimeError
     assert path.read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["x.txt"]
+
+
+def test_what_a_killed_process_left_is_removed_a_day_later(tmp_path: Path) -> None:
+    """Never what belongs to a process that lives, to another machine, or to another file."""
+    path = tmp_path / "x.txt"
+    own = part_name(path)
+    done = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], stdout=-1)
+    dead = own.with_name(own.name.replace(str(os.getpid()), done.stdout.decode().strip()))
+    fresh = dead.with_name(dead.name.replace("x.txt", "y.txt"))
+    parent = own.with_name(own.name.replace(str(os.getpid()), str(os.getppid())))
+    elsewhere = tmp_path / ".x.txt.othermachine-1.part"
+    foreign = tmp_path / ".x.txt.part"
+    for left in (dead, fresh, parent, elsewhere, foreign):
+        left.write_text("half")
+        os.utime(left, (1e9, 1e9))
+    os.utime(fresh)
+    write_text(path, "whole")
+    assert {one for one in tmp_path.iterdir()} == {path, fresh, parent, elsewhere, foreign}
+    write_text(tmp_path / "y.txt", "whole")
+    assert fresh.exists()  # it may be one of a container that has the name of this machine
+    os.utime(fresh, (1e9, 1e9))
+    write_text(tmp_path / "y.txt", "whole")
+    assert not fresh.exists()
 
 
 def test_full_disk_is_a_sentence(tmp_path: Path) -> None:
