@@ -64,14 +64,13 @@ def _host() -> str:
 
 def _sweep(path: Path) -> None:
     """Remove parts of the file that killed processes of this machine left over a day ago."""
-    begin, names = f".{path.name}.{_host()}-", []
+    begin, beside = f".{path.name}.{_host()}-", list[Path]()
     with suppress(OSError):  # a folder that may be written, but not listed
-        names = os.listdir(path.parent)
-    for name in names:
-        number = name.removeprefix(begin).removesuffix(".part")
-        if not (name.startswith(begin) and name.endswith(".part") and number.isdigit()):
+        beside = list(path.parent.iterdir())
+    for left in beside:
+        number = left.name.removeprefix(begin).removesuffix(".part")
+        if not (left.name.startswith(begin) and left.suffix == ".part" and number.isdigit()):
             continue
-        left = path.with_name(name)
         with suppress(OSError):
             old = time.time() - left.stat().st_mtime > _LEFT_SECONDS
             if old and not _alive(int(number)):

@@ -44,7 +44,7 @@ def test_what_a_killed_process_left_is_removed_a_day_later(tmp_path: Path) -> No
         os.utime(left, (1e9, 1e9))
     os.utime(fresh)
     write_text(path, "whole")
-    assert {one for one in tmp_path.iterdir()} == {path, fresh, parent, elsewhere, foreign}
+    assert set(tmp_path.iterdir()) == {path, fresh, parent, elsewhere, foreign}
     write_text(tmp_path / "y.txt", "whole")
     assert fresh.exists()  # it may be one of a container that has the name of this machine
     os.utime(fresh, (1e9, 1e9))
