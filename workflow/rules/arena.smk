@@ -2,7 +2,9 @@
 # DNA of the run, below on further genomes (`arena.elsewhere`). Probes, stability and boundary
 # alignment are those of their own rules.
 
-TWINS = list(dict.fromkeys(name for one in CONFIG.arena.beside.values() for name in one))
+TWINS = list(
+    dict.fromkeys(name for one in CONFIG.arena.beside.values() for name in one)
+)
 # Systems whose tokens have ids; of an adopted one this is unknown, and its table may be empty.
 WITH_IDS = [
     name
@@ -17,11 +19,21 @@ def arena_tables():
     """Tables of the arena that the report reads."""
     if not ARENA:
         return []
-    probed = [twin for twin in TWINS if twin in PROBED]
+    probed = [
+        twin
+        for twin in TWINS
+        if twin in PROBED
+        and any(
+            twin in others and model in PROBED
+            for model, others in CONFIG.arena.beside.items()
+        )
+    ]
     return [
         "results/arena/tokens.tsv",
         "results/arena/bits.tsv",
-        *expand("results/arena/{what}/{run}.tsv", what=["recall", "cost"], run=CONFIG.runs()),
+        *expand(
+            "results/arena/{what}/{run}.tsv", what=["recall", "cost"], run=CONFIG.runs()
+        ),
         *expand(
             "results/arena/token_ids/{run}.tsv",
             run=CONFIG.runs(*WITH_IDS) if WITH_IDS else [],
@@ -40,7 +52,9 @@ def trained_on(wildcards):
     """Params function: the option with the DNA that a system was trained on; none for others."""
     entry = model_of(wildcards)
     found = CONFIG.genome.build if wildcards.model not in ADOPTED else entry.trained_on
-    return f"--trained-on {quote(found)}" if found and entry.compressor != "fixed" else ""
+    return (
+        f"--trained-on {quote(found)}" if found and entry.compressor != "fixed" else ""
+    )
 
 
 rule arena:
@@ -340,7 +354,10 @@ rule compress_elsewhere:
         environment("compress_elsewhere")
     threads: needs("compress_elsewhere", SCALE).threads
     resources:
-        **(needs("compress_elsewhere", SCALE).resources | {"gpu": gpus("compress_elsewhere")}),
+        **(
+            needs("compress_elsewhere", SCALE).resources
+            | {"gpu": gpus("compress_elsewhere")}
+        ),
     params:
         **settings(ONE_STRAND, without=["causal_bound"]),
         model=lambda wildcards: f"results/pretrain/{wildcards.model}.seed{wildcards.seed}",

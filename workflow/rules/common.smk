@@ -58,12 +58,17 @@ ALIGNED = [
 # In the arena every system is measured in every way that it can be.
 ARENA = CONFIG.evaluation.arena
 ELSEWHERE = CONFIG.arena.elsewhere if ARENA else {}
-# Those that probes can read: networks, words and short k-mers, and what the user says.
+# Those that probes read: adopted ones as their entries say, of others those of `labels.models`, or
+# all that have vectors or ids: networks, words and short k-mers.
 PROBED = [
     name
     for name, one in MODELS.items()
-    if one.compressor != "fixed" or one.stride <= 6
-    if name not in ADOPTED or one.probes
+    if (
+        one.probes
+        if name in ADOPTED
+        else name in (CONFIG.labels.models or MODELS)
+        and (one.compressor != "fixed" or one.stride <= 6)
+    )
 ]
 
 # Models whose boundaries are compared after a change of the sequence, the first run of each.

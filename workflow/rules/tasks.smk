@@ -122,8 +122,12 @@ def part_of_labels(wildcards):
 def measured_on_labels(wildcards):
     """Predictions of the models that are measured on a part of the labels."""
     zero_shot = wildcards.part in ZERO_SHOT
-    chosen = ZERO_SHOT_MODELS if zero_shot else CONFIG.labels.models
-    runs = runs_of_labels(chosen or (PROBED if ARENA else [REFERENCE, CONTROL]))
+    chosen = CONFIG.labels.models or [REFERENCE, CONTROL]
+    if ARENA:
+        chosen = PROBED
+    if zero_shot:
+        chosen = ZERO_SHOT_MODELS
+    runs = runs_of_labels(chosen)
     if CONFIG.labels.untrained and not zero_shot:
         runs += [f"{run}.untrained" for run in runs_of_labels([REFERENCE])]
     return [
@@ -138,7 +142,7 @@ def twins_on_labels(wildcards):
     return [
         f"results/labels/predictions/{wildcards.part}/{first_run(name)}.parquet"
         for name in dict.fromkeys(names)
-        if name == wildcards.twin or wildcards.twin in beside[name]
+        if name in PROBED and (name == wildcards.twin or wildcards.twin in beside[name])
     ]
 
 
