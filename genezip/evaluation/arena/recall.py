@@ -107,8 +107,10 @@ def recall_rows(
         second = len(trial.copied) - settings.copy_bp
         read = [trial.copied, trial.control] if exact else [trial.copied]
         found = [one for ids in read for one in tokens_of(compressor, [ids])]
-        both, either = shared_cuts(found[0].token_starts, trial.first, second, settings.copy_bp)
-        cells = {"both": float(both), "either": float(either)}
+        cells, starts = dict[str, float](), found[0].token_starts
+        if len(starts) < len(trial.copied):  # where every base is a token, no cut is a choice
+            both, either = shared_cuts(starts, trial.first, second, settings.copy_bp)
+            cells = {"both": float(both), "either": float(either)}
         told = [one.log_prob for one in found if one.likelihood == "exact"]
         if exact and len(told) == len(found):
             for name, nats in zip(("copied", "control"), told, strict=True):
