@@ -10,6 +10,7 @@ from genezip.artifacts.scores import DNA_SCORES, TASK_SCORES, Row
 from genezip.config import Report
 from genezip.report.chapters import claims
 from genezip.report.chapters.arena import chapter as arena
+from genezip.report.chapters.arena import tokens
 from genezip.report.results import Results, load
 from genezip.report.systems import arena as systems
 
@@ -196,7 +197,7 @@ def test_a_whole_arena_has_a_table_of_every_kind(whole: Results) -> None:
 
 def test_claims_are_of_pairs_and_need_their_whole_interval(whole: Results) -> None:
     assert claims.other_system(whole) is systems
-    found = {claim.text: claim for _, claim in systems.pairs(whole)}
+    found = {pair.claim.text: pair.claim for pair in systems.pairs(whole)}
     fewer, better = found.values()
     assert fewer.text.startswith("genezip-tiny needs fewer bits per base than fixed-6")
     assert fewer.verdict == "holds"
@@ -210,6 +211,22 @@ def test_claims_are_of_pairs_and_need_their_whole_interval(whole: Results) -> No
     assert "genezip-tiny with 1.900; context mixing, which has no network, needs 1.600" in (
         systems.finding(whole)
     )
+
+
+def test_the_text_tells_what_places_taught(whole: Results) -> None:
+    section = arena.section(whole)
+    assert section is not None
+    assert (
+        "6-mers against byte-pair encoding, differences: probes 0.100 (fixed-6 - bpe-512) to 0.300 "
+        "(fixed-6 - bpe-512)."
+    ) in section.text
+
+
+def test_many_ties_are_counted(whole: Results, monkeypatch: pytest.MonkeyPatch) -> None:
+    title = "Systems beside controls with as many tokens"
+    assert table_of(whole, title)["gc_cpg"][7] == "genezip-tiny"
+    monkeypatch.setattr(tokens, "MOST_NAMED", 0)
+    assert table_of(whole, title)["gc_cpg"][7] == "1 systems"
 
 
 def test_the_text_tells_of_copies(whole: Results) -> None:

@@ -7,6 +7,7 @@ names (`arena.beside`), and holds only with its whole interval.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from genezip.artifacts.scores import AGAINST_CONTROL, MIXING, Metric, difference_of
 from genezip.report import claims
@@ -69,13 +70,27 @@ def what(results: Results, model: str, twin: str) -> str:
     return KINDS.get(pair, f"{model} against {twin}")
 
 
+@dataclass(frozen=True)
+class Pair:
+    """A system beside its twin: what the two test, in which unit, the differences, and the claim.
+
+    ``differences`` are by seed, or by set of the probes.
+    """
+
+    what: str
+    names: str
+    unit: str
+    differences: tuple[Number, ...]
+    claim: Claim
+
+
 def evaluate(results: Results) -> list[Claim]:
     """The claims of the reference, then those of all pairs, with their numbers."""
-    return [*claims.evaluate(results), *(claim for _, claim in pairs(results))]
+    return [*claims.evaluate(results), *(pair.claim for pair in pairs(results))]
 
 
-def pairs(results: Results) -> Iterator[tuple[str, Claim]]:
-    """What every pair tests, with its claim: bits, bits of masked bases, probes."""
+def pairs(results: Results) -> Iterator[Pair]:
+    """All pairs: in bits, in bits of masked bases, in probes."""
     for scores, metric, unit in (
         (results.arena.bits, Metric.BITS_DIFFERENCE, "bits per base"),
         (results.masked, Metric.MASK_BITS_DIFFERENCE, "bits per masked base"),
@@ -84,9 +99,14 @@ def pairs(results: Results) -> Iterator[tuple[str, Claim]]:
         for name in dict.fromkeys(frame.loc[frame["metric"] == metric, "model"]):
             model, _, twin = str(name).partition(" - ")
             if twin != MIXING and kind_known(results, twin):
-                yield what(results, model, twin), _fewer(results, model, twin, metric, unit)
+                claim = _fewer(results, model, twin, metric, unit)
+                found = tuple(one for one in claim.measured if one)
+                yield Pair(what(results, model, twin), str(name), unit, found, claim)
     for model, twin in dict.fromkeys(_probed(results)):
-        yield what(results, model, twin), _probe(results, model, twin)
+        found = tuple(differences(results, model, twin).values())
+        names = difference_of(model, twin)
+        claim = _probe(results, model, twin)
+        yield Pair(what(results, model, twin), names, "probes", found, claim)
 
 
 def kind_known(results: Results, name: str) -> bool:
@@ -154,8 +174,8 @@ def _probe(results: Results, model: str, twin: str) -> Claim:
 def plain(results: Results) -> str:
     """What places of tokens buy at this size, and what they do not, in words."""
     by_kind: dict[str, list[Claim]] = {}
-    for name, claim in pairs(results):
-        by_kind.setdefault(name, []).append(claim)
+    for pair in pairs(results):
+        by_kind.setdefault(pair.what, []).append(pair.claim)
     parts = []
     for name in KINDS.values():
         if found := by_kind.get(name):

@@ -6,14 +6,40 @@ from genezip.artifacts.scores import BASELINE, MIXING, TWO_SIDED, Metric, differ
 from genezip.report.chapter import Cell, Table
 from genezip.report.results import Results
 from genezip.report.scores import Number, number_of, records
+from genezip.report.systems import arena
 from genezip.report.systems.arena import PROBE_METRICS, RULES
-from genezip.report.words import fixed, measured
+from genezip.report.words import capital, fixed, measured
 
 DASH = "–"
+LENGTH = "length"
+"""The baseline of elements that no model is compared with: windows have one length for all."""
 
 
 def sentences(results: Results) -> list[str]:
-    """What copies are worth to each kind of system."""
+    """What places of tokens taught the networks behind them, by kind of claim; and of copies."""
+    return [*_lessons(results), *_copies(results)]
+
+
+def _lessons(results: Results) -> list[str]:
+    """The range of the differences in every unit, for every kind of pair."""
+    found: dict[str, dict[str, list[tuple[float, str]]]] = {}
+    for pair in arena.pairs(results):
+        own = found.setdefault(pair.what, {}).setdefault(pair.unit, [])
+        own += [(one.value, pair.names) for one in pair.differences]
+    told = []
+    for name in arena.KINDS.values():
+        parts = []
+        for unit, values in found.get(name, {}).items():
+            if values:
+                ends = [f"{_three(value)} ({names})" for value, names in (min(values), max(values))]
+                parts.append(f"{unit} {' to '.join(dict.fromkeys(ends))}")
+        if parts:
+            told.append(f"{capital(name)}, differences: {'; '.join(parts)}.")
+    return told
+
+
+def _copies(results: Results) -> list[str]:
+    """How much of a copy networks recall, and the model that looks repeats up."""
     near, far = distances(results)[:1], distances(results)[-1:]
     if not near:
         return []
@@ -139,7 +165,8 @@ def probes(results: Results, names: list[str]) -> Table | None:
             title = f"{subset}: {metric}, {rule}"
             models = own[own["mode"] != BASELINE]
             columns[title] = {str(row["model"]): number_of(row) for row in records(models)}
-            best = own[own["mode"] == BASELINE].nlargest(1, "value")
+            fair = (own["mode"] == BASELINE) & (own["model"] != LENGTH)
+            best = own[fair].nlargest(1, "value")
             for row in records(best):
                 trivial[title] = str(row["model"]), number_of(row)
     if not columns:

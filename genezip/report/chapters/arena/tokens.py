@@ -9,6 +9,8 @@ from genezip.report.scores import Number
 from genezip.report.words import fixed, listed, measured, plain
 
 GROUP = "promoter"
+MOST_NAMED = 3
+"""Systems that are named in a cell; of more the number is told."""
 
 
 def ranked(results: Results) -> list[str]:
@@ -35,8 +37,8 @@ def verdict(results: Results, names: list[str]) -> str:
         for side, one, several in _WORDS
         if side in sides
     ]
-    ties = _ties(results, names[0])
-    tie = f", tied with {ties}" if ties else ""
+    tied = _tied(results, names[0])
+    tie = "" if tied == "\u2013" else f", tied with {tied}"
     return f"{'; '.join(parts)}. The first rank has {names[0]}{tie}."
 
 
@@ -68,6 +70,13 @@ def _ties(results: Results, name: str) -> str:
     return "" if text is None or pd.isna(text) else str(text).removeprefix("tied with ")
 
 
+def _tied(results: Results, name: str) -> str:
+    """The systems that one is tied with, or how many there are."""
+    ties = _ties(results, name)
+    count = len(ties.split(", ")) if ties else 0
+    return ties if 0 < count <= MOST_NAMED else f"{count} systems" if count else "\u2013"
+
+
 def table(results: Results, names: list[str]) -> Table:
     """Every system with its tokens, its enrichment, and what it has on its controls."""
     rows: list[list[Cell]] = []
@@ -82,7 +91,7 @@ def table(results: Results, names: list[str]) -> Table:
                 measured(number(results, Metric.ENRICHMENT, name), _two),
                 measured(number(results, *_from(name, FIXED_STRIDE)), _two),
                 measured(number(results, *_from(name, RANDOM_CHUNKS)), _two),
-                _ties(results, name) or "\u2013",
+                _tied(results, name),
             ]
         )
     head = [
@@ -113,12 +122,12 @@ def by_class(results: Results, names: list[str]) -> Table | None:
     """Bases per token of every region class."""
     labels = results.region_classes.labels
     classes = [name for name in labels if not results.no_base(name)]
-    rows: list[list[Cell]] = [
-        [name, *(measured(number(results, Metric.BPT, name, region), plain) for region in classes)]
-        for name in names
-    ]
+    rows: list[list[Cell]] = []
+    for name in names:
+        found = [number(results, Metric.BPT, name, region) for region in classes]
+        rows.append([name, *("\u2013" if one is None else plain(one.value) for one in found)])
     head = ["system", *(labels[name] for name in classes)]
-    note = "Bases per token, with 95 % intervals. A class of few bases has wide ones."
+    note = "Bases per token; their intervals, wide for classes of few bases, are in tokens.tsv."
     return Table(head, rows, tuple(range(1, len(head))), "Bases per token by region", note)
 
 
