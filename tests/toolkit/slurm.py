@@ -49,7 +49,6 @@ SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
-RequeueExit=
 AccountingStorageType=accounting_storage/none
 JobAcctGatherType=jobacct_gather/none
 NodeName=localhost NodeAddr=127.0.0.1 CPUs=2 RealMemory=20000 State=UNKNOWN
@@ -88,7 +87,20 @@ class Cluster:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.environment = {**os.environ, "SLURM_CONF": str(folder / "slurm.conf")}
+        # The executor plugin drops SLURM's variables in a job, so that programs find the cluster by
+        # wrappers, not by the environment.
+        conf, programs = folder / "slurm.conf", folder / "bin"
+        programs.mkdir()
+        for name in ("sbatch", "srun", "squeue", "scancel", "scontrol", "sinfo", "sacct"):
+            if (path := found(name)) is not None:
+                wrapper = programs / name
+                wrapper.write_text(f'#!/bin/sh\nSLURM_CONF={conf} exec {path} "$@"\n')
+                wrapper.chmod(0o755)
+        self.environment = {
+            **os.environ,
+            "SLURM_CONF": str(conf),
+            "PATH": os.pathsep.join([str(programs), os.environ["PATH"]]),
+        }
         self.daemons: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self, name: str, *options: str) -> None:

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import pytest
 import yaml
 from toolkit import slurm
-from toolkit.snakemake_runs import snakemake
+from toolkit.snakemake_runs import jobs_of, pretended_conda, snakemake
 
 from genezip.config import needs
 
@@ -75,7 +75,10 @@ def test_a_run_that_is_disturbed_in_every_way_ends_as_an_undisturbed_one(
         for name, value in cluster.environment.items()
         if name not in ("PYTHONPATH", "GENEZIP_MIRROR")
     }
-    environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environment["PATH"]])
+    python = str(Path(sys.executable).parent)
+    environment["PATH"] = os.pathsep.join(
+        [environment["PATH"].split(os.pathsep)[0], python, environment["PATH"]]
+    )
     with open(tmp_path / "log", "wb") as log:
         run = subprocess.Popen(
             [sys.executable, *words], cwd=folder, env=environment, stdout=log, stderr=log
@@ -136,6 +139,19 @@ def test_a_run_that_is_disturbed_in_every_way_ends_as_an_undisturbed_one(
 
 
 # --- what the shipped profile submits
+
+
+def test_the_shipped_profile_can_be_planned(repo: Path, tmp_path: Path) -> None:
+    """Its options are known, and a rule asks for nothing that a cluster lacks."""
+    pytest.importorskip("snakemake_executor_plugin_slurm")
+    done = snakemake(
+        tmp_path, "-n", "--profile", repo / "workflow" / "profiles" / "slurm",
+        "--snakefile", repo / "workflow" / "Snakefile",
+        "--configfile", repo / "config" / "config.yaml", "--", "all",
+        PATH=pretended_conda(tmp_path / "bin"),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+    assert jobs_of(done.stdout)["pretrain"] == 2
 
 
 def job_of(rule: str, profile: dict, **more: object) -> SimpleNamespace:

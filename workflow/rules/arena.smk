@@ -185,7 +185,7 @@ rule cost:
         "results/benchmarks/arena/cost/{model}.seed{seed}.tsv"
     conda:
         "../../envs/genezip.yaml"
-    threads: workflow.cores
+    threads: ALONE
     resources:
         **needs("cost", SCALE).resources,
     params:

@@ -6,6 +6,8 @@ import re
 from shlex import quote
 
 SCALE = CONFIG.scale
+# Cores of a job that has the machine for itself; a cluster has no number of cores.
+ALONE = workflow.resource_settings.cores or 1
 MODELS, NETWORKS = CONFIG.chosen_models(), CONFIG.networks()
 WORDS, TRAINED = CONFIG.on_words(), CONFIG.trained()
 ADOPTED = CONFIG.adopted()

@@ -39,7 +39,7 @@ rule latency:
     conda:
         environment("latency")
     # every core of a local run, so that no other job disturbs the times
-    threads: workflow.cores if workflow.local_exec else needs("latency", SCALE).threads
+    threads: ALONE if workflow.local_exec else needs("latency", SCALE).threads
     resources:
         **(
             needs("latency", SCALE).resources
