@@ -189,6 +189,9 @@ def cluster(folder: Path) -> Iterator[Cluster]:
         wait_for(lambda: made.node_is("idle"), "an idle node")
         yield made
     finally:
+        for number in made.processes(""):
+            with suppress(ProcessLookupError):
+                os.kill(number, signal.SIGKILL)
         for name in ("slurmd", "slurmctld", "munged"):
             if name in made.daemons:
                 made.daemons[name].terminate()
