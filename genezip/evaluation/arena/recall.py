@@ -12,7 +12,7 @@ Of a system without exact likelihoods only the boundaries are compared: those in
 those inside its original, in positions relative to either.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -118,36 +118,48 @@ def recall_rows(
                 cells[name] = float(-np.nansum(nats[second:].astype(np.float64)) / np.log(2))
         return cells
 
-    rows = []
-    for distance in settings.recall_bp:
-        every = list(progress(list(trials(assembly, distance, settings)), f"copies {distance} bp"))
-        cells = [measured(trial) for trial in every]
-        rows += _rows(cells, distance, settings, compressor.name, seed, scale, source)
-    return rows or _refuse(settings)
+    cells = _each(assembly, settings, measured)
+    return [
+        row
+        for distance, found in cells.items()
+        for row in _rows(found, distance, settings, compressor.name, seed, scale, source)
+    ]
 
 
 def mixing_rows(
     model: MixingModel, assembly: Assembly, settings: Arena, scale: str, source: str
 ) -> list[Row]:
     """Score rows of the context-mixing model on the same trials."""
-    rows = []
+
+    def measured(trial: Trial) -> dict[str, float]:
+        copied, control = (
+            float(model.score(ids)[-settings.copy_bp :].sum() / np.log(2))
+            for ids in (trial.copied, trial.control)
+        )
+        return {"copied": copied, "control": control}
+
+    cells = _each(assembly, settings, measured)
+    return [
+        row
+        for distance, found in cells.items()
+        for row in _rows(found, distance, settings, MIXING, None, scale, source)
+    ]
+
+
+def _each(
+    assembly: Assembly, settings: Arena, measured: Callable[[Trial], dict[str, float]]
+) -> dict[int, list[dict[str, float]]]:
+    """What is measured in the trials at each distance; DNA without any trial is refused."""
+    found = {}
     for distance in settings.recall_bp:
-        cells = []
-        for trial in progress(list(trials(assembly, distance, settings)), f"copies {distance} bp"):
-            copied, control = (
-                float(model.score(ids)[-settings.copy_bp :].sum() / np.log(2))
-                for ids in (trial.copied, trial.control)
-            )
-            cells.append({"copied": copied, "control": control})
-        rows += _rows(cells, distance, settings, MIXING, None, scale, source)
-    return rows or _refuse(settings)
-
-
-def _refuse(settings: Arena) -> list[Row]:
-    raise GenezipError(
-        f"no held-out segment has {min(settings.recall_bp) + LEAD_BP + settings.copy_bp:,} bases "
-        "without N; give shorter arena.recall_bp"
-    )
+        every = list(trials(assembly, distance, settings))
+        found[distance] = [measured(one) for one in progress(every, f"copies {distance} bp")]
+    if not any(found.values()):
+        raise GenezipError(
+            f"no held-out segment has {min(settings.recall_bp) + LEAD_BP + settings.copy_bp:,} "
+            "bases without N; give shorter arena.recall_bp"
+        )
+    return found
 
 
 def _rows(
