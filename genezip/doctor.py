@@ -57,7 +57,11 @@ PARTS = (
     Part("training", ("pretrain",)),
     Part("held-out compression", ("compress", "compress_trivially", "markov", "compression")),
     Part("repeats, loci, stability", ("repeats", "locus", "stability")),
-    Part("DNALongBench", ("prepare", "features", "predict", "task_baselines", "score"), True),
+    Part(
+        "DNALongBench",
+        ("prepare", "features", "predict", "task_baselines", "score", "score_one"),
+        True,
+    ),
     Part("report", ("report",)),
 )
 TOOLS = (

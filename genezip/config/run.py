@@ -66,8 +66,8 @@ class Config(Section):
     scale: Scale = Field("full", description="full | demo | test: column of every result row")
     check_disk: bool = Field(
         True,
-        description="at scale `full`, do not begin where the disk is smaller than the estimate of "
-        "what the run writes (rule `room`)",
+        description="at scale `full`, the target `all` refuses a disk that is smaller than the "
+        "estimate of what the run writes (rule `room`)",
     )
     genome: Genome = Field(default_factory=Genome, description="data sources")
     regions: Regions = Field(default_factory=Regions, description="region map")

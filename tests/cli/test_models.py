@@ -30,7 +30,7 @@ def test_every_preset_is_listed(repo: Path, capsys: pytest.CaptureFixture[str]) 
     lines = [line.split() for line in capsys.readouterr().out.splitlines() if line]
     said = {words[0]: words for words in lines}
     files = [*preset_files("models"), *preset_files("regions")]
-    assert len(files) == 34 and {path.stem for path in files} <= set(said)
+    assert len(files) == 35 and {path.stem for path in files} <= set(said)
     assert said["genezip-70m"][1] == "69,810,232"
     assert said["mamba2-84m"][1:4] == ["84,336,632", "m23", "768"]
     assert said["regions"][2:] == ["promoter", "cds", "utr", "exon", "intron", "nig", "dig"]

@@ -44,6 +44,7 @@ SIZES = {
     "dnahnet-tiny": 1_079_196,
     "dnahnet-tiny-fixed": 1_052_572,
     "dnahnet-tiny-flat": 251_788,
+    "dnahnet-tiny-random": 1_052_572,
     "dnahnet-small": 30_258_560,
     "dnahnet-small-fixed": 29_996_416,
     "dnahnet-small-flat": 8_211_784,

@@ -42,7 +42,9 @@ def test_latency_is_measured_while_no_other_job_runs(repo: Path, tmp_path: Path)
     stats = re.search(r"^latency +1 *$", text, re.MULTILINE)
     assert stats and "--threads 1 " in text
     rule = (repo / "workflow" / "rules" / "paper.smk").read_text().split("rule latency:")[1]
-    assert "threads: workflow.cores if workflow.local_exec" in rule.split("\nrule ")[0]
+    assert "threads: ALONE if workflow.local_exec" in rule.split("\nrule ")[0]
+    common = (repo / "workflow" / "rules" / "common.smk").read_text()
+    assert "ALONE = workflow.resource_settings.cores or 1" in common
 
 
 def test_one_table_is_a_target(repo: Path, tmp_path: Path) -> None:

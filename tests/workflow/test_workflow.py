@@ -90,7 +90,6 @@ def test_a_single_target_plans_only_what_it_needs(checkout: Path) -> None:
 
 
 CORPUS_JOBS = {
-    "room": 1,
     "fetch": 1,
     "regions": 1,
     "exclusions": 1,

@@ -2,13 +2,17 @@ DNALONGBENCH_TASKS = one_of([task for task in TASKS if task not in FROM_LABELS])
 
 
 rule room:
-    """The disk that the run needs, by what takes it; too little is refused before anything begins."""
+    """The disk that a whole run needs, by what takes it; too little is refused.
+
+    It is the first job of `all`, and no input of others: a single target needs less.
+    """
     output:
         "resources/room.tsv",
     log:
         "logs/room.log",
     benchmark:
         "results/benchmarks/room.tsv"
+    priority: 100
     conda:
         "../../envs/genezip.yaml"
     resources:
@@ -28,8 +32,6 @@ rule fetch:
     """
     input:
         USER_GENOME,
-        # what is finished stays so, whatever a later configuration needs
-        ancient("resources/room.tsv") if SCALE == "full" and CONFIG.check_disk else [],
     output:
         source="resources/source.json",
     log:
