@@ -2,60 +2,6 @@
 # DNA of the run, below on further genomes (`arena.elsewhere`). Probes, stability and boundary
 # alignment are those of their own rules.
 
-TWINS = list(
-    dict.fromkeys(name for one in CONFIG.arena.beside.values() for name in one)
-)
-# Systems whose tokens have ids; of an adopted one this is unknown, and its table may be empty.
-WITH_IDS = [
-    name
-    for name, one in MODELS.items()
-    if name in ADOPTED
-    or one.compressor in ("bpe", "dnazen")
-    or (one.compressor == "fixed" and one.stride <= 6)
-]
-
-
-def arena_tables():
-    """Tables of the arena that the report reads."""
-    if not ARENA:
-        return []
-    probed = [
-        twin
-        for twin in TWINS
-        if twin in PROBED
-        and any(
-            twin in others and model in PROBED
-            for model, others in CONFIG.arena.beside.items()
-        )
-    ]
-    return [
-        "results/arena/tokens.tsv",
-        "results/arena/bits.tsv",
-        *expand(
-            "results/arena/{what}/{run}.tsv", what=["recall", "cost"], run=CONFIG.runs()
-        ),
-        *expand(
-            "results/arena/token_ids/{run}.tsv",
-            run=CONFIG.runs(*WITH_IDS) if WITH_IDS else [],
-        ),
-        *(["results/arena/recall/mixing.tsv"] if CONFIG.evaluation.mixing else []),
-        *expand("results/arena/probes/{part}.{twin}.tsv", part=LABELS, twin=probed),
-        *expand(
-            "results/arena/elsewhere/{genome}/{what}.tsv",
-            genome=ELSEWHERE,
-            what=["tokens", "bits"],
-        ),
-    ]
-
-
-def trained_on(wildcards):
-    """Params function: the option with the DNA that a system was trained on; none for others."""
-    entry = model_of(wildcards)
-    found = CONFIG.genome.build if wildcards.model not in ADOPTED else entry.trained_on
-    return (
-        f"--trained-on {quote(found)}" if found and entry.compressor != "fixed" else ""
-    )
-
 
 rule arena:
     """Rank of every model and router, each beside controls with its own number of tokens."""
@@ -228,18 +174,6 @@ rule arena_probes:
     shell:
         "logged {log} genezip evaluate {params.predictions} --control {wildcards.twin} "
         "--scale {params.scale} --out {output}"
-
-
-def elsewhere(section):
-    """A section of another genome, as a function of the wildcards."""
-    return lambda wildcards: getattr(ELSEWHERE[wildcards.genome], section)
-
-
-def genes_elsewhere(wildcards):
-    """Params function: options that select the genes of another genome."""
-    chosen = ELSEWHERE[wildcards.genome].regions
-    types = [f"--gene-type {quote(one)}" for one in chosen.gene_types or []]
-    return " ".join([f"--transcripts {chosen.transcripts}", *types])
 
 
 use rule fetch as fetch_elsewhere with:

@@ -80,24 +80,18 @@ def predict_gpus(wildcards):
     return needs("predict", SCALE).gpu
 
 
-def predictions_of(wildcards):
-    """Prediction files of a result file."""
+def scored_methods(wildcards):
+    """Names of the prediction files of a result file."""
     names = [*CONFIG.methods_of(wildcards.task), "baselines"]
-    if BENCHMARKS.cnn:
-        names.append(f"cnn.seed{HEAD_SEED}")
-    folder = f"results/{wildcards.task}/predictions/{wildcards.subset}"
-    return [f"{folder}/{name}.parquet" for name in names]
+    return [*names, f"cnn.seed{HEAD_SEED}"] if BENCHMARKS.cnn else names
 
 
 def scored_of(wildcards):
     """Files that the scores of a subset come from: predictions, or the scores of each of them."""
-    found = predictions_of(wildcards)
-    if not BENCHMARKS.task(wildcards.task).SCORED_APART:
-        return found
-    return [
-        path.replace("/predictions/", "/scores/").replace(".parquet", ".tsv")
-        for path in found
-    ]
+    apart = BENCHMARKS.task(wildcards.task).SCORED_APART
+    kind, ending = ("scores", "tsv") if apart else ("predictions", "parquet")
+    folder = f"results/{wildcards.task}/{kind}/{wildcards.subset}"
+    return [f"{folder}/{name}.{ending}" for name in scored_methods(wildcards)]
 
 
 def scored_options(wildcards, input):
