@@ -74,6 +74,7 @@ def test_too_small_a_disk_is_one_sentence_and_nothing_is_written(  # type: ignor
     assert "name configuration files, or give --settings" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_first_job_of_a_whole_run_looks_for_it(repo: Path, tmp_path: Path) -> None:
     call_of = ["-n", "--cores", "1", "--snakefile", repo / "workflow" / "Snakefile"]
     files = ["--configfile", repo / "config" / "config.yaml"]

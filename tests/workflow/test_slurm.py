@@ -146,6 +146,7 @@ def test_a_run_that_is_disturbed_in_every_way_ends_as_an_undisturbed_one(
 # --- what the shipped profile submits
 
 
+@pytest.mark.slow
 def test_the_shipped_profile_can_be_planned(repo: Path, tmp_path: Path) -> None:
     """Its options are known, and a rule asks for nothing that a cluster lacks."""
     pytest.importorskip("snakemake_executor_plugin_slurm")
