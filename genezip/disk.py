@@ -2,7 +2,8 @@
 
 Numbers are of GRCh38 and of networks of 70 million parameters, most by arithmetic from the shapes
 of files: a row of ``rsap`` features has 896 bins of 1,536 channels in half precision. A run of
-other sizes is told something larger than it takes, or about as much.
+other sizes is told something larger than it takes, or about as much. Files of the tasks of pairs
+and of ``tisp`` are guesses; no run has been measured at full size.
 """
 
 from collections.abc import Sequence

@@ -3,11 +3,16 @@
 import re
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from toolkit.command_line import succeed
 from toolkit.configurations import refusal
 from toolkit.snakemake_runs import jobs_of, snakemake
+
+from genezip import config
+from genezip.models.hnet.architecture import architecture
+from genezip.models.hnet.flops import flops
 
 # Small, with a further simulated genome.
 OVERLAY = """
@@ -114,3 +119,36 @@ def test_the_tutorial_from_class_to_verdict(repo: Path, project: Path) -> None:
     assert 'id="arena"' in page and "Elsewhere: moon" in page and "steps-at-cpg" in page
     again = snakemake(project, *entered, "results/report.html")
     assert "Nothing to be done" in again.stdout
+
+
+OPERATIONS = {  # architecture -> window (bp), and positions per token of each stage at its target
+    "genezip-tiny": (4096, (128**0.5, 128**0.5)),
+    "mamba2-tiny": (4096, ()),
+    "dnahnet-tiny": (512, (3, 2)),
+    "dnahnet-tiny-fixed": (512, (3, 2)),
+    "ldarnet-tiny": (512, (4,)),
+}
+
+
+def test_the_second_view_has_the_operations_of_genezip(repo: Path) -> None:
+    """At the targets; the realised ones are in results/arena/cost."""
+    layers = [repo / "config" / f"{name}.yaml" for name in ("config", "demo", "arena")]
+    chosen = config.load(*layers)
+
+    def operations(name: str) -> float:
+        entry, settings = chosen.networks()[name], chosen.pretrain_of(name)
+        window, stages = OPERATIONS[entry.architecture]
+        tokens = window / np.cumprod(np.array(stages, dtype=float))
+        shape = architecture(config.read_preset("models", entry.architecture), name)
+        per_window = flops(shape, np.array([window]), tokens.astype(int)[None]).item()
+        return settings.steps * settings.batch * per_window
+
+    bases = {}
+    for name in chosen.networks():
+        settings = chosen.pretrain_of(name)
+        corpus = chosen.chosen_corpora()[chosen.networks()[name].corpus or "long"]
+        bases[name] = settings.steps * settings.batch * corpus.window_bp
+        if name.endswith("-flops"):
+            assert operations(name) == pytest.approx(operations("genezip-tiny"), rel=0.03), name
+    whole = {name: count for name, count in bases.items() if not name.endswith("-flops")}
+    assert set(whole.values()) == {2400 * 4096}

@@ -2,5 +2,5 @@
 
 Begin with ``places``: systems beside controls that have as many tokens. ``pairs`` compares what
 networks learned with their twins on fixed tokens, ``recall`` tells how much of a copy they predict,
-``vocabulary`` how tokens with ids are used, ``speed`` what a pass costs.
+``vocabulary`` how tokens with ids are used, ``cost`` what training and a pass cost.
 """

@@ -1,8 +1,8 @@
 """Bits per base of systems with an exact likelihood, beside the bar and beside their twins.
 
-The bar is the context-mixing model, which counts and has no network. A twin differs from its system
-in the places of its tokens alone, so the difference is what these places are worth to the network
-behind them. Likelihoods that are not exact have no row here.
+The bar is the context-mixing model, which counts and has no network. A twin is the same network on
+tokens in other places, so that the difference is what these places are worth, or a system that is
+claimed to be worse. Likelihoods that are not exact have no row here.
 """
 
 from collections.abc import Mapping, Sequence

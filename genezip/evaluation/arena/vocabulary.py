@@ -5,8 +5,9 @@ and nothing else, so vocabularies of any size have one unit, bits per base.
 """
 
 import numpy as np
+import pandas as pd
 
-from genezip.artifacts.scores import ARENA, Metric, Row
+from genezip.artifacts.scores import ARENA, DNA_SCORES, Metric, Row
 from genezip.config import Arena
 from genezip.corpus.corpus import CorpusReader
 from genezip.errors import GenezipError
@@ -48,8 +49,6 @@ def vocabulary_rows(
         starts.append(window.start)
     if not counts:
         raise GenezipError(f"{reader.path} has no held-out window; build it with such windows")
-    import pandas as pd
-
     blocks = block_ids(pd.Series(pieces), pd.Series(starts, dtype=np.int64), settings.block_bp)
     bootstrap = BlockBootstrap(blocks, settings.bootstrap, settings.seed)
     sums = bootstrap.sums(
@@ -57,7 +56,7 @@ def vocabulary_rows(
     )
     bits = entropy(sums["ids"])
     per_base = bits * sums["ids"].sum(axis=-1) / sums["bases"]
-    unused = (sums["ids"][:1] == 0).mean(axis=-1)  # without a block there are fewer, so no interval
+    unused = (sums["ids"][0] == 0).mean()  # without a block there are fewer, so no interval
     n = np.array(int(np.sum(counts)))
     found_rows: Found = {
         Metric.TOKEN_ENTROPY: (("all",), bootstrap.summarise(bits[:, None]), n),
@@ -70,13 +69,11 @@ def vocabulary_rows(
     }  # fmt: skip
     return [
         *expand(found_rows, **cells),
-        fact(Metric.UNUSED_IDS, float(unused[0]), int(n), **cells),
+        fact(Metric.UNUSED_IDS, float(unused), int(n), **cells),
         fact(Metric.VOCABULARY, float(compressor.vocabulary), int(n), **cells),
     ]
 
 
 def fact(metric: str, value: float, n: int, **cells: object) -> Row:
     """A row without an interval."""
-    from genezip.artifacts.scores import DNA_SCORES
-
     return DNA_SCORES.row(region="all", metric=metric, value=value, n=n, **cells)

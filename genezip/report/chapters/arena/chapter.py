@@ -22,9 +22,10 @@ def section(results: Results) -> Section | None:
     tables = [tokens.table(results, names)]
     if results.arena.is_whole:
         text += [
-            f"Behind the tokens there may be a network. {arena.finding(results)} A network and its "
-            "twin differ in the places of their tokens alone, so their difference is what these "
-            f"places taught it. {arena.plain(results)}",
+            f"Behind the tokens there may be a network. {arena.finding(results)} Every system "
+            "stands beside its twins: the same network on tokens in other places, so that their "
+            "difference is what these places taught it, or what it is claimed to beat. "
+            f"{arena.plain(results)}",
             *learned.sentences(results),
         ]
         everywhere = [

@@ -2,9 +2,9 @@
 
 import pandas as pd
 
-from genezip.artifacts.scores import BASELINE, MIXING, TWO_SIDED, Metric, difference_of
+from genezip.artifacts.scores import BASELINE, MIXING, TASK_SCORES, TWO_SIDED, Metric, difference_of
 from genezip.report.chapter import Cell, Table
-from genezip.report.results import Results
+from genezip.report.results import Results, read_scores
 from genezip.report.scores import Number, number_of, records
 from genezip.report.systems import arena
 from genezip.report.systems.arena import PROBE_METRICS, RULES
@@ -104,7 +104,8 @@ def bits(results: Results, names: list[str]) -> Table | None:
     note = (
         "Bits per base are those of exact likelihoods; where a bound looked ahead, of the same "
         "weights under the causal bound. Bits per masked base see both sides, so the two columns "
-        "cannot be compared. Twins differ in the places of their tokens (arena.beside)."
+        "cannot be compared. Twins (arena.beside) are the same network on tokens in other places, "
+        "or what a system is claimed to beat."
     )
     return Table(head, rows, (1, 2, 3, 4), "Prediction of held-out bases", note) if rows else None
 
@@ -150,9 +151,6 @@ def recall(results: Results, names: list[str]) -> Table | None:
 
 def probes(results: Results, names: list[str]) -> Table | None:
     """Frozen linear probes on every set, beside the best baseline without a model."""
-    from genezip.artifacts.scores import TASK_SCORES
-    from genezip.report.results import read_scores
-
     columns: dict[str, dict[str, Number | None]] = {}
     trivial: dict[str, tuple[str, Number | None]] = {}
     for part in results.label_parts:
