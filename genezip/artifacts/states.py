@@ -59,6 +59,16 @@ def load_state(path: Path, names: Collection[str]) -> dict[str, Any] | None:
         return None
 
 
+def kept_state(
+    path: Path, identity: Mapping[str, Any], names: Collection[str]
+) -> dict[str, Any] | None:
+    """The state of an earlier call of the same job; None without any, or of another job."""
+    if not path.is_file():
+        return None
+    state = load_state(path, names)
+    return state if state is not None and state[IDENTITY] == identity else None
+
+
 def refuse_other_run(
     path: Path,
     what: str,

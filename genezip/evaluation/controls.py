@@ -43,7 +43,7 @@ from genezip.artifacts.scores import CPG_ROUTER, FIXED_STRIDE, GC_ROUTER, SURPRI
 from genezip.config import Evaluation
 from genezip.corpus.corpus import CorpusReader
 from genezip.errors import GenezipError
-from genezip.evaluation.baselines import BaselineWindows
+from genezip.evaluation.baselines import BaselineWindows, stretches
 from genezip.evaluation.markov import NO_TRAINING_DNA
 from genezip.evaluation.windows import WindowFacts, spaced_windows
 from genezip.genome.assembly import Assembly
@@ -57,7 +57,6 @@ from genezip.region_classes import RegionClasses
 _GC_BINS, _CPG_BINS = 25, 15  # bins of 0.04 in GC content and of 0.1 in CpG observed/expected
 N_BINS = _GC_BINS * _CPG_BINS + 1  # the last: a window without any base
 _PRIOR_BP = 1000  # weight of the overall mean rate in a bin, in bases
-_READ_BP = 4_000_000  # bases read at a time
 _CHOICE_BP = 20_000_000  # at most so many bases of evenly spaced windows for choosing
 
 if TYPE_CHECKING:
@@ -98,26 +97,28 @@ def composition_bins(ids: np.ndarray, width: int) -> np.ndarray:
 
 
 def learn_rates(
-    assembly: Assembly, region_map: RegionMap, target_bpt: dict[str, float], width: int
+    assembly: Assembly,
+    region_map: RegionMap,
+    target_bpt: dict[str, float],
+    width: int,
+    most_bp: int = 100_000_000,
 ) -> np.ndarray:
-    """Mean budget rate (tokens per base) of each composition bin over all training segments.
+    """Mean budget rate (tokens per base) of each composition bin over the training segments.
 
-    Each base counts once, however often training windows sample it. Rare bins are shrunk towards
-    the overall mean.
+    Each base counts once, however often training windows sample it; of more than about ``most_bp``
+    bases, evenly spaced stretches are read. Rare bins are shrunk towards the overall mean.
     """
     per_base = 1 / metrics.target_array(target_bpt, region_map.region_classes)
     count, total = np.zeros(N_BINS), np.zeros(N_BINS)
-    for segment in assembly.segments_of("train"):
-        for start in range(segment.start, segment.end, _READ_BP):
-            end = min(start + _READ_BP, segment.end)
-            low, high = max(segment.start, start - width), min(segment.end, end + width)
-            ids = assembly.ids(segment, low, high)
-            inside = slice(start - low, end - low)
-            known = is_base(ids[inside])
-            bins = composition_bins(ids, width)[inside][known]
-            rate = per_base[region_map.ids(segment.chrom, start, end)[known]]
-            count += np.bincount(bins, minlength=N_BINS)
-            total += np.bincount(bins, weights=rate, minlength=N_BINS)
+    for segment, start, end in stretches(assembly.segments_of("train"), most_bp):
+        low, high = max(segment.start, start - width), min(segment.end, end + width)
+        ids = assembly.ids(segment, low, high)
+        inside = slice(start - low, end - low)
+        known = is_base(ids[inside])
+        bins = composition_bins(ids, width)[inside][known]
+        rate = per_base[region_map.ids(segment.chrom, start, end)[known]]
+        count += np.bincount(bins, minlength=N_BINS)
+        total += np.bincount(bins, weights=rate, minlength=N_BINS)
     if count.sum() == 0:
         raise GenezipError(f"{NO_TRAINING_DNA}; gc_cpg cannot learn")
     mean = total.sum() / count.sum()
@@ -230,7 +231,7 @@ def learn_composition_router(
     rates: dict[int, np.ndarray] = {}
     trials: list[Trial] = []
     for width in settings.composition_windows:
-        rates[width] = learn_rates(assembly, region_map, target_bpt, width)
+        rates[width] = learn_rates(assembly, region_map, target_bpt, width, settings.composition_bp)
         for trial in try_rates(
             rates[width], width, settings.composition_sharpness, windows, target_bpt
         ):

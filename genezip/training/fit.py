@@ -99,10 +99,10 @@ def fit(
 ) -> TrainingState:
     """Train ``objective.module`` in place from its checkpoint, and leave it in eval mode.
 
-    Every process of ``ranks`` calls this, each with its rows of the same batches. Rank 0 validates
-    and writes; all stop, write and end at the same step. ``open_curve`` takes the steps done and
-    the step of the last validation, and returns the open learning curve, a context. The result is
-    the last state, with the history of validations.
+    Every process of ``ranks`` calls this, each with its rows of the same batches. Rank 0 writes,
+    and validates alone unless the objective shares that; all stop, write and end at the same step.
+    ``open_curve`` takes the steps done and the step of the last validation, and returns the open
+    learning curve, a context. The result is the last state, with the history of validations.
 
     A loss or gradient that is not finite, and a GPU without memory left, are refused; the last
     checkpoint is kept. Ctrl-C raises KeyboardInterrupt after the current step or validation, with a
@@ -212,14 +212,16 @@ def read_step(
 
 
 def _validate(objective: Objective, ranks: Ranks) -> Validation:
-    """Validate on rank 0 and send the result to all ranks."""
+    """Validate on all ranks or on rank 0, as the objective does; every rank has the result of 0."""
     found = None
-    with ranks.together():
-        if ranks.main:
-            objective.module.eval()
-            with torch.no_grad():
-                found = objective.validate()
-            objective.module.train()
+    objective.module.eval()
+    with torch.no_grad():
+        if objective.shares_validation:
+            found = objective.validate()
+        else:
+            with ranks.together():
+                found = objective.validate() if ranks.main else None
+    objective.module.train()
     found = ranks.of_main(found)
     assert found is not None
     return found

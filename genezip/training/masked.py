@@ -7,7 +7,7 @@ hidden base.
 
 import math
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -69,6 +69,8 @@ class MaskedBase(NextBase):
     The loss is the mean over the chosen bases of the whole step (all processes, all micro-batches).
     Attributes are those of :class:`NextBase`. Batches are those of :class:`MaskedWindows`.
     """
+
+    shares_validation: ClassVar[bool] = False
 
     metric: str = field(default="bits per masked base", init=False)
     best: str = field(default="mask_bits", init=False)

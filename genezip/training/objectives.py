@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import torch
@@ -53,12 +53,14 @@ class Objective(Protocol):
     label : title of its progress and its validations
     metric : name of the validation score in messages
     remedy : settings to lower if the loss is not finite
+    shares_validation : whether all processes validate together; else the first one does alone
     """
 
     name: str
     label: str
     metric: str
     remedy: str
+    shares_validation: ClassVar[bool]
 
     @property
     def module(self) -> nn.Module:
@@ -78,7 +80,10 @@ class Objective(Protocol):
         """The figures that are shown beside the progress."""
 
     def validate(self) -> Validation:
-        """Validate the module, which is in eval mode; gradients are off."""
+        """Validate the module, which is in eval mode; gradients are off.
+
+        Every process of the training calls it if the objective shares its validation.
+        """
 
 
 @dataclass
@@ -99,6 +104,8 @@ class NextBase:
     ranks : the processes that share each batch
     best : key of the validation metrics of which the lowest is the best
     """
+
+    shares_validation: ClassVar[bool] = True
 
     name: str
     label: str
@@ -154,7 +161,12 @@ class NextBase:
     def validate(self) -> Validation:
         """Metrics on the validation windows; the lowest perplexity is the best."""
         found = validate(
-            self.module, self.valid_ids, self.valid_regions, self.target_bpt, self.region_classes
+            self.module,
+            self.valid_ids,
+            self.valid_regions,
+            self.target_bpt,
+            self.region_classes,
+            ranks=self.ranks,
         )
         message = f"perplexity {found['ppl']:.3f}, bpt {found['bpt']:.0f}"
         return Validation(-found["ppl"], found, message)
@@ -276,6 +288,7 @@ def validate(
     target_bpt: Mapping[str, float],
     region_classes: RegionClasses = GENE7,
     batch: int = 4,
+    ranks: Ranks = ALONE,
 ) -> dict[str, Any]:
     """Metrics of a network in eval mode, pooled over windows.
 
@@ -283,25 +296,20 @@ def validate(
     windows, bound_bit, the share of windows where a bound changed the tokens, and ppl_by_region,
     the perplexity of the bases of each class that occurs. ``ids`` and ``regions`` are uint8 arrays,
     shape (n, L). A network that predicts no next base has no ppl.
+
+    Every process of ``ranks`` calls this with all windows and reads its share of them; all have the
+    same result, which does not depend on their number.
     """
-    tokens, bases = np.zeros(len(region_classes)), np.zeros(len(region_classes))
-    nll, targets = np.zeros(len(region_classes)), np.zeros(len(region_classes))
-    bound = 0
-    for classes, result in zip(regions, run(network, list(ids), batch), strict=True):
-        density = token_density(result.token_starts, len(classes))
-        tokens += np.bincount(classes, density, minlength=len(region_classes))
-        bases += np.bincount(classes, minlength=len(region_classes))
-        if result.log_prob is not None:
-            known = np.isfinite(result.log_prob)
-            of_class = classes[known]
-            nll -= np.bincount(of_class, result.log_prob[known], minlength=len(region_classes))
-            targets += np.bincount(of_class, minlength=len(region_classes))
-        bound += bool(result.bound_active.any())
+    own = ranks.consecutive(len(ids), batch)
+    with ranks.together():
+        read = window_sums(network, ids[own], regions[own], len(region_classes), batch)
+    sums = np.concatenate(ranks.gathered(read)).sum(axis=0)
+    tokens, bases, nll, targets = sums[1:].reshape(4, -1)
     asked = sum(bases[number] / target_bpt[name] for name, number in region_classes.ids.items())
     metrics: dict[str, Any] = {
         "bpt": float(bases.sum() / tokens.sum()),
         "expected_bpt": float(bases.sum() / asked),
-        "bound_bit": bound / max(len(ids), 1),
+        "bound_bit": float(sums[0]) / max(len(ids), 1),
         "windows": len(ids),
     }
     if network.shape.direction == "forward":
@@ -321,6 +329,28 @@ def validate(
     return metrics
 
 
+def window_sums(
+    network: GeneZipNetwork, ids: np.ndarray, regions: np.ndarray, classes: int, batch: int
+) -> np.ndarray:
+    """What :func:`validate` adds up, float64 array, shape (n, 1 + 4 R), one row per window.
+
+    The columns are whether a bound changed the tokens; then of every class tokens, bases, loss
+    (nats) and predicted bases.
+    """
+    found = np.zeros((len(ids), 1 + 4 * classes))
+    for row, of_base, result in zip(found, regions, run(network, list(ids), batch), strict=True):
+        density = token_density(result.token_starts, len(of_base))
+        row[0] = result.bound_active.any()
+        tokens, bases, nll, targets = row[1:].reshape(4, classes)
+        tokens[:] = np.bincount(of_base, density, minlength=classes)
+        bases[:] = np.bincount(of_base, minlength=classes)
+        if result.log_prob is not None:
+            known = np.isfinite(result.log_prob)
+            nll[:] = -np.bincount(of_base[known], result.log_prob[known], minlength=classes)
+            targets[:] = np.bincount(of_base[known], minlength=classes)
+    return found
+
+
 @dataclass
 class TaskObjective:
     """Objective of a head or a network on the examples of a task.
@@ -334,6 +364,8 @@ class TaskObjective:
     metric : name of that score
     describe : micro-batch -> its name in messages; None for a general name
     """
+
+    shares_validation: ClassVar[bool] = False
 
     name: str
     module: nn.Module

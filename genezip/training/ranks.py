@@ -80,6 +80,20 @@ class Ranks:
             distributed.all_reduce(values)
         return values
 
+    def consecutive(self, count: int, batch: int) -> slice:
+        """This process's share of a number of items: consecutive ones, in whole batches."""
+        batches = -(-count // batch)
+        low, high = (batches * place // self.world for place in (self.rank, self.rank + 1))
+        return slice(low * batch, min(high * batch, count))
+
+    def gathered(self, value: T) -> list[T]:
+        """The values of all ranks, in their order; all must call this."""
+        if self.world == 1:
+            return [value]
+        values: list[Any] = [None] * self.world
+        distributed.all_gather_object(values, value)
+        return values
+
     def of_main(self, value: T) -> T:
         """The value of rank 0, on every rank; all must call this."""
         if self.world == 1:
@@ -104,9 +118,7 @@ class Ranks:
             sentence = str(error)
         if self.world == 1:
             return
-        sentences: list[Any] = [None] * self.world
-        distributed.all_gather_object(sentences, sentence)
-        for found in sentences:
+        for found in self.gathered(sentence):
             if found is not None:
                 self.refuse(found)
 

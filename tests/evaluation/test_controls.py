@@ -68,6 +68,21 @@ def test_rates_are_means_over_training_bases(toy):
     assert rates[N_BINS - 1] == pytest.approx(wanted.mean())
 
 
+def test_of_much_dna_rates_are_learned_on_evenly_spaced_stretches(toy):
+    add(toy, "a", "train", 400_000, 0.8)
+    rates = learn_rates(*toy.mapped(), TARGET, 8, most_bp=200_000)
+    assembly = toy.assembly()
+    bins = composition_bins(assembly.ids(assembly.segments_of("train")[0]), 8)
+    read = np.zeros(400_000, dtype=bool)
+    for start in (0, 2 * 131_072):  # every other stretch
+        read[start : start + 131_072] = True
+    wanted = np.where(toy.classes["a"] == 0, 1 / 8, 1 / 64)
+    for number in np.unique(bins[read]):
+        here = wanted[read & (bins == number)]
+        pulled = (here.sum() + 1000 * wanted[read].mean()) / (len(here) + 1000)
+        assert rates[number] == pytest.approx(pulled)
+
+
 def test_composition_bins_of_n_only():
     assert (composition_bins(encode("N" * 5), 4) == N_BINS - 1).all()
 

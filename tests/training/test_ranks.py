@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -95,6 +96,7 @@ def test_one_two_or_four_parts_of_a_batch_train_the_same_weights(one: Path, two:
         for key, value in line.items():
             if key == "valid":
                 assert other[key]["ppl"] == pytest.approx(value["ppl"], rel=1e-6)
+                assert all(other[key][name] == value[name] for name in ("bpt", "windows"))
             elif key in ("lm_loss", "rar_loss", "grad_norm"):
                 assert other[key] == pytest.approx(value, rel=1e-6)
             else:
@@ -165,6 +167,15 @@ def test_torchrun_starts_the_command(tmp_path: Path) -> None:
     assert done.returncode != 0
     sentences = [line for line in done.stderr.splitlines() if line.startswith("genezip: ")]
     assert len(sentences) == 1 and "none.json" in sentences[0]
+
+
+def test_validation_windows_are_shared_in_whole_batches() -> None:
+    for count in (0, 1, 7, 8, 23):
+        for world in (1, 2, 3, 5):
+            parts = [Ranks(rank, world).consecutive(count, 4) for rank in range(world)]
+            items = [list(range(count))[part] for part in parts]
+            assert list(chain(*items)) == list(range(count))
+            assert all(part.start % 4 == 0 for part in parts)
 
 
 def test_rows_cover_the_batch_once() -> None:

@@ -72,6 +72,7 @@ rule compress_trivially:
             CONFIG.evaluation,
             "composition_windows",
             "composition_sharpness",
+            "composition_bp",
             *INTERVALS,
         ),
         markov=lambda wildcards, input: (

@@ -17,9 +17,11 @@ rounding (``ROUNDING``) becomes 0.
 
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -164,15 +166,51 @@ def fit_probe(
     return best
 
 
+def kept_probe(path: Path, identity: Mapping[str, Any], fit: Callable[[], Probe]) -> Probe:
+    """The probe in the file of an interrupted call; else it is fitted, and written there.
+
+    ``identity`` has the JSON values that decide the probe.
+    """
+    import torch  # late: a list of tasks does without
+
+    from genezip.artifacts.states import kept_state, save_state
+
+    arrays, numbers = ("centre", "scale", "weights"), ("intercept", "penalty", "valid_auroc")
+    state = kept_state(path, identity, (*arrays, *numbers, "converged"))
+    if state is not None:
+        centre, scale, weights = (state[name].numpy() for name in arrays)
+        facts = {name: state[name] for name in (*numbers, "converged")}
+        return Probe(standard=Standard(centre, scale), weights=weights, **facts)
+    found = fit()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    values = {"centre": found.standard.centre, "scale": found.standard.scale}
+    tensors = {
+        name: torch.from_numpy(a) for name, a in (*values.items(), ("weights", found.weights))
+    }
+    facts = {name: float(getattr(found, name)) for name in numbers}
+    save_state(path, identity, {**tensors, **facts, "converged": found.converged})
+    return found
+
+
 def predict_pairs(
-    store: "FeatureStore", table: pd.DataFrame, input: str, settings: Pairs
+    store: "FeatureStore",
+    table: pd.DataFrame,
+    input: str,
+    settings: Pairs,
+    work: Path | None = None,
+    identity: Mapping[str, Any] | None = None,
 ) -> Iterator[Predictions | Note]:
     """Fit every fold of every split scheme of ``settings.rules`` and score its test pairs.
 
     Validation pairs are scored under ``paper`` only; under the others every pair is a test pair
     once. A fold whose training pairs are all of one class, or a split scheme without folds, has no
     rows but notes with the reason, which is logged. The table is in the order of the store.
+
+    Every probe is kept in the folder ``work`` with the ``identity`` of the job, so that an
+    interrupted call loses one fit.
     """
+    from genezip.training.checkpoint import STATE  # late: a list of tasks does without torch
+
     columns = design(store, input)
     labels = table["label"].to_numpy()
     for rule in settings.rules:
@@ -189,7 +227,8 @@ def predict_pairs(
                 reasons.append(fold.named(reason))
                 logger.warning(f"{name}: {reason}; no predictions")
                 continue
-            probe = fit_probe(
+            fit = partial(
+                fit_probe,
                 columns.visible[fold.train],
                 labels[fold.train],
                 columns.visible[fold.valid],
@@ -197,6 +236,9 @@ def predict_pairs(
                 columns.centred,
                 columns.least(fold.train),
             )
+            own = {**(identity or {}), "input": input, "rule": rule, "fold": fold.number}
+            kept = None if work is None else work / f"{rule}.{fold.number}" / STATE
+            probe = fit() if kept is None else kept_probe(kept, own, fit)
             logger.info(f"{name}: {_fit_in_words(probe)}")
             for split, rows in fold.predicted(rule):
                 found = [probe.score(each[rows]) for each in (columns.visible, columns.masked)]

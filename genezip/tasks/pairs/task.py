@@ -58,7 +58,9 @@ class Pairs(Task[PairExamples]):
 
     def fit(self, features: FeatureStore, job: Job[PairExamples]) -> Iterator[Found]:
         """As of :class:`Task`."""
-        return predict_pairs(features, job.examples.table, job.method.input, job.settings)
+        work = None if job.work == Path() else job.work
+        table, input = job.examples.table, job.method.input
+        return predict_pairs(features, table, input, job.settings, work, job.identity)
 
     def tune(self, network: Any, job: Job[PairExamples]) -> Iterator[Found]:
         """As of :class:`Task`."""

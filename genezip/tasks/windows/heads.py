@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from genezip.artifacts.files import sha256_json
-from genezip.artifacts.states import IDENTITY, load_state, save_state
+from genezip.artifacts.states import kept_state, save_state
 from genezip.errors import GenezipError
 from genezip.genome.sources.splits import SPLITS
 from genezip.log import Progress, progress
@@ -82,7 +82,11 @@ class BinFeatures:
             "train": sha256_json(train.tolist()),
             "features": [str(array.dtype), *array.shape],
         }
-        self.standard = _kept(kept, own) or self._measure(train)
+        state = kept_state(kept, own, ("centre", "scale")) if kept else None
+        if state is not None:
+            self.standard = Standard(state["centre"].numpy(), state["scale"].numpy())
+            return
+        self.standard = self._measure(train)
         if kept is not None:
             kept.parent.mkdir(parents=True, exist_ok=True)
             values = vars(self.standard).items()
@@ -102,16 +106,6 @@ class BinFeatures:
         """Standardised features, float32 Tensor (len(rows), bins, channels)."""
         found = self.standard.apply(self._array[rows]).astype(np.float32)
         return torch.from_numpy(found).to(device)
-
-
-def _kept(path: Path | None, identity: Mapping[str, Any]) -> Standard | None:
-    """Mean and SD of an earlier call of the same job; None without any."""
-    if path is None or not path.is_file():
-        return None
-    state = load_state(path, ("centre", "scale"))
-    if state is None or state[IDENTITY] != identity:
-        return None
-    return Standard(state["centre"].numpy(), state["scale"].numpy())
 
 
 class BinnedWindows:

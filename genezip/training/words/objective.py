@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -110,6 +110,8 @@ class MaskedWords:
     module, model : the network, and :meth:`Ranks.parallel` of it
     valid : rows of the validation windows, each word masked by itself; may be empty
     """
+
+    shares_validation: ClassVar[bool] = False
 
     name: str
     label: str

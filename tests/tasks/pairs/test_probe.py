@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from genezip.tasks.base import Note, Predictions
 from genezip.tasks.features import Moments
 from genezip.tasks.pairs import probe as pair_probe
 from genezip.tasks.pairs.probe import PENALTIES, Probe, design, fit_probe, predict_pairs
+from genezip.training.checkpoint import discard
 
 WIDTH = 3
 FULL = [
@@ -350,3 +352,37 @@ def test_differences_of_one_rounding_step_count_for_nothing(input: str) -> None:
     reference = found.blocks["forward.mean.reference"]
     found.blocks["forward.mean.alternative"] = reference * np.float32(1 + 1e-5)
     assert predicted(found, pairs, input, rules=["paper"])["prediction"].nunique() > 1
+
+
+def test_an_interrupted_call_fits_only_what_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every fold is kept; probes of other features are not taken, and damage is fitted again."""
+    found, pairs, settings = store(), table(), EQTL(rules=["gene"])
+    fits: list[int] = []
+
+    def counted(*arguments: Any) -> Probe:
+        fits.append(len(fits))
+        if len(fits) == 3:
+            raise KeyboardInterrupt
+        return fit_probe(*arguments)
+
+    def rows(identity: str, work: Path | None = tmp_path) -> pd.DataFrame:
+        given = {"features": identity}
+        return rows_and_notes(predict_pairs(found, pairs, "full", settings, work, given))[0]
+
+    whole = rows("a", None)
+    monkeypatch.setattr(pair_probe, "fit_probe", counted)
+    with pytest.raises(KeyboardInterrupt):
+        rows("a")
+    pd.testing.assert_frame_equal(rows("a"), whole)
+    assert len(fits) == 4  # the third fold alone again
+    pd.testing.assert_frame_equal(rows("a"), whole)
+    assert len(fits) == 4
+    rows("b")
+    assert len(fits) == 7
+    next(tmp_path.rglob("*.pt")).write_bytes(b"damaged")
+    pd.testing.assert_frame_equal(rows("b"), whole)
+    assert len(fits) == 8
+    discard(tmp_path)
+    assert not tmp_path.exists()
