@@ -134,7 +134,8 @@ MALLOC = (
 
 # A rule fails if its command does, although `tee` copies the output to log and terminal. After
 # SIGTERM (which all processes of a job receive) shell and `tee` wait until the program has written
-# its checkpoint.
+# its checkpoint. On several nodes an agent that comes back finds rank 0 only if torch does not keep
+# the address of the first meeting.
 FUNCTIONS = """
 set -euo pipefail
 genezip() { exec PYTHON -m genezip "$@"; }
@@ -142,8 +143,10 @@ torchrun() { exec PYTHON -m torch.distributed.run "$@"; }
 on_nodes() {
 local nodes="$1" gpus="$2" first; shift 2
 first=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)
+export TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1
 exec srun --nodes "$nodes" --ntasks "$nodes" --ntasks-per-node 1 PYTHON -m torch.distributed.run \
---nnodes "$nodes" --nproc-per-node "$gpus" --rdzv-backend c10d --rdzv-id "$SLURM_JOB_ID" \
+--nnodes "$nodes" --nproc-per-node "$gpus" --max-restarts 3 \
+--rdzv-backend c10d --rdzv-id "$SLURM_JOB_ID" \
 --rdzv-endpoint "$first:$((20000 + SLURM_JOB_ID % 10000))" "$@"
 }
 program() { exec PYTHON "$@"; }

@@ -1,6 +1,7 @@
 """A small deposit of the task tisp: five contigs, ten sparse bigWigs, two lists of intervals."""
 
 import gzip
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,7 @@ def write(
     bare_names: bool = False,
     shorter: bool = False,
     flat: bool = False,
+    sizes: Mapping[str, int] = SIZES,
 ) -> Path:
     """Write a deposit.
 
@@ -54,17 +56,19 @@ def write(
         chr8 of the fourth bigWig is 1 bp shorter than in the FASTA.
     flat : bool
         The lists of intervals lie beside the bigWigs, without a folder of their own.
+    sizes : Mapping[str, int]
+        Contig -> length (bp).
 
     Returns
     -------
     Path, ``tisp.json`` in the folder
     """
     fasta = folder / FASTA
-    names = {name: name.removeprefix("chr") if bare_names else name for name in SIZES}
-    write_fasta(fasta, {names[name]: codes for name, codes in bases(seed).items()})
+    names = {name: name.removeprefix("chr") if bare_names else name for name in sizes}
+    write_fasta(fasta, {names[name]: codes for name, codes in bases(seed, sizes).items()})
     targets = folder / BASE / "targets"
     targets.mkdir(parents=True, exist_ok=True)
-    found = signal(seed)
+    found = signal(seed, sizes)
     paths = []
     for track, name in enumerate(FILES):
         lengths = {chrom: values.shape[1] for chrom, values in found.items()}
@@ -81,11 +85,11 @@ def write(
     return write_listing(folder, "tisp", [fasta, *paths])
 
 
-def bases(seed: int = 0) -> dict[str, np.ndarray]:
+def bases(seed: int = 0, sizes: Mapping[str, int] = SIZES) -> dict[str, np.ndarray]:
     """ASCII codes of every contig; about half in lower case."""
     rng = np.random.RandomState(seed)
     found = {}
-    for chrom, length in SIZES.items():
+    for chrom, length in sizes.items():
         codes = np.frombuffer(b"ACGTacgt", dtype=np.uint8)[rng.randint(0, 8, length)]
         if chrom == N_RUN[0]:
             codes[N_RUN[1] : N_RUN[2]] = ord("N")
@@ -93,7 +97,7 @@ def bases(seed: int = 0) -> dict[str, np.ndarray]:
     return found
 
 
-def signal(seed: int = 0) -> dict[str, np.ndarray]:
+def signal(seed: int = 0, sizes: Mapping[str, int] = SIZES) -> dict[str, np.ndarray]:
     """What the bigWigs hold: contig -> float32 (10, length), NaN where they have no value.
 
     Peaks of three bases, about every 500 bp; the same places in all tracks, as in real assays,
@@ -101,7 +105,7 @@ def signal(seed: int = 0) -> dict[str, np.ndarray]:
     """
     rng = np.random.RandomState(seed + 1)
     found = {}
-    for chrom, length in SIZES.items():
+    for chrom, length in sizes.items():
         if not chrom.startswith("chr"):
             continue
         values = np.full((len(FILES), length), np.nan, dtype=np.float32)
