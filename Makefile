@@ -1,11 +1,11 @@
 # make demo   real DNA in, report out, about ten minutes on two cores
 # make test   all quick tests, three to four minutes
-# Other targets: venv, peers, lint, paper, small, yeast, ecoli, bacteria, bacteria-full, ldarnet, dnazen, arena-models, arena, gue, wheel, notebooks, check-all, generated, clean.
+# Other targets: venv, peers, lint, paper, small, yeast, ecoli, bacteria, bacteria-full, ldarnet, dnazen, arena-models, arena, rehearsal, gue, wheel, notebooks, check-all, generated, clean.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help venv peers demo paper small yeast ecoli bacteria bacteria-full ldarnet dnazen arena arena-models gue test lint wheel notebooks check-all generated clean
+.PHONY: help venv peers demo paper small yeast ecoli bacteria bacteria-full ldarnet dnazen arena arena-models rehearsal gue test lint wheel notebooks check-all generated clean
 
 PYTHON_FOUND := $(firstword $(foreach name,python3.11 python3.12 python3.13 python3,$(shell command -v $(name))))
 PYTHON ?= $(PYTHON_FOUND)
@@ -139,6 +139,11 @@ arena-models: venv
 arena: venv
 	$(ARENA) -- all
 	@echo "The report is runs/arena/results/report.html"
+
+# The paper run on made-up files of its size, every rule once: some 75 minutes on two cores and 25 GB,
+# resumable. What each rule took stands beside what a cluster is asked for.
+rehearsal: venv
+	PYTHONPATH=benchmarks:tests python -m rehearsal runs/rehearsal --data "$(GENEZIP_MIRROR)"
 
 # The labelled sets of GUE with the models of the demo, some ten minutes.
 RUN := runs/demo/results/pretrain

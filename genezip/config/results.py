@@ -73,7 +73,7 @@ class Evaluation(Section):
         "above: more tokens for the densest compositions); the pair of width and exponent "
         "that is best on validation windows is used",
     )
-    composition_bp: int = Field(
+    composition_training_bp: int = Field(
         100_000_000,
         ge=1,
         description="training bases from which the rates of each width are learned at most, in "

@@ -134,8 +134,9 @@ MALLOC = (
 
 # A rule fails if its command does, although `tee` copies the output to log and terminal. After
 # SIGTERM (which all processes of a job receive) shell and `tee` wait until the program has written
-# its checkpoint. On several nodes an agent that comes back finds rank 0 only if torch does not keep
-# the address of the first meeting.
+# its checkpoint. On several nodes a program that crashed is started once more on all of them; a
+# node that is lost ends the job, which the scheduler starts again. An agent that comes to a later
+# meeting finds rank 0 only if torch does not keep the address of the first one.
 FUNCTIONS = """
 set -euo pipefail
 genezip() { exec PYTHON -m genezip "$@"; }
@@ -145,7 +146,7 @@ local nodes="$1" gpus="$2" first; shift 2
 first=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)
 export TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1
 exec srun --nodes "$nodes" --ntasks "$nodes" --ntasks-per-node 1 PYTHON -m torch.distributed.run \
---nnodes "$nodes" --nproc-per-node "$gpus" --max-restarts 3 \
+--nnodes "$nodes" --nproc-per-node "$gpus" --max-restarts 1 \
 --rdzv-backend c10d --rdzv-id "$SLURM_JOB_ID" \
 --rdzv-endpoint "$first:$((20000 + SLURM_JOB_ID % 10000))" "$@"
 }

@@ -231,7 +231,9 @@ def learn_composition_router(
     rates: dict[int, np.ndarray] = {}
     trials: list[Trial] = []
     for width in settings.composition_windows:
-        rates[width] = learn_rates(assembly, region_map, target_bpt, width, settings.composition_bp)
+        rates[width] = learn_rates(
+            assembly, region_map, target_bpt, width, settings.composition_training_bp
+        )
         for trial in try_rates(
             rates[width], width, settings.composition_sharpness, windows, target_bpt
         ):

@@ -30,7 +30,7 @@ genome:
 """
 
 
-def run(repo: Path, folder: Path, *targets: str, own: str = "", **more: str) -> tuple[int, str]:
+def run(repo: Path, folder: Path, *targets: str, own: str = "{}", **more: str) -> tuple[int, str]:
     """Snakemake in a folder, with settings of its own."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "own.yaml").write_text(own)

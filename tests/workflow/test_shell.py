@@ -114,7 +114,7 @@ def test_on_several_nodes_an_agent_on_each_meets_the_others(tmp_path: Path) -> N
     assert options == {
         "--nnodes": "2",
         "--nproc-per-node": "8",
-        "--max-restarts": "3",
+        "--max-restarts": "1",
         "--rdzv-backend": "c10d",
         "--rdzv-id": "34512",
         "--rdzv-endpoint": "first:24512",

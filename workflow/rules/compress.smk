@@ -72,7 +72,7 @@ rule compress_trivially:
             CONFIG.evaluation,
             "composition_windows",
             "composition_sharpness",
-            "composition_bp",
+            "composition_training_bp",
             *INTERVALS,
         ),
         markov=lambda wildcards, input: (

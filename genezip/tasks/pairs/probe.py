@@ -237,6 +237,7 @@ def predict_pairs(
                 columns.least(fold.train),
             )
             own = {**(identity or {}), "input": input, "rule": rule, "fold": fold.number}
+            own |= {"penalties": list(PENALTIES), "iterations": ITERATIONS}
             kept = None if work is None else work / f"{rule}.{fold.number}" / STATE
             probe = fit() if kept is None else kept_probe(kept, own, fit)
             logger.info(f"{name}: {_fit_in_words(probe)}")
