@@ -30,8 +30,6 @@ AKITA = Path("labels/splits/akita_sequences.hg38.bed.gz")
 LAYERS = ("config/config.yaml", "config/rehearsal.yaml")
 # Networks of the rehearsal are small: one core each, two at once.
 SMALL = ("pretrain", "compress", "features", "predict", "latency", "stability")
-READ_BY = ("results/tables/table5_corpora.tsv", "results/compress/markov.tsv")
-"""Results that read training shards, besides proofs and training."""
 DISK_GB = 25
 
 
@@ -59,7 +57,7 @@ class Rehearsal:
             f"results/pretrain/{name}.seed0/model.safetensors"
             for name in ("genezip-rehearsal", "hnet-rehearsal")
         ]
-        self.snakemake(*READ_BY, *proofs, *trained)
+        self.snakemake(*proofs, *trained)
         self.drop_training_shards()
         self.snakemake("all")
         self.note_sizes("at the end")
@@ -124,7 +122,7 @@ class Rehearsal:
         return {"args": command, "cwd": ROOT, "env": environment}
 
     def drop_training_shards(self) -> None:
-        """Delete shards that no later job reads; their size is kept."""
+        """Delete shards, which only proofs and training read; their size is kept."""
         for corpus in sorted((self.folder / "results" / "corpus").iterdir()):
             shards = list((corpus / "train").glob("shard-*.parquet"))
             if shards:

@@ -116,6 +116,11 @@ class Arena(Section):
         description="model -> models that differ from it in the places of their tokens alone, or "
         "that it is claimed to beat; differences are in bits per base and in probes",
     )
+    second_view: list[Name] = Field(
+        [],
+        description="models that are measured on the windows of the run alone, in tokens, bits and "
+        "costs: not on further genomes, in recall, stability and alignment",
+    )
     elsewhere: dict[Key, Elsewhere] = Field(
         {}, description="further genomes, by name, with the keys `genome`, `regions` and `corpus`"
     )

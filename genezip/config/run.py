@@ -141,6 +141,7 @@ class Config(Section):
         named += [("report.bounds", name) for name in self.report.bounds]
         named += [("report.locus_models", name) for name in self.report.locus_models or []]
         named += [("stability.models", name) for name in self.stability.models or []]
+        named += [("arena.second_view", name) for name in self.arena.second_view]
         named += [
             (f"arena.beside.{model}", name)
             for model, others in self.arena.beside.items()

@@ -307,7 +307,7 @@ use rule arena as arena_elsewhere with:
     input:
         compressed=lambda wildcards: [
             f"results/arena/elsewhere/{wildcards.genome}/compress/{how}{run}.parquet"
-            for how, names in (("", MODELS), ("causal/", FORWARD))
+            for how, names in (("", WHOLE), ("causal/", FORWARD))
             for run in (CONFIG.runs(*names) if names else ())
         ],
         markov="results/arena/elsewhere/{genome}/markov_windows.parquet",

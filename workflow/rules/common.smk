@@ -50,14 +50,15 @@ CODON_PHASE = (
 
 # Networks that predict masked bases.
 MASKED = [name for name, one in NETWORKS.items() if one.compressor == "ldarnet"]
+# Systems that an arena measures in every way that they can be, and others on the run alone.
+WHOLE = [name for name in MODELS if name not in CONFIG.arena.second_view]
 # Systems whose boundaries are compared with sites of genes: networks that cut, and tokenisers.
 ALIGNED = [
     name
-    for name in MODELS
+    for name in WHOLE
     if CONFIG.alignment.kinds and (name in CUTTING or name not in NETWORKS)
 ]
 
-# In the arena every system is measured in every way that it can be.
 ARENA = CONFIG.evaluation.arena
 ELSEWHERE = CONFIG.arena.elsewhere if ARENA else {}
 # Those that probes read: adopted ones as their entries say, of others those of `labels.models`, or
@@ -76,7 +77,7 @@ PROBED = [
 # Models whose boundaries are compared after a change of the sequence, the first run of each.
 STABLE = [
     name
-    for name in CONFIG.stability.models or (MODELS if ARENA else (REFERENCE, CONTROL))
+    for name in CONFIG.stability.models or (WHOLE if ARENA else (REFERENCE, CONTROL))
     if name not in NETWORKS or name in CUTTING
 ]
 

@@ -283,9 +283,8 @@ def arena_tables():
     return [
         "results/arena/tokens.tsv",
         "results/arena/bits.tsv",
-        *expand(
-            "results/arena/{what}/{run}.tsv", what=["recall", "cost"], run=CONFIG.runs()
-        ),
+        *expand("results/arena/recall/{run}.tsv", run=CONFIG.runs(*WHOLE)),
+        *expand("results/arena/cost/{run}.tsv", run=CONFIG.runs()),
         *expand(
             "results/arena/token_ids/{run}.tsv",
             run=CONFIG.runs(*WITH_IDS) if WITH_IDS else [],
