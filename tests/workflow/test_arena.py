@@ -77,6 +77,11 @@ def test_every_system_is_measured_in_every_way(repo: Path, project: Path) -> Non
     assert (jobs["recall_mixing"], jobs["arena"], jobs["arena_elsewhere"]) == (1, 1, 1)
     # four systems, and the causal bound of the one that has a bound
     assert jobs["compress_elsewhere"] == 6 - 1 + 1
+    (project / "second.yaml").write_text("arena: {second_view: [fixed-3]}")
+    seen = snakemake(project, "-n", *call(repo, *layers, project / "second.yaml"), "all")
+    fewer = {rule: jobs[rule] - jobs_of(seen.stdout)[rule] for rule in jobs}
+    apart = {rule for rule, count in fewer.items() if count}
+    assert apart == {"recall", "stability", "compress_elsewhere"}
     without = snakemake(project, "-n", *call(repo), "results/report.html")
     assert not {"recall", "cost", "arena", "adopt"} & set(jobs_of(without.stdout))
 
@@ -86,6 +91,7 @@ def test_a_wrong_line_is_one_sentence(repo: Path, tmp_path: Path) -> None:
         "models: {x: {compressor: nothing}}": "compressor must be one of genezip, dnahnet",
         "models: {x: {compressor: folder}}": "folder belongs to compressor `folder`",
         "models: {x: {compressor: 'a:B', folder: c}}": "folder belongs to compressor `folder`",
+        "arena: {second_view: [x]}": "arena.second_view names 'x', which is not in models",
         "arena: {beside: {x: [genezip-tiny]}}": "arena.beside.x names 'x', which is not in models",
     }.items():
         (tmp_path / "wrong.yaml").write_text(text)
@@ -150,5 +156,6 @@ def test_the_second_view_has_the_operations_of_genezip(repo: Path) -> None:
         bases[name] = settings.steps * settings.batch * corpus.window_bp
         if name.endswith("-flops"):
             assert operations(name) == pytest.approx(operations("genezip-tiny"), rel=0.03), name
+    assert all(name.endswith("-flops") for name in chosen.arena.second_view)
     whole = {name: count for name, count in bases.items() if not name.endswith("-flops")}
     assert set(whole.values()) == {2400 * 4096}
