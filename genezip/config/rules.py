@@ -2,8 +2,9 @@
 
 Each rule has one default of threads, GPUs, memory, time and environment, a function of the scale,
 which a profile, ``--set-resources`` and ``--set-threads`` override. The numbers are for a full-size
-run on one GPU; most are generous estimates. The prefix of every shell command chooses the Python
-and writes the log.
+run on one GPU. Memory and time of rules that need no GPU and are part of the paper run are those of
+a rehearsal (``make rehearsal``) with a margin, which a test holds; the others are generous
+estimates. The prefix of every shell command chooses the Python and writes the log.
 """
 
 import os
@@ -99,15 +100,22 @@ FULL = {
     "compress_elsewhere": Needs(threads=8, gpu=1, mem_mb=32_000, runtime=720),
     "latency": Needs(threads=8, mem_mb=64_000, runtime=240),
     "stability": Needs(threads=8, gpu=1, mem_mb=32_000, runtime=240),
-    "compress_trivially": Needs(mem_mb=16_000, runtime=480),
-    "markov": Needs(mem_mb=16_000),
-    "compression": Needs(mem_mb=16_000),
-    "locus": Needs(mem_mb=16_000),
-    "repeats": Needs(mem_mb=16_000, runtime=480),
-    "prepare": Needs(mem_mb=16_000, runtime=720),
-    "task_baselines": Needs(mem_mb=16_000, runtime=720),
-    "score": Needs(mem_mb=16_000, runtime=720),
-    "score_one": Needs(mem_mb=16_000, runtime=720),
+    "fetch": Needs(mem_mb=4_000),
+    "regions": Needs(mem_mb=6_000, runtime=60),
+    "corpus_plan": Needs(mem_mb=6_000, runtime=60),
+    "corpus_shards": Needs(mem_mb=4_000, runtime=60),
+    "homology": Needs(mem_mb=6_000, runtime=60),
+    "compress_trivially": Needs(mem_mb=6_000, runtime=60),
+    "markov": Needs(mem_mb=12_000, runtime=120),
+    "compression": Needs(mem_mb=8_000, runtime=60),
+    "locus": Needs(mem_mb=8_000, runtime=60),
+    "tracks": Needs(mem_mb=8_000, runtime=60),
+    "repeats": Needs(mem_mb=10_000, runtime=120),
+    "benchmark_genome": Needs(mem_mb=4_000),
+    "prepare": Needs(mem_mb=4_000, runtime=720),
+    "task_baselines": Needs(mem_mb=6_000, runtime=720),
+    "score": Needs(mem_mb=6_000),
+    "score_one": Needs(mem_mb=4_000),
 }
 """Rule -> its needs at full scale; other rules have :data:`OTHER`."""
 SMALL = 60  # most minutes of a job at a small scale

@@ -208,7 +208,7 @@ def test_every_overlay_is_a_valid_configuration(repo: Path) -> None:
 
     folder = repo / "config"
     # the others are laid over the demo
-    paper = {"config", "comparison", "stage-128k", "ablation", "tables"}
+    paper = {"config", "comparison", "stage-128k", "ablation", "tables", "rehearsal"}
     between = {"bacteria-full": "bacteria", "ldarnet-sets": "ldarnet", "ldarnet-grid": "ldarnet"}
     between |= {"dnazen-yeast": "dnazen", "dnazen-arms": "dnazen"}
     runs = [

@@ -24,8 +24,8 @@ ORIGIN = (
 )
 NOTE = (
     "Differences are paired over the same windows, or the same examples of probes; that of several "
-    "sets is the smallest, and its set is named. Intervals are over DNA, within trainings: with one "
-    "training seed a verdict says nothing about another training of the same networks."
+    "sets is the smallest, and its set is named. Intervals are over DNA, within trainings: a "
+    "verdict from one training seed says nothing about another training of the same networks."
 )
 WHAT = (
     "Ways of cutting DNA into tokens, from rulers to trained networks, are compared here on the "
