@@ -52,14 +52,19 @@ class Part:
 
 PARTS = (
     Part(
-        "genome, region map and corpus", ("fetch", "regions", "corpus_plan", "corpus_shards"), True
+        "genome, region map and corpus",
+        ("fetch", "regions", "corpus_plan", "corpus_shards", "homology"),
+        True,
     ),
     Part("training", ("pretrain",)),
     Part("held-out compression", ("compress", "compress_trivially", "markov", "compression")),
-    Part("repeats, loci, stability", ("repeats", "locus", "stability")),
+    Part("repeats, loci, stability", ("repeats", "locus", "stability", "tracks")),
     Part(
         "DNALongBench",
-        ("prepare", "features", "predict", "task_baselines", "score", "score_one"),
+        (
+            *("benchmark_genome", "prepare", "features", "predict"),
+            *("task_baselines", "score", "score_one"),
+        ),
         True,
     ),
     Part("report", ("report",)),

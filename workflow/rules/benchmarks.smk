@@ -112,7 +112,10 @@ rule predict:
         environment("predict")
     threads: needs("predict", SCALE).threads
     resources:
-        **(needs("predict", SCALE).resources | {"gpu": predict_gpus}),
+        **(
+            needs("predict", SCALE).resources
+            | {"gpu": predict_gpus, "mem_mb": predict_memory}
+        ),
     params:
         **settings(task_of, without=unread),
         subset=official,

@@ -75,9 +75,18 @@ def unread(wildcards):
 
 def predict_gpus(wildcards):
     """Resource function: linear probes on pairs need no GPU, other heads do at full scale."""
-    if wildcards.method.endswith(FROZEN) and wildcards.task in ("eqtl", "etgp"):
-        return 0
-    return needs("predict", SCALE).gpu
+    return 0 if is_probe(wildcards) else needs("predict", SCALE).gpu
+
+
+def predict_memory(wildcards):
+    """Resource function: linear probes on pairs hold no model (MB)."""
+    whole = needs("predict", SCALE).mem_mb
+    return min(whole, needs("task_baselines", SCALE).mem_mb) if is_probe(wildcards) else whole
+
+
+def is_probe(wildcards):
+    """Whether a method is a linear probe on cached features of pairs."""
+    return wildcards.method.endswith(FROZEN) and wildcards.task in ("eqtl", "etgp")
 
 
 def scored_methods(wildcards):
