@@ -81,7 +81,11 @@ def predict_gpus(wildcards):
 def predict_memory(wildcards):
     """Resource function: linear probes on pairs hold no model (MB)."""
     whole = needs("predict", SCALE).mem_mb
-    return min(whole, needs("task_baselines", SCALE).mem_mb) if is_probe(wildcards) else whole
+    return (
+        min(whole, needs("task_baselines", SCALE).mem_mb)
+        if is_probe(wildcards)
+        else whole
+    )
 
 
 def is_probe(wildcards):
