@@ -74,9 +74,9 @@ def write_contacts(folder: Path, fasta: Path, akita: Path) -> Path:
         kept.append(chosen)
 
         def records(chosen: pd.DataFrame = chosen) -> Iterator[bytes]:
-            for row in chosen.itertuples(index=False):
+            for chrom, start in zip(chosen["chrom"], chosen["start"].tolist(), strict=True):
                 target = rng.normal(0, 0.3, (AKITA_VALUES, LINES)).astype("<f2")
-                yield _record(reader, row.chrom, row.start, row.start + AKITA_BP, target)
+                yield _record(reader, chrom, start, start + AKITA_BP, target)
 
         paths.append(write_records(own / "targets" / f"{split}-0.tfr", records()))
     bed = own / "sequences.bed"

@@ -171,7 +171,7 @@ def _places(rows: int, mean_bp: int, seed: int) -> pd.DataFrame:
     length = np.minimum(10 + rng.exponential(mean_bp, rows).astype(np.int64), 9_000)
     start = (rng.random(rows) * (share[of] - length)).astype(np.int64)
     order = np.lexsort([start, of])
-    chrom = pd.Categorical.from_codes(of[order], list(lengths))
+    chrom = pd.Categorical.from_codes(of[order], pd.Index(list(lengths)))
     start, length = start[order], length[order]
     return pd.DataFrame({"chrom": chrom, "start": start, "end": start + length})
 
