@@ -60,7 +60,6 @@ class Rehearsal:
         self.snakemake(*proofs, *trained)
         self.drop_training_shards()
         self.snakemake("all")
-        self.note_sizes("at the end")
         return self.tell()
 
     def make_downloads(self) -> None:
@@ -156,7 +155,7 @@ class Rehearsal:
         rows.to_csv(self.folder / "rehearsal.tsv", sep="\t", index=False)
         (self.folder / "paper_run.md").write_text(table.paper_run(rows))
         most = max(sizes.values()) / GB
-        print(f"disk: {most:.1f} GB at most, goal {DISK_GB}")
+        print(f"disk: {most:.1f} GB at most at the end of a stage, goal {DISK_GB}")
         outcome.count(most <= DISK_GB)
         print(f"the tables are {self.folder}/rehearsal.tsv and {self.folder}/paper_run.md")
         return outcome.exit_status()
