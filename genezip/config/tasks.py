@@ -3,9 +3,9 @@
 Defaults are the settings of the paper (GeneZip Appendix D) and of the release, where they have any.
 """
 
-from typing import Annotated, ClassVar, Literal, Self, get_args
+from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from genezip.config.section import Fraction, Key, Section, names, refuse_taken
 
@@ -107,6 +107,13 @@ class Task(HeadTraining):
         json_schema_extra=names(*PARTS), description="short name in result paths -> official name"
     )
     arms: list[ArmName] = Field(min_length=1, description=ARMS)
+
+    @field_validator("subsets", mode="before")
+    @classmethod
+    def _without_dropped(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        return {name: subset for name, subset in value.items() if subset is not None}
 
     @model_validator(mode="after")
     def _names_of_files(self) -> Self:
@@ -288,7 +295,7 @@ class Classification(Task, FineTuning):
         json_schema_extra=names(*PARTS),
         description="labelled sets, short name -> name in the deposit: those of GUE, and "
         "`nt_MARK` for histone marks of the Nucleotide Transformer (H3, H4, H3K4me1, H3K4me3, "
-        "H3K9ac)",
+        "H3K9ac); null drops one of a lower layer",
     )
     arms: list[ArmName] = Field(["full.frozen"], min_length=1, description=ARMS)
     schemes: list[Scheme] = Field(
@@ -464,6 +471,11 @@ class Labels(Section):
         1_000,
         ge=16,
         description="`elements`: length of the window around the middle of each (bp)",
+    )
+    both_strands: bool = Field(
+        True,
+        description="`elements`: vectors are means over both strands; false reads the plus strand "
+        "alone, in half the time",
     )
     locus_bp: int = Field(
         1_000_000, ge=1, description="`elements`: bootstrap unit, a block of a chromosome (bp)"

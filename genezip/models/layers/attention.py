@@ -16,7 +16,8 @@ from torch.nn.functional import scaled_dot_product_attention
 from genezip.models.layers.packing import Packing, refuse_parts
 from genezip.models.layers.scan import full_precision
 
-QUERY_BLOCK = 512  # queries at a time; any number gives the same result
+QUERY_BLOCK = 512  # most queries at a time; any number gives the same result
+WINDOW_BLOCK = 128  # of a window, as each block is multiplied with keys that only its ends see
 LEAST_BLOCK = 64  # of both directions; shorter ones cost more calls than they save products
 ROTARY_BASE = 10_000.0
 
@@ -180,8 +181,9 @@ def spans(length: int, seen: int, window: int | None) -> Iterator[tuple[int, int
     Queries are counted from the first query, keys from the first key.
     """
     before = seen - length
-    for start in range(0, length, QUERY_BLOCK):
-        stop = min(start + QUERY_BLOCK, length)
+    block = QUERY_BLOCK if window is None else min(QUERY_BLOCK, WINDOW_BLOCK)
+    for start in range(0, length, block):
+        stop = min(start + block, length)
         low = 0 if window is None else max(0, before + start - window)
         yield start, stop, low, before + stop
 

@@ -83,10 +83,6 @@ class Classification(LabelledSequences):
         chosen: Subsets = settings.subsets
         return chosen
 
-    def both_strands(self, settings: Any) -> bool:
-        """As the section says."""
-        return bool(settings.both_strands)
-
     def inputs(self, files: TaskFiles, genome: Path, subset: str) -> Sequence[Path]:
         """The listed files of a set, plain or in gzip.
 
@@ -114,7 +110,8 @@ class Classification(LabelledSequences):
         """The rows of :meth:`inputs`, with at most ``train_rows`` training rows."""
         paths = self.inputs(files, genome, subset)
         if subset.startswith(NT):
-            table = read_histones(paths, subset)
+            placed = "chromosome" in settings.schemes  # the only split that needs places
+            table = read_histones(paths if placed else _without_genome(paths), subset)
         else:
             table = read_sequences(paths)
             if "valid" not in set(table["split"]):
@@ -165,9 +162,8 @@ def read_histones(paths: Sequence[Path], name: str) -> pd.DataFrame:
     place on the plus strand). ``group`` is the family of alike sequences. Its attribute
     ``trained_on`` is ``official`` or ``pool``, and the attribute ``rows`` counts them in words.
     """
-    test_file, *others = paths
-    genome = next((path for path in others if path.name.removesuffix(".gz") == YEAST), None)
-    sources = [path for path in others if path != genome]
+    test_file, *sources = _without_genome(paths)
+    genome = next((path for path in paths if path not in (test_file, *sources)), None)
     headed = {path: _is_headed(path) for path in sources}
     rows = [row | {"split": "test"} for row in read_headed(test_file)]
     for path in (path for path in sources if headed[path]):
@@ -199,6 +195,10 @@ def read_histones(paths: Sequence[Path], name: str) -> pd.DataFrame:
     table.attrs |= {"trained_on": "official" if official else "pool", "rows": words}
     logger.info(f"{name}: {words}")
     return table
+
+
+def _without_genome(paths: Sequence[Path]) -> list[Path]:
+    return [path for path in paths if path.name.removesuffix(".gz") != YEAST]
 
 
 def place(

@@ -298,7 +298,7 @@ class LabelledSequences(Task[Labelled]):
 
     def both_strands(self, settings: Any) -> bool:
         """Whether vectors are means over both strands; so they are unless the section says no."""
-        return True
+        return bool(getattr(settings, "both_strands", True))
 
     @staticmethod
     def _mean_block(both_strands: bool) -> str:
