@@ -115,6 +115,20 @@ def test_a_null_that_is_a_value_stays(load) -> None:  # type: ignore[no-untyped-
     assert set(load(LEAST, layer, {"models": {"two": None}}).chosen_models()) == {"one"}
 
 
+def test_a_null_drops_a_set_of_a_lower_layer(load) -> None:  # type: ignore[no-untyped-def]
+    subsets = {"tf_2": "tf_2", "H3": "nt_H3"}
+    layers = [{"benchmarks": {"classification": {"subsets": one}}}
+              for one in (subsets, {"tf_2": None, "H4": "nt_H4"})]  # fmt: skip
+    chosen = load(LEAST, *layers).benchmarks.classification.subsets
+    assert chosen == {"H3": "nt_H3", "H4": "nt_H4"}
+    with pytest.raises(GenezipError, match=r"classification\.subsets.*at least 1"):
+        load(
+            LEAST,
+            layers[0],
+            nested(("benchmarks", "classification", "subsets"), {"tf_2": None, "H3": None}),
+        )
+
+
 def test_an_empty_required_section_names_its_keys(load) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(GenezipError, match=r"key 'report' is missing"):
         load({**LEAST, "report": None})

@@ -23,6 +23,7 @@ from scipy import stats
 
 from genezip.alphabet import A_ID, reverse_complement
 from genezip.errors import GenezipError
+from genezip.inference.forward import routed
 from genezip.log import progress
 from genezip.models.base import Compressor
 from genezip.models.compressed import Compressed, check_tokens
@@ -117,7 +118,7 @@ def boundary_tracks(
             batches.append([number])
     found: dict[int, BoundaryTrack] = {}
     for batch in progress(batches, f"boundaries of {compressor.name}", unit="batch"):
-        encoded = compressor.encode([sequences[number] for number in batch])
+        encoded = routed(compressor, [sequences[number] for number in batch])
         for number, one in zip(batch, encoded, strict=True):
             check_tokens(one, compressor.name, len(sequences[number]))
             found[number] = boundary_track(one, compressor.name, first_stage)

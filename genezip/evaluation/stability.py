@@ -23,6 +23,7 @@ from genezip.corpus.corpus import CorpusReader, Window
 from genezip.errors import GenezipError
 from genezip.evaluation.compression import Found, expand
 from genezip.evaluation.windows import block_ids
+from genezip.inference.forward import routed
 from genezip.log import progress
 from genezip.metrics.bootstrap import BlockBootstrap, Estimate, Scale, ratio
 from genezip.metrics.compression import moved_boundaries
@@ -102,7 +103,7 @@ def starts_of(compressor: Compressor, sequences: Sequence[np.ndarray]) -> list[n
     found = []
     batches = [sequences[low : low + _BATCH] for low in range(0, len(sequences), _BATCH)]
     for batch in progress(batches, f"boundaries of {compressor.name}", unit="batch"):
-        for ids, one in zip(batch, compressor.encode(list(batch)), strict=True):
+        for ids, one in zip(batch, routed(compressor, list(batch)), strict=True):
             check_tokens(one, compressor.name, len(ids))
             found.append(np.asarray(one.token_starts[1:], dtype=np.int64))
     return found

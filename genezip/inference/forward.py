@@ -135,9 +135,10 @@ def tokens_of(compressor: Compressor, sequences: Sequence[np.ndarray]) -> list[C
 
     A pseudo-likelihood that must be requested is left out.
     """
+    if compressor.likelihood is None or on_request(compressor):
+        return cut(compressor, sequences, routed)
     found = cut(compressor, sequences)
-    given = any(one.log_prob is not None for one in found)
-    if compressor.likelihood is None or given or on_request(compressor):
+    if any(one.log_prob is not None for one in found):
         return found
     likelihoods = compressor.log_likelihood(list(sequences))
     return [
@@ -146,10 +147,36 @@ def tokens_of(compressor: Compressor, sequences: Sequence[np.ndarray]) -> list[C
     ]
 
 
-def cut(compressor: Compressor, sequences: Sequence[np.ndarray]) -> list[Compressed]:
+@runtime_checkable
+class Routes(Protocol):
+    """A system that finds tokens without the rest of a pass, as GeneZip."""
+
+    def route(self, sequences: Sequences) -> list[Compressed]:
+        """Tokens of the sequences without vectors and log-probabilities."""
+
+
+def encoded(compressor: Compressor, sequences: Sequences) -> list[Compressed]:
+    """Tokens of each sequence, as ``encode`` gives them."""
+    return compressor.encode(sequences)
+
+
+def routed(compressor: Compressor, sequences: Sequences) -> list[Compressed]:
+    """Tokens of each sequence for those who need nothing else of them, in the least time.
+
+    Vectors and log-probabilities may be missing.
+    """
+    return (compressor.route if isinstance(compressor, Routes) else compressor.encode)(sequences)
+
+
+def cut(
+    compressor: Compressor,
+    sequences: Sequence[np.ndarray],
+    read: Callable[[Compressor, Sequences], list[Compressed]] = encoded,
+) -> list[Compressed]:
     """Tokens of independent sequences, checked by :func:`check_tokens`.
 
-    A sequence longer than ``max_bp`` is encoded in consecutive independent windows.
+    A sequence longer than ``max_bp`` is encoded in consecutive independent windows. ``read`` is
+    :func:`encoded` or :func:`routed`.
     """
     longest = compressor.max_bp
     if longest is not None and max(map(len, sequences), default=0) > longest:
@@ -157,10 +184,10 @@ def cut(compressor: Compressor, sequences: Sequence[np.ndarray]) -> list[Compres
         found = []
         for ids in sequences:
             starts = range(0, len(ids), window_bp)
-            parts = [compressor.encode([ids[at : at + window_bp]])[0] for at in starts]
+            parts = [read(compressor, [ids[at : at + window_bp]])[0] for at in starts]
             found.append(joined(parts, f"windows of {window_bp} bp"))
     else:
-        found = compressor.encode(list(sequences))
+        found = read(compressor, list(sequences))
     for ids, one in zip(sequences, found, strict=True):
         check_tokens(one, compressor.name, len(ids))
     return found

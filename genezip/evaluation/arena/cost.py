@@ -16,7 +16,7 @@ from genezip.config import Arena
 from genezip.errors import GenezipError
 from genezip.evaluation.scaling import PASSES
 from genezip.genome.assembly import Assembly
-from genezip.inference.forward import cut, longest_window
+from genezip.inference.forward import cut, longest_window, routed
 from genezip.models import CONFIG, KIND
 from genezip.models.base import Compressor
 from genezip.peak import peak_bytes
@@ -101,7 +101,9 @@ def training(compressor: Compressor, folder: Path, ids: np.ndarray) -> dict[str,
     bases = float(settings["steps"] * settings["batch"] * window_bp)
     windows = [ids[at : at + window_bp] for at in range(0, len(ids) - window_bp + 1, window_bp)]
     windows = windows[:: max(1, len(windows) // _READ_WINDOWS)]
-    tokens = np.array([one.stage_tokens for one in cut(compressor, windows)], dtype=np.int64)
+    tokens = np.array(
+        [one.stage_tokens for one in cut(compressor, windows, routed)], dtype=np.int64
+    )
     lengths = np.full(len(windows), window_bp, dtype=np.int64)
     per_base = float(compressor.flops(lengths, tokens).sum() / lengths.sum())
     return found | {

@@ -208,7 +208,7 @@ def bidirectional(compressor: Compressor) -> "GeneZipNetwork":
 
 def score_network(network: "GeneZipNetwork", name: str, held_out: MaskedWindows) -> NetworkScores:
     """Predict the chosen bases of the held-out windows, all masks of a window at once."""
-    from genezip.models.hnet.windows import predict_bases
+    from genezip.models.hnet.windows import predict_bases, route
 
     batch, count = held_out.settings.batch, len(held_out.windows)
     masked_tokens = []
@@ -221,8 +221,9 @@ def score_network(network: "GeneZipNetwork", name: str, held_out: MaskedWindows)
             yield [one.log_prob[masked.chosen[0]]]
 
     columns = tally(held_out, [name], predictions())[name]
-    visible = predict_bases(network, (window.ids for window in held_out.windows), batch)
-    tokens = [one.tokens for one in progress(visible, f"{name}, no masks", count, "window")]
+    visible = route(network, (window.ids for window in held_out.windows), batch)
+    unmasked = progress(visible, f"{name}, no masks", count, "window")
+    tokens = [len(one.token_starts) for one in unmasked]
     bases = np.array([len(window.ids) for window in held_out.windows], dtype=np.float64)
     return NetworkScores(columns, bases, np.array(tokens, float), np.array(masked_tokens, float))
 

@@ -239,6 +239,31 @@ class GeneZipNetwork(nn.Module):
         forced : bool masks that replace those of the routers, one per stage
         state : state of one sequence (B = 1, no padding), which is updated to its new end
         """
+        output, embedded = self._begin(ids, valid, state)
+        output.states = self._level(0, embedded, output.valid, ids, forced, state, output)
+        with torch.autocast(device_type=ids.device.type, enabled=False):
+            head = self.embedding if self.shape.head == "tied" else self.head
+            logits = linear(full_precision(output.states), full_precision(head))
+            output.logits = logits * self.logit_scale
+        return output
+
+    def route(self, ids: Tensor, valid: Tensor | None = None) -> Output:
+        """Find the tokens of a batch by encoders and routers alone, in about half the time.
+
+        Parameters are those of :meth:`forward`. The result has the routings and chunks of a whole
+        pass, but no logits, states and token vectors.
+        """
+        output, inner = self._begin(ids, valid, None)
+        here, bases = output.valid, [ids, *[None] * self.shape.n_stages]
+        for s in range(self.shape.n_stages):
+            _, _, kept, inner = self._tokens(s, inner, here, bases[s], None, None, output)
+            here = kept.valid
+        return output
+
+    def _begin(
+        self, ids: Tensor, valid: Tensor | None, state: NetworkState | None
+    ) -> tuple[Output, Tensor | Source]:
+        """The output to fill, and the embedded bases."""
         if valid is not None and (valid.dtype != torch.bool or valid.shape != ids.shape):
             raise GenezipError(
                 f"valid must be a bool mask of the shape of ids, {tuple(ids.shape)}, False at "
@@ -252,13 +277,7 @@ class GeneZipNetwork(nn.Module):
         shares = self.shape.stage_shares
         output = Output(self.embedding, self.embedding, valid, self.shape.marks_end, shares)
         rows = ids.long() if self.rows is None else self.rows[ids.long()]
-        embedded = Source(ids.shape[1], lambda part: self.embedding[rows[:, part]])
-        output.states = self._level(0, embedded, valid, ids, forced, state, output)
-        with torch.autocast(device_type=ids.device.type, enabled=False):
-            head = self.embedding if self.shape.head == "tied" else self.head
-            logits = linear(full_precision(output.states), full_precision(head))
-            output.logits = logits * self.logit_scale
-        return output
+        return output, Source(ids.shape[1], lambda part: self.embedding[rows[:, part]])
 
     def _level(
         self,
@@ -282,9 +301,38 @@ class GeneZipNetwork(nn.Module):
                 output.tokens = self.trunk(x, trunk_state, segment, valid=valid)
             return output.tokens
         stage = None if state is None else state.stages[s]
+        encoded, routing, kept, inner = self._tokens(s, x, valid, ids, forced, stage, output)
+        width = encoded.shape[-1]
+        inner = self._level(s + 1, inner, kept.valid, None, forced, state, output)[..., :width]
+        expanded = self._dechunk(s, inner, kept, routing, stage)
+        prob = routing.boundary_prob
+        # confidence of the decision by threshold, before the bound
+        confidence = torch.where(prob > 0.5, prob, 1 - prob)
+
+        def decoded(part: slice) -> Tensor:
+            with torch.autocast(device_type=valid.device.type, enabled=False):
+                skip = self.residuals[s](full_precision(encoded[:, part]))
+            return skip + straight_through(expanded(part), confidence[:, part])
+
+        after = None if stage is None else stage.decoder
+        # a segment of the encoder's result is not needed any more when the decoder's is written
+        source = Source(valid.shape[1], decoded)
+        return self.decoders[s](source, after, segment, valid=valid, into=encoded)
+
+    def _tokens(
+        self,
+        s: int,
+        x: Tensor | Source,
+        valid: Tensor,
+        ids: Tensor | None,
+        forced: list[Tensor] | None,
+        stage: StageState | None,
+        output: Output,
+    ) -> tuple[Tensor, Routing, Chunks, Tensor]:
+        """Encoder and router of a level: its positions, routing, chunks and next level's input."""
+        segment = self.segment.get(valid.device.type)
         before = None if stage is None else stage.encoder
         encoded = self.encoders[s](x, before, segment, valid=valid)
-        length = valid.shape[1]
         router = _router(self.routers[s])
         if isinstance(router, GuidedRouter):
             router.guide.protect_masked = self.protect_masked
@@ -300,28 +348,12 @@ class GeneZipNetwork(nn.Module):
             routing = routing.protecting(ids == MASK_ID)
         fixed = self.fixed_capacity and stage is None and forced is None
         fixed = fixed and not self.protect_masked  # whose tokens are beyond any limit
-        kept = chunk(routing.boundary_mask, router.capacity(length) if fixed else None)
+        kept = chunk(routing.boundary_mask, router.capacity(valid.shape[1]) if fixed else None)
         output.routings.append(routing)
         output.chunks.append(kept)
         tokens = kept.select(encoded)
         extra = self.paddings[s].expand(*tokens.shape[:-1], -1)
-        inner = torch.cat([tokens, extra], -1)
-        inner = self._level(s + 1, inner, kept.valid, None, forced, state, output)
-        inner = inner[..., : tokens.shape[-1]]
-        expanded = self._dechunk(s, inner, kept, routing, stage)
-        prob = routing.boundary_prob
-        # confidence of the decision by threshold, before the bound
-        confidence = torch.where(prob > 0.5, prob, 1 - prob)
-
-        def decoded(part: slice) -> Tensor:
-            with torch.autocast(device_type=valid.device.type, enabled=False):
-                skip = self.residuals[s](full_precision(encoded[:, part]))
-            return skip + straight_through(expanded(part), confidence[:, part])
-
-        after = None if stage is None else stage.decoder
-        # a segment of the encoder's result is not needed any more when the decoder's is written
-        source = Source(length, decoded)
-        return self.decoders[s](source, after, segment, valid=valid, into=encoded)
+        return encoded, routing, kept, torch.cat([tokens, extra], -1)
 
     def _dechunk(
         self, s: int, inner: Tensor, kept: Chunks, routing: Routing, stage: StageState | None

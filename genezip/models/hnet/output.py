@@ -25,6 +25,8 @@ class Output:
     tokens : Tensor, shape (B, M, D)
         Trunk output, one vector per final-stage token (padded; see :meth:`token_positions`).
     routings, chunks : one per stage, outermost first; none for a flat model
+
+    After ``GeneZipNetwork.route`` logits, states and tokens have no meaning.
     """
 
     logits: Tensor

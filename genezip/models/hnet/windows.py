@@ -1,7 +1,7 @@
 """Windows in one padded batch through a network, with plain arrays as results."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 import numpy as np
@@ -51,9 +51,38 @@ def run_batch(
     batch, valid = padded(windows, network.embedding.device)
     output = network(batch, valid)
     log_prob = _next_base(network, output, batch)
+    tokens = output.tokens.cpu().numpy()
+    states = output.states.float().cpu().numpy() if vectors else None
+    results = []
+    for row, one in enumerate(_routed(windows, output)):
+        looked_ahead = network.bound == "sequence" and bool(one.bound_active.any())
+        kind: LikelihoodKind = "looked_ahead" if looked_ahead else "exact"
+        results.append(
+            replace(
+                one,
+                tokens=tokens[row, : len(one.token_starts)].astype(np.float32),
+                log_prob=None if log_prob is None else log_prob[row][: one.length],
+                likelihood=None if log_prob is None else kind,
+                base_vectors=None if states is None else states[row, : one.length],
+            )
+        )
+    return results
+
+
+@torch.inference_mode()
+def route_batch(network: GeneZipNetwork, windows: Sequence[np.ndarray]) -> list[Compressed]:
+    """The results of :func:`run_batch` without vectors and log-probabilities.
+
+    Only encoders and routers are run, about half of a pass.
+    """
+    batch, valid = padded(windows, network.embedding.device)
+    return _routed(windows, network.route(batch, valid))
+
+
+def _routed(windows: Sequence[np.ndarray], output: Output) -> list[Compressed]:
+    """Tokens of each window, and why they are tokens."""
     starts, real = output.token_starts()
-    tokens, kept_by = (t.cpu().numpy() for t in (output.tokens, output.kept_by()))
-    first, is_token = starts.cpu().numpy(), real.cpu().numpy()
+    first, is_token, kept_by = (t.cpu().numpy() for t in (starts, real, output.kept_by()))
     stages = [
         (
             routing.boundary_prob.float().cpu().numpy(),
@@ -63,29 +92,21 @@ def run_batch(
         )
         for routing in output.routings
     ]
-    states = output.states.float().cpu().numpy() if vectors else None
     results = []
     for row, window in enumerate(windows):
         here = is_token[row]
         token_starts = first[row][here].astype(np.int64)
         probs = [prob[row][inside[row]] for prob, inside, _, _ in stages]
-        active = np.array([changed[row] for _, _, _, changed in stages], dtype=bool)
-        looked_ahead = network.bound == "sequence" and bool(active.any())
-        kind: LikelihoodKind = "looked_ahead" if looked_ahead else "exact"
         results.append(
             Compressed(
                 length=len(window),
                 token_starts=token_starts,
-                tokens=tokens[row][here].astype(np.float32),
                 boundary_prob=probs[0] if probs else None,
                 inner_prob=tuple(probs[1:]),
                 start_prob=probs[0][token_starts] if probs else None,
                 kept_by=kept_by[row][here],
                 stage_tokens=np.array([kept[row] for _, _, kept, _ in stages], dtype=np.int64),
-                bound_active=active,
-                log_prob=None if log_prob is None else log_prob[row][: len(window)],
-                likelihood=None if log_prob is None else kind,
-                base_vectors=None if states is None else states[row, : len(window)],
+                bound_active=np.array([changed[row] for *_, changed in stages], dtype=bool),
             )
         )
     return results
@@ -144,13 +165,25 @@ def predict_bases(
     network: GeneZipNetwork, windows: Iterable[np.ndarray], batch: int
 ) -> Iterator[BasePrediction]:
     """Predict the bases of windows of any lengths (uint8 token ids) in batches, in fp32."""
-    waiting = iter(windows)
-    while together := list(islice(waiting, batch)):
+    for together in _batches(windows, batch):
         yield from _predicted(network, together)
 
 
 def run(network: GeneZipNetwork, windows: Iterable[np.ndarray], batch: int) -> Iterator[Compressed]:
     """Compress windows in batches of ``batch``, in constant memory."""
+    for together in _batches(windows, batch):
+        yield from run_batch(network, together)
+
+
+def route(
+    network: GeneZipNetwork, windows: Iterable[np.ndarray], batch: int
+) -> Iterator[Compressed]:
+    """The results of :func:`run` without vectors and log-probabilities (:func:`route_batch`)."""
+    for together in _batches(windows, batch):
+        yield from route_batch(network, together)
+
+
+def _batches(windows: Iterable[np.ndarray], batch: int) -> Iterator[list[np.ndarray]]:
     waiting = iter(windows)
     while together := list(islice(waiting, batch)):
-        yield from run_batch(network, together)
+        yield together

@@ -2,8 +2,8 @@
 
 The published lengths nearly determine the classes. So models and baselines of composition all read
 a window of one length around the middle of the element; a model's features are its mean vector over
-the bases of the window and both strands (or the plus strand, as ``labels.both_strands`` says). One baseline uses the length alone; it is shown, but no
-model is compared with it.
+the bases of the window and both strands, or the plus strand as ``labels.both_strands`` says. One
+baseline uses the length alone; it is shown, but no model is compared with it.
 """
 
 import logging

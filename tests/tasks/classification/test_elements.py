@@ -16,7 +16,7 @@ from genezip.models.token_counts import TokenCounts
 from genezip.tasks import TASKS
 from genezip.tasks import run as verbs
 from genezip.tasks.base import Method
-from genezip.tasks.classification import elements
+from genezip.tasks.classification import elements, task
 from genezip.tasks.classification.probe import vectors_and_tokens, why_no_probe
 from genezip.tasks.classification.splits import Fold
 from genezip.tasks.features import FeatureStore
@@ -222,6 +222,20 @@ def test_elements_are_measured_and_written(whole):
     assert tuple(written.columns) == COLUMNS
     chromosome = written[(written["rule"] == "chromosome") & (written["model"] == "counting")]
     assert sorted(chromosome["example"]) == list(range(119))  # each is tested exactly once
+
+
+@pytest.mark.parametrize("both", [True, False])
+def test_strands_are_those_of_the_section(present, monkeypatch, both):
+    read = []
+
+    def vectors(compressor, ids, both_strands):
+        read.append(both_strands)
+        return vectors_and_tokens(compressor, ids, both_strands)
+
+    monkeypatch.setattr(task, "vectors_and_tokens", vectors)
+    chosen = SETTINGS.model_copy(update={"both_strands": both})
+    present.measure("elements", chosen, [base_counts()], control="counting")
+    assert set(read) == {both}
 
 
 def test_scores_are_those_of_the_predictions_in_the_file(whole):

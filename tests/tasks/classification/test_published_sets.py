@@ -15,6 +15,7 @@ from genezip.alphabet import decode, encode, reverse_complement
 from genezip.artifacts.published import nucleotide_transformer, published_fits
 from genezip.errors import GenezipError
 from genezip.tasks import TASKS, run
+from genezip.tasks.classification import published_sets
 from genezip.tasks.classification.published_sets import YEAST, place, published_rows, read_histones
 from genezip.tasks.classification.sets import read_headed, read_sequences
 from genezip.tasks.classification.splits import PUBLISHED
@@ -104,6 +105,15 @@ def test_no_chromosome_is_on_both_sides(mark: Callable[..., Path]) -> None:
         tested += fold.test.tolist()
     assert sorted(tested) == np.flatnonzero(chrom != "").tolist() and len(tested) == 58
     assert found.prepared.facts["schemes"]["chromosome"].startswith("58 of 60 rows in 3 folds")
+
+
+def test_places_are_sought_for_folds_by_chromosome_alone(
+    mark: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(published_sets, "place", lambda *given: pytest.fail("it was searched"))
+    found = prepared(mark(), schemes=["pool", "unseen"])
+    assert set(found.folds) == {"pool", "unseen"}
+    assert found.prepared.facts["rows"].endswith("without the 4 that are in the test part")
 
 
 def test_without_a_genome_there_is_no_split_by_chromosome(mark: Callable[..., Path]) -> None:
