@@ -83,7 +83,7 @@ def test_every_method_takes_one_or_several(zipper: GeneZip) -> None:
         "compress": zipper.compress,
         "encode": zipper.encode,
         "encode_with_vectors": zipper.encode_with_vectors,
-        "route": zipper.route,
+        "encode_boundaries": zipper.encode_boundaries,
         "boundaries": zipper.boundaries,
         "embed": zipper.embed,
         "log_likelihood": zipper.log_likelihood,

@@ -421,7 +421,7 @@ def matched_rows(
         raise GenezipError(f"the corpus has no window of split {split}; build it with such windows")
     arms = []
     for model in models:
-        found = model.route(list(windows))
+        found = model.encode_boundaries(list(windows))
         tokens = np.stack([one.stage_tokens for one in found])
         arms.append(_Arm(model, tokens, model.flops(lengths, tokens)))
     rows = []

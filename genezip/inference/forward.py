@@ -148,10 +148,10 @@ def tokens_of(compressor: Compressor, sequences: Sequence[np.ndarray]) -> list[C
 
 
 @runtime_checkable
-class Routes(Protocol):
-    """A system that finds tokens without the rest of a pass, as GeneZip."""
+class FindsBoundaries(Protocol):
+    """A system that finds boundaries without the rest of a pass, as GeneZip."""
 
-    def route(self, sequences: Sequences) -> list[Compressed]:
+    def encode_boundaries(self, sequences: Sequences) -> list[Compressed]:
         """Tokens of the sequences without vectors and log-probabilities."""
 
 
@@ -165,7 +165,9 @@ def routed(compressor: Compressor, sequences: Sequences) -> list[Compressed]:
 
     Vectors and log-probabilities may be missing.
     """
-    return (compressor.route if isinstance(compressor, Routes) else compressor.encode)(sequences)
+    if isinstance(compressor, FindsBoundaries):
+        return compressor.encode_boundaries(sequences)
+    return compressor.encode(sequences)
 
 
 def cut(

@@ -71,7 +71,7 @@ def test_a_sequence_of_any_length_has_the_tokens_of_encode(monkeypatch: pytest.M
     network = NETWORKS["causal"]()
     model = GeneZip(network, toy_card(network.shape))
     monkeypatch.setattr("genezip.models.genezip.compressor.ONE_WINDOW_BP", 150)  # one is streamed
-    for one, whole in zip(model.route(WINDOWS), model.encode(WINDOWS), strict=True):
+    for one, whole in zip(model.encode_boundaries(WINDOWS), model.encode(WINDOWS), strict=True):
         np.testing.assert_array_equal(one.token_starts, whole.token_starts)
         np.testing.assert_array_equal(one.boundary_prob, whole.boundary_prob)
 

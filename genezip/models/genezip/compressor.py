@@ -234,12 +234,14 @@ class GeneZip(Shareable, Plots):
         return self._in_batches(windows, read, streams=not vectors)
 
     @overload
-    def route(self, sequences: OneSequence) -> Compressed: ...
+    def encode_boundaries(self, sequences: OneSequence) -> Compressed: ...
 
     @overload
-    def route(self, sequences: Sequences) -> list[Compressed]: ...
+    def encode_boundaries(self, sequences: Sequences) -> list[Compressed]: ...
 
-    def route(self, sequences: OneSequence | Sequences) -> Compressed | list[Compressed]:
+    def encode_boundaries(
+        self, sequences: OneSequence | Sequences
+    ) -> Compressed | list[Compressed]:
         """The results of :meth:`encode` without vectors and log-probabilities, in half the time.
 
         Only encoders and routers are run.
@@ -394,7 +396,7 @@ class GeneZip(Shareable, Plots):
     def boundaries(self, sequences: OneSequence | Sequences) -> np.ndarray | list[np.ndarray]:
         """First base of every chunk: int64 arrays, shape (M,)."""
         return one_or_each(
-            sequences, lambda windows: [one.token_starts for one in self.route(windows)]
+            sequences, lambda windows: [one.token_starts for one in self.encode_boundaries(windows)]
         )
 
     def flops(self, lengths: np.ndarray, tokens: np.ndarray) -> np.ndarray:
