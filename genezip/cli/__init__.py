@@ -7,11 +7,11 @@ shared options from ``options.py``, and add it to ``COMMANDS``.
 """
 
 import atexit
+import errno
 import os
 import signal
 import sys
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Annotated, Any
 
 import typer
@@ -116,6 +116,21 @@ def main(arguments: list[str] | None = None) -> None:
     except GenezipError as error:
         sys.stderr.write(f"genezip: {error}\n")
         raise SystemExit(1) from None
+    except OSError as error:
+        if not _is_full(error):
+            raise
+        raise SystemExit(1) from None
+
+
+def _is_full(error: OSError) -> bool:
+    """Whether there is no room for what a command prints, which is then told in one sentence."""
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    if full:
+        where = error.filename or "standard output"
+        sys.stderr.write(
+            f"genezip: cannot write {where}: {error.strerror}; free space or write elsewhere\n"
+        )
+    return full
 
 
 def program() -> None:
@@ -134,8 +149,13 @@ def program() -> None:
         status = ended.code or 0
     if isinstance(status, int):
         atexit._run_exitfuncs()
-        with suppress(OSError):  # nobody reads any more: the interpreter says so
+        try:
             sys.stdout.flush()
             sys.stderr.flush()
-            os._exit(status & 0xFF)
+        except OSError as error:
+            if not status and _is_full(error):
+                status = 1
+            if not status:  # nobody reads any more: the interpreter says so
+                sys.exit(status)
+        os._exit(status & 0xFF)
     sys.exit(status)

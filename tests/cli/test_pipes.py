@@ -191,6 +191,19 @@ def test_what_a_pipe_cannot_give_is_one_sentence(
     assert not list(folder.glob("*.part"))
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("words", ["models", "config docs", "regions show --bed found.bed c:3-7"])
+def test_a_full_disk_behind_the_output_is_one_sentence(folder: Path, words: str) -> None:
+    shutil.copy("wanted.bed", "found.bed")
+    line = f"{sys.executable} -m genezip {words} > /dev/full"
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stderr) == (
+        1,
+        "genezip: cannot write standard output: No space left on device; free space or write "
+        "elsewhere\n",
+    )
+
+
 def test_a_region_map_from_a_named_pipe_is_refused(folder: Path) -> None:
     os.mkfifo("named")
     words = ["corpus", "build", "--source", "none.json", "--regions", "named", "--out", "c"]

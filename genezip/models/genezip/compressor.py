@@ -242,7 +242,7 @@ class GeneZip(Shareable, Plots):
     def encode_boundaries(
         self, sequences: OneSequence | Sequences
     ) -> Compressed | list[Compressed]:
-        """The results of :meth:`encode` without vectors and log-probabilities, in half the time.
+        """The results of :meth:`encode` without vectors and log-probabilities, in less time.
 
         Only encoders and routers are run.
         """

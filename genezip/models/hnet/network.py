@@ -248,7 +248,7 @@ class GeneZipNetwork(nn.Module):
         return output
 
     def route(self, ids: Tensor, valid: Tensor | None = None) -> Output:
-        """Find the tokens of a batch by encoders and routers alone, in about half the time.
+        """Find the tokens of a batch by encoders and routers alone.
 
         Parameters are those of :meth:`forward`. The result has the routings and chunks of a whole
         pass, but no logits, states and token vectors.

@@ -71,9 +71,9 @@ def run_batch(
 
 @torch.inference_mode()
 def route_batch(network: GeneZipNetwork, windows: Sequence[np.ndarray]) -> list[Compressed]:
-    """The results of :func:`run_batch` without vectors and log-probabilities.
+    """The results of :func:`run_batch` without vectors and log-probabilities, in less time.
 
-    Only encoders and routers are run, about half of a pass.
+    Only encoders and routers are run.
     """
     batch, valid = padded(windows, network.embedding.device)
     return _routed(windows, network.route(batch, valid))
