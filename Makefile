@@ -128,8 +128,8 @@ dnazen: venv
 	  [ "$${GENEZIP_REQUIRE_REAL:-}" != 1 ]; \
 	fi
 
-# Every way of cutting DNA, compared. The first trains all networks on the same human slices: half an
-# hour on two cores, resumable. The second only evaluates, and trains what is missing.
+# Every way of cutting DNA, compared. The first trains all networks on the same human slices: some 36
+# minutes on two cores, resumable. The second only evaluates, 23 minutes, and trains what is missing.
 # Networks that `make bacteria` and `make yeast` left take part.
 LEFT = $(foreach one,bacteria yeast,$(if $(wildcard runs/$(one)/results/report.html),config/arena-$(one).yaml))
 ARENA = snakemake --profile workflow/profiles/demo --directory runs/arena \
