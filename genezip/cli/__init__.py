@@ -109,6 +109,9 @@ def _options(
     messages_to_stderr()
 
 
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; an expected error prints one sentence and exits with status 1."""
     try:
@@ -117,20 +120,17 @@ def main(arguments: list[str] | None = None) -> None:
         sys.stderr.write(f"genezip: {error}\n")
         raise SystemExit(1) from None
     except OSError as error:
-        if not _is_full(error):
+        if error.errno not in _NO_ROOM:
             raise
+        _tell_no_room(error)
         raise SystemExit(1) from None
 
 
-def _is_full(error: OSError) -> bool:
-    """Whether there is no room for what a command prints, which is then told in one sentence."""
-    full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-    if full:
-        where = error.filename or "standard output"
-        sys.stderr.write(
-            f"genezip: cannot write {where}: {error.strerror}; free space or write elsewhere\n"
-        )
-    return full
+def _tell_no_room(error: OSError) -> None:
+    where = error.filename or "the output"
+    sys.stderr.write(
+        f"genezip: cannot write {where}: {error.strerror}; free space or write elsewhere\n"
+    )
 
 
 def program() -> None:
@@ -153,9 +153,10 @@ def program() -> None:
             sys.stdout.flush()
             sys.stderr.flush()
         except OSError as error:
-            if not status and _is_full(error):
-                status = 1
-            if not status:  # nobody reads any more: the interpreter says so
+            if error.errno not in _NO_ROOM:  # nobody reads any more: the interpreter says so
                 sys.exit(status)
+            if not status:
+                _tell_no_room(error)
+            status = status or 1
         os._exit(status & 0xFF)
     sys.exit(status)

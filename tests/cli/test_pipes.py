@@ -199,7 +199,7 @@ def test_a_full_disk_behind_the_output_is_one_sentence(folder: Path, words: str)
     done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stderr) == (
         1,
-        "genezip: cannot write standard output: No space left on device; free space or write "
+        "genezip: cannot write the output: No space left on device; free space or write "
         "elsewhere\n",
     )
 
